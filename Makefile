@@ -1,0 +1,130 @@
+# living-finance. `make` lists the commands; `make setup` runs by itself before the others.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV ?= .venv
+PYTHON ?=
+BIN := $(VENV)/bin
+UV := VIRTUAL_ENV=$(VENV) $(BIN)/uv
+DEMO ?= .demo
+DEMO_MONTH ?= 202001
+
+# Another Spark, an editor's Python path or a tool's telemetry must not reach our runs.
+unexport SPARK_HOME PYTHONPATH PYTHONHOME
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := 1
+export SPARK_LOCAL_IP ?= 127.0.0.1
+# uv does not read pip's settings; a mirror named for pip serves both.
+ifneq ($(PIP_INDEX_URL),)
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+
+.PHONY: help
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- setup: each stamp is made again only when what it rests on has changed -------------------------------------------
+
+IS_SUPPORTED = -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null
+FIND_PYTHON = for candidate in $(PYTHON) python3.11 python3.12 python3 python; do \
+	  if "$$candidate" $(IS_SUPPORTED); then echo "$$candidate"; exit 0; fi; \
+	done; \
+	echo "Python: no Python 3.11 or 3.12 found." >&2; \
+	echo "  Remedy: install one (Debian: apt-get install python3.11 python3.11-venv) or name it: make setup PYTHON=/path/to/python3.11" >&2; \
+	exit 1
+
+.PHONY: setup preflight
+setup: $(VENV)/.made-packages $(VENV)/.made-jars ## install everything into .venv (again only what changed)
+
+preflight:
+	@python="$$($(FIND_PYTHON))"; PYTHONPATH=src PYTHONDONTWRITEBYTECODE=1 "$$python" -m living_finance.doctor
+
+$(VENV)/.made-venv: | preflight
+	@if ! $(BIN)/python $(IS_SUPPORTED); then \
+	  python="$$($(FIND_PYTHON))"; echo "setup: virtual environment with $$("$$python" --version)"; \
+	  "$$python" -m venv --clear $(VENV) || { \
+	    echo "  Remedy: this Python lacks its venv module (Debian: apt-get install python3.11-venv)" >&2; exit 1; }; \
+	fi
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
+	@touch $@
+
+$(VENV)/.made-packages: $(VENV)/.made-venv requirements-dev.lock conf/bootstrap.lock conf/build.lock pyproject.toml | preflight
+	@echo "setup: packages (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r conf/bootstrap.lock
+	@$(UV) pip sync --quiet --require-hashes requirements-dev.lock
+	@$(UV) pip install --quiet --no-deps --build-constraints conf/build.lock --editable .
+	@touch $@
+
+$(VENV)/.made-jars: $(VENV)/.made-packages conf/jars.sha256 conf/fetch_jars.py | preflight
+	@echo "setup: Delta jars for Spark"
+	@$(BIN)/python conf/fetch_jars.py
+	@touch $@
+
+# --- use --------------------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: setup ## a small synthetic city: deliveries, one month to statistics, scores
+	@$(BIN)/living-finance synthesize --gu 11140,11230 --fraction 0.02 --months $(DEMO_MONTH) --seed 7 \
+	  --out $(DEMO)/landing --truth $(DEMO)/truth
+	@$(BIN)/living-finance run --landing $(DEMO)/landing --warehouse $(DEMO)/warehouse --month $(DEMO_MONTH)
+	@$(BIN)/living-finance evaluate --warehouse $(DEMO)/warehouse --truth $(DEMO)/truth --month $(DEMO_MONTH) \
+	  --json $(DEMO)/scores.json
+	@echo
+	@echo "The demo is made. Where to look:"
+	@echo "  deliveries   $(DEMO)/landing"
+	@echo "  tables       $(DEMO)/warehouse/gold/household_statistics (and the others beside it)"
+	@echo "  scores       $(DEMO)/scores.json"
+	@echo "  a table      $(BIN)/living-finance describe gold.household_statistics"
+	@echo "  a notebook   notebooks/README.md"
+	@echo "  the models   make mlflow-ui"
+
+.PHONY: mlflow-ui
+WAREHOUSE ?= $(DEMO)/warehouse
+mlflow-ui: setup ## the models of WAREHOUSE (default: the demo's), at http://127.0.0.1:5000
+	@test -f $(WAREHOUSE)/mlflow/mlflow.db || { echo "No models in $(WAREHOUSE). Remedy: make demo, or WAREHOUSE=folder" >&2; exit 1; }
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(abspath $(WAREHOUSE))/mlflow/mlflow.db --host 127.0.0.1 --port 5000
+
+.PHONY: cluster-up cluster-down
+cluster-up: setup ## a standalone Spark cluster on this machine: one master, two workers
+	@docker/cluster.sh up
+cluster-down: ## stop it
+	@docker/cluster.sh down
+
+# --- work on it -------------------------------------------------------------------------------------------------------
+
+.PHONY: test test-cluster
+test: setup ## all tests but the cluster's
+	@$(BIN)/python -m pytest -m "not cluster"
+test-cluster: setup ## the same months on a real cluster and locally, row by row
+	@$(BIN)/python -m pytest -m cluster
+
+.PHONY: lint types docs bench
+lint: setup ## ruff (rules and format) and hadolint
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/hadolint docker/Dockerfile
+types: setup ## mypy, strict
+	@$(BIN)/mypy
+docs: setup ## make docs/data-dictionary.md anew from the contracts
+	@$(BIN)/python -m living_finance.catalog.dictionary > docs/data-dictionary.md.new
+	@mv docs/data-dictionary.md.new docs/data-dictionary.md
+bench: setup ## measurements: every benchmarks/bench_*.py
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	  --python-version 3.11 $(LOCK_FLAGS)
+.PHONY: lock
+lock: setup ## resolve the lock files anew (LOCK_FLAGS=--upgrade for newer versions)
+	@$(COMPILE) conf/bootstrap.in --output-file conf/bootstrap.lock
+	@$(COMPILE) conf/build.in --output-file conf/build.lock
+	@$(COMPILE) pyproject.toml --output-file requirements.lock
+	@$(COMPILE) pyproject.toml --extra dev --output-file requirements-dev.lock
+
+.PHONY: clean distclean
+clean: ## remove what was made, but not the environment
+	@rm -rf $(DEMO) .bench build dist spark-warehouse metastore_db derby.log .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+distclean: clean ## the environment and fetched jars too
+	@rm -rf $(VENV) .cache

@@ -1,0 +1,6 @@
+"""spark-submit entry point. Same flags as `living-finance receive`."""
+
+from living_finance.cli import main_of
+
+if __name__ == "__main__":
+    main_of("receive")

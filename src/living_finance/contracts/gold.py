@@ -1,0 +1,317 @@
+"""Gold: the product tables (contract, section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from living_finance.contracts import codes, silver
+from living_finance.contracts import deliveries as d
+from living_finance.contracts.core import Column, Kind, Layer, Table, columns_of
+
+INCOME_COMPONENTS: tuple[str, ...] = (
+    "labour_income_krw_year",
+    "business_income_krw_year",
+    "property_income_krw_year",
+    "transfer_income_krw_year",
+    "irregular_income_krw_year",
+)
+TOTAL_INCOME = "total_income_krw_year"
+
+_COMPONENT_LABELS = {
+    "labour_income_krw_year": ("근로소득", "labour income"),
+    "business_income_krw_year": ("사업소득", "business income"),
+    "property_income_krw_year": ("재산소득", "property income"),
+    "transfer_income_krw_year": ("이전소득", "transfer income"),
+    "irregular_income_krw_year": ("비경상소득", "irregular income"),
+    TOTAL_INCOME: ("총소득", "total income"),
+}
+
+QUANTILES: tuple[tuple[str, float], ...] = (("p10", 0.1), ("p25", 0.25), ("median", 0.5), ("p75", 0.75), ("p90", 0.9))
+"""Published quantiles of total income: name and probability."""
+
+
+def money(name: str, ko: str, en: str, unit: str, *, required: bool = True) -> Column:
+    """A published amount in whole won."""
+    return Column(name=name, kind=Kind.MONEY, label_ko=ko, label_en=en, unit=unit, is_required=required)
+
+
+def _share(name: str, ko: str, en: str, *, required: bool = True) -> Column:
+    return Column(
+        name=name, kind=Kind.DECIMAL, label_ko=ko, label_en=en, unit="share", is_required=required, minimum=0, maximum=1
+    )
+
+
+def _components() -> Iterable[Column]:
+    for name in (*INCOME_COMPONENTS, TOTAL_INCOME):
+        ko, en = _COMPONENT_LABELS[name]
+        yield money(name, ko, en, "KRW/year")
+
+
+HOUSEHOLD = Table(
+    layer=Layer.GOLD,
+    name="household",
+    label_ko="가구",
+    label_en="households",
+    grain="month × household",
+    key=("base_month", "household_id"),
+    partition_by=("base_month", "gu_code"),
+    columns=columns_of(
+        (
+            silver.HOUSEHOLD.column(name)
+            for name in (
+                "base_month",
+                "gu_code",
+                "household_id",
+                "household_source",
+                "address_id",
+                "dong_code",
+                "output_area_id",
+                "dwelling_type",
+                "tenure",
+                "household_type",
+                "household_size",
+                "head_sex",
+                "head_age_band",
+                "bureau_members",
+                "weight",
+                "is_group_quarters",
+            )
+        ),
+        _components(),
+        money("expected_total_income_krw_year", "기대 총소득", "expected total income", "KRW/year"),
+        money("debt_krw", "금융부채", "debt", "KRW"),
+        money("spending_krw_month", "소비지출", "spending", "KRW/month"),
+        Column(name="model_version", kind=Kind.TEXT, label_ko="모형 버전", label_en="model version", is_required=True),
+        silver.IS_PROVISIONAL,
+    ),
+    checks=(("components_add_up", f"{TOTAL_INCOME} = {' + '.join(INCOME_COMPONENTS)}"),),
+)
+
+HOUSEHOLD_EVIDENCE = codes.CodeList(
+    "assignment_evidence",
+    (
+        ("register_unit", "등록부와 호 일치", "matched to a register person in the same unit"),
+        ("register_address", "등록부와 건물 일치", "matched to a register person at the same address"),
+        ("shared_unit", "같은 호의 미등록자", "with the others in the unit, which no register household explains"),
+        ("alone", "단독", "alone: the register does not know this person here"),
+    ),
+)
+
+HOUSEHOLD_MEMBER = Table(
+    layer=Layer.GOLD,
+    name="household_member",
+    label_ko="가구원",
+    label_en="household members",
+    grain="month × bureau resident with a known address",
+    key=("base_month", "person_id"),
+    partition_by=("base_month", "gu_code"),
+    columns=(
+        silver.BASE_MONTH,
+        silver.GU_CODE,
+        d.PERSONS.column("person_id"),
+        silver.HOUSEHOLD.column("household_id"),
+        Column(
+            name="assignment_evidence",
+            kind=Kind.CODE,
+            label_ko="배정 근거",
+            label_en="evidence of the assignment",
+            codes=HOUSEHOLD_EVIDENCE,
+            is_required=True,
+        ),
+    ),
+)
+
+REGION_COLUMNS = (
+    silver.BASE_MONTH,
+    Column(
+        name="region_level",
+        kind=Kind.CODE,
+        label_ko="지역 수준",
+        label_en="region level",
+        codes=codes.REGION_LEVEL,
+        is_required=True,
+    ),
+    Column(name="region_code", kind=Kind.KEY, label_ko="지역 코드", label_en="region code", is_required=True),
+)
+
+
+def _category(name: str, ko: str, en: str) -> Column:
+    return Column(name=name, kind=Kind.TEXT, label_ko=ko, label_en=en, meaning="`all` for the margin", is_required=True)
+
+
+def _household_measures() -> Iterable[Column]:
+    yield Column(
+        name="households", kind=Kind.DECIMAL, label_ko="가구 수", label_en="households, weighted", is_required=True, minimum=0
+    )
+    yield Column(
+        name="households_unweighted",
+        kind=Kind.COUNT,
+        label_ko="구성 가구 수",
+        label_en="contributing households, unweighted",
+        is_required=True,
+        minimum=0,
+    )
+    yield money("mean_total_income_krw_year", "평균 총소득", "mean total income", "KRW/year")
+    for name, probability in QUANTILES:
+        ko = "중위 총소득" if name == "median" else f"총소득 제{probability * 100:.0f}백분위"
+        yield money(f"{name}_total_income_krw_year", ko, f"{name} of total income", "KRW/year")
+    for name in INCOME_COMPONENTS:
+        ko, en = _COMPONENT_LABELS[name]
+        yield money(f"mean_{name}", f"평균 {ko}", f"mean {en}", "KRW/year")
+    yield money("mean_debt_krw", "평균 부채", "mean debt", "KRW")
+    yield _share("share_with_debt", "부채 보유 비율", "share of households with debt")
+    yield money("mean_spending_krw_month", "평균 소비지출", "mean spending", "KRW/month")
+    yield _share("gini_total_income", "총소득 지니계수", "Gini of total income, household-weighted", required=False).renamed(
+        "gini_total_income", minimum=None, maximum=None
+    )
+    yield money(
+        "rmse_mean_total_income_krw_year",
+        "평균 총소득의 표준오차",
+        "root mean squared error of the mean",
+        "KRW/year",
+        required=False,
+    )
+    yield Column(
+        name="cv_mean_total_income",
+        kind=Kind.DECIMAL,
+        label_ko="평균 총소득의 변동계수",
+        label_en="coefficient of variation of the mean",
+    )
+    yield Column(name="reliability", kind=Kind.CODE, label_ko="신뢰 등급", label_en="reliability", codes=codes.RELIABILITY)
+    yield silver.IS_PROVISIONAL
+
+
+HOUSEHOLD_MEASURES: tuple[Column, ...] = tuple(_household_measures())
+
+HOUSEHOLD_STATISTICS = Table(
+    layer=Layer.GOLD,
+    name="household_statistics",
+    label_ko="가구 통계",
+    label_en="household statistics",
+    grain="month × region × head's sex × head's age band × household type, each also `all`",
+    key=("base_month", "region_level", "region_code", "head_sex", "head_age_band", "household_type"),
+    partition_by=("base_month",),
+    columns=(
+        *REGION_COLUMNS,
+        _category("head_sex", "가구주 성별", "head's sex"),
+        _category("head_age_band", "가구주 연령대", "head's age band"),
+        _category("household_type", "가구 유형", "household type"),
+        *HOUSEHOLD_MEASURES,
+    ),
+)
+
+HOUSEHOLD_BREAKDOWN = Table(
+    layer=Layer.GOLD,
+    name="household_breakdown",
+    label_ko="가구 특성별 통계",
+    label_en="household statistics by characteristic",
+    grain="month × region × dimension × category",
+    key=("base_month", "region_level", "region_code", "dimension", "category"),
+    partition_by=("base_month",),
+    columns=(
+        *REGION_COLUMNS,
+        Column(
+            name="dimension",
+            kind=Kind.CODE,
+            label_ko="차원",
+            label_en="dimension",
+            codes=codes.BREAKDOWN_DIMENSION,
+            is_required=True,
+        ),
+        Column(name="category", kind=Kind.TEXT, label_ko="범주", label_en="category", is_required=True),
+        *HOUSEHOLD_MEASURES,
+    ),
+)
+
+
+def _person_measures() -> Iterable[Column]:
+    yield Column(name="persons", kind=Kind.COUNT, label_ko="인원", label_en="bureau persons", is_required=True, minimum=0)
+    for statistic, ko in (("mean", "평균"), ("median", "중위")):
+        yield money(
+            f"{statistic}_labour_business_income_krw_year",
+            f"{ko} 근로·사업소득",
+            f"{statistic} labour + business income",
+            "KRW/year",
+        )
+    yield money("mean_labour_income_krw_year", "평균 근로소득", "mean labour income", "KRW/year")
+    yield money("mean_business_income_krw_year", "평균 사업소득", "mean business income", "KRW/year")
+    for name in silver.BALANCE_COLUMNS:
+        column = silver.PERSON.column(name)
+        yield money(f"mean_{name}", f"평균 {column.label_ko}", f"mean {column.label_en}", "KRW")
+    yield money("mean_debt_krw", "평균 부채", "mean debt", "KRW")
+    yield _share("share_with_debt", "부채 보유 비율", "share with debt")
+    yield money("mean_spending_krw_month", "평균 소비", "mean spending", "KRW/month")
+    yield money("median_spending_krw_month", "중위 소비", "median spending", "KRW/month")
+    yield _share("overdue_share", "연체자 비율", "share of persons overdue")
+
+
+PERSON_STATISTICS = Table(
+    layer=Layer.GOLD,
+    name="person_statistics",
+    label_ko="개인 통계",
+    label_en="person statistics",
+    grain="month × place × region × sex × age band, each also `all`",
+    key=("base_month", "place", "region_level", "region_code", "sex", "age_band"),
+    partition_by=("base_month",),
+    columns=(
+        silver.BASE_MONTH,
+        Column(name="place", kind=Kind.CODE, label_ko="장소", label_en="place", codes=codes.PLACE, is_required=True),
+        *REGION_COLUMNS[1:],
+        _category("sex", "성별", "sex"),
+        _category("age_band", "연령대", "age band"),
+        *_person_measures(),
+    ),
+)
+
+QUALITY_REPORT = Table(
+    layer=Layer.GOLD,
+    name="quality_report",
+    label_ko="품질 지표",
+    label_en="quality report",
+    grain="month × table × indicator",
+    key=("base_month", "table", "indicator"),
+    partition_by=("base_month",),
+    columns=(
+        silver.BASE_MONTH,
+        Column(name="table", kind=Kind.TEXT, label_ko="테이블", label_en="table", is_required=True),
+        Column(name="indicator", kind=Kind.TEXT, label_ko="지표", label_en="indicator", is_required=True),
+        Column(name="value", kind=Kind.DECIMAL, label_ko="값", label_en="value"),
+        Column(name="threshold", kind=Kind.DECIMAL, label_ko="기준", label_en="threshold"),
+        Column(name="passed", kind=Kind.FLAG, label_ko="충족", label_en="passed"),
+    ),
+)
+
+EDIT_REPORT = Table(
+    layer=Layer.GOLD,
+    name="edit_report",
+    label_ko="정제 내역",
+    label_en="edit report",
+    grain="month × table × district × reason (`all`: every row)",
+    key=("base_month", "table", "gu_code", "reason"),
+    partition_by=("base_month",),
+    columns=(
+        silver.BASE_MONTH,
+        QUALITY_REPORT.column("table"),
+        silver.GU_CODE,
+        Column(name="reason", kind=Kind.TEXT, label_ko="사유", label_en="reason", is_required=True),
+        *(
+            Column(name=name, kind=Kind.COUNT, label_ko=ko, label_en=en, is_required=True, minimum=0)
+            for name, ko, en in (
+                ("rows_kept", "유지", "rows kept, edited ones included"),
+                ("rows_edited", "수정", "rows kept with an edit"),
+                ("rows_quarantined", "격리", "rows quarantined"),
+                ("rows_removed", "제외", "rows removed"),
+            )
+        ),
+    ),
+)
+
+GOLD_TABLES: tuple[Table, ...] = (
+    HOUSEHOLD,
+    HOUSEHOLD_MEMBER,
+    HOUSEHOLD_STATISTICS,
+    HOUSEHOLD_BREAKDOWN,
+    PERSON_STATISTICS,
+    QUALITY_REPORT,
+    EDIT_REPORT,
+)

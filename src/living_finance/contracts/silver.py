@@ -1,0 +1,484 @@
+"""Silver: cleansed, typed, placed; units in the names."""
+
+from __future__ import annotations
+
+from living_finance.contracts import bronze, codes
+from living_finance.contracts import deliveries as d
+from living_finance.contracts.core import Column, Kind, Layer, Measure, Table
+
+BASE_MONTH = d.BASE_MONTH
+GU_CODE = d.GU_CODE.renamed("gu_code", meaning=f"Statistics Korea, 5 digits; {codes.NO_DISTRICT!r}: no home in a known district")
+EDITS = Column(
+    name="edits",
+    kind=Kind.CODES,
+    label_ko="수정 사유",
+    label_en="edits",
+    meaning="one `column:reason` for each value that is not as delivered",
+    is_required=True,
+)
+
+PERSON_RENAMES: dict[str, str] = {
+    "labour_income": "labour_income_krw_year",
+    "business_income": "business_income_krw_year",
+    "credit_card_spending": "credit_card_spending_krw_month",
+    "check_card_spending": "check_card_spending_krw_month",
+    "cash_spending": "cash_spending_krw_month",
+    "mortgage_balance": "mortgage_balance_krw",
+    "jeonse_loan_balance": "jeonse_loan_balance_krw",
+    "credit_loan_balance": "credit_loan_balance_krw",
+    "business_loan_balance": "business_loan_balance_krw",
+    "overdue_balance": "overdue_balance_krw",
+    "monthly_repayment": "repayment_krw_month",
+}
+"""Delivered money columns and their names from silver on, unit included."""
+
+INCOME_COLUMNS = ("labour_income_krw_year", "business_income_krw_year")
+SPENDING_COLUMNS = ("credit_card_spending_krw_month", "check_card_spending_krw_month", "cash_spending_krw_month")
+BALANCE_COLUMNS = (
+    "mortgage_balance_krw",
+    "jeonse_loan_balance_krw",
+    "credit_loan_balance_krw",
+    "business_loan_balance_krw",
+)
+"""The four balances that make up debt; overdue is part of them."""
+
+
+def _person_columns() -> tuple[Column, ...]:
+    columns = []
+    for column in d.PERSONS.columns:
+        if column.name in ("base_month", "deceased"):
+            continue
+        if column.name in PERSON_RENAMES:
+            column = column.renamed(PERSON_RENAMES[column.name], is_required=True)
+        columns.append(column)
+    return tuple(columns)
+
+
+PERSON = Table(
+    layer=Layer.SILVER,
+    name="person",
+    label_ko="정제된 신용거래자",
+    label_en="bureau persons, cleansed",
+    grain="month × living bureau person",
+    key=("base_month", "person_id"),
+    partition_by=("base_month", "gu_code"),
+    columns=(BASE_MONTH, GU_CODE, *_person_columns(), EDITS),
+)
+
+HOME_EVIDENCE = codes.CodeList(
+    "home_evidence",
+    (
+        ("register_unit", "호·성별·연령이 등록부와 일치", "the register knows sex and age band in this unit"),
+        ("register_address", "건물·성별·연령이 등록부와 일치", "the register knows sex and age band at this address"),
+        (
+            "not_in_register",
+            "등록부에 없음: 옛 주소 의심",
+            "the register does not know sex and age band here: perhaps an old address",
+        ),
+        ("no_address", "주소 없음", "no address"),
+    ),
+)
+
+PLACED_PERSON = Table(
+    layer=Layer.SILVER,
+    name="placed_person",
+    label_ko="위치가 확정된 신용거래자",
+    label_en="bureau persons, placed",
+    grain="month × living bureau person",
+    key=("base_month", "person_id"),
+    partition_by=("base_month", "gu_code"),
+    columns=(
+        *(column for column in PERSON.columns if column.name != "edits"),
+        d.DONG_CODE.renamed("dong_code", is_required=False, meaning="home, valid in the month; missing where unknown"),
+        d.OUTPUT_AREA_ID.renamed("output_area_id", is_required=False),
+        d.DWELLING_TYPE.renamed("dwelling_type", is_required=False),
+        Column(
+            name="home_evidence",
+            kind=Kind.CODE,
+            label_ko="거주지 근거",
+            label_en="evidence for the home",
+            codes=HOME_EVIDENCE,
+            is_required=True,
+        ),
+        Column(
+            name="has_household",
+            kind=Kind.FLAG,
+            label_ko="가구화 대상",
+            label_en="resident with a known address",
+            is_required=True,
+        ),
+        d.DONG_CODE.renamed(
+            "workplace_dong_code", label_ko="근무 행정동(확정)", label_en="dong of the workplace, resolved", is_required=False
+        ),
+        Column(
+            name="has_establishment_at_work",
+            kind=Kind.FLAG,
+            label_ko="근무 건물 사업체 존재",
+            label_en="an establishment is at the work address",
+        ),
+        EDITS,
+    ),
+)
+
+REGISTER_PERSON = Table(
+    layer=Layer.SILVER,
+    name="register_person",
+    label_ko="정제된 주민등록",
+    label_en="register persons, cleansed",
+    grain="month × registered resident (identical rows are different people)",
+    key=(),
+    partition_by=("base_month", "gu_code"),
+    columns=(
+        BASE_MONTH,
+        GU_CODE,
+        *(column for column in d.RESIDENTS.columns if column.name not in ("base_month", "status")),
+        EDITS,
+    ),
+)
+
+BUILDING = Table(
+    layer=Layer.SILVER,
+    name="building",
+    label_ko="정제된 건물",
+    label_en="buildings, cleansed",
+    grain="month × building",
+    key=("base_month", "address_id"),
+    partition_by=("base_month", "gu_code"),
+    columns=(BASE_MONTH, GU_CODE, *d.BUILDINGS.columns, EDITS),
+)
+
+ESTABLISHMENT = Table(
+    layer=Layer.SILVER,
+    name="establishment",
+    label_ko="정제된 사업체",
+    label_en="establishments, cleansed",
+    grain="month × establishment",
+    key=("base_month", "establishment_id"),
+    partition_by=("base_month", "gu_code"),
+    columns=(BASE_MONTH, GU_CODE, *d.ESTABLISHMENTS.columns, EDITS),
+)
+
+BENEFIT = Table(
+    layer=Layer.SILVER,
+    name="benefit",
+    label_ko="정제된 사회수혜금",
+    label_en="social benefits, cleansed",
+    grain="month × dong × programme",
+    key=("base_month", "dong_code", "programme"),
+    partition_by=("base_month",),
+    columns=(BASE_MONTH, *(column for column in d.BENEFITS.columns if column.name != "base_month"), EDITS),
+)
+
+REFERENCE_MONTH = Column(
+    name="reference_month",
+    kind=Kind.MONTH,
+    label_ko="자료 기준월",
+    label_en="month the data describe",
+    is_required=True,
+)
+IS_PROVISIONAL = Column(
+    name="is_provisional",
+    kind=Kind.FLAG,
+    label_ko="잠정 여부",
+    label_en="provisional",
+    meaning="made with a census, survey or benchmarks of another year than its own",
+    is_required=True,
+)
+
+CENSUS_MARGIN = Table(
+    layer=Layer.SILVER,
+    name="census_margin",
+    label_ko="인구주택총조사 집계(적용)",
+    label_en="census margins used for the month",
+    grain="month × output area × margin × category",
+    key=("base_month", "output_area_id", "margin", "category"),
+    partition_by=("base_month",),
+    columns=(
+        BASE_MONTH,
+        REFERENCE_MONTH,
+        *(column for column in d.MARGINS.columns if column.name != "year"),
+        Column(name="is_masked", kind=Kind.FLAG, label_ko="비공개(1~4)", label_en="masked, 1 to 4", is_required=True),
+    ),
+)
+
+SURVEY_HOUSEHOLD = Table(
+    layer=Layer.SILVER,
+    name="survey_household",
+    label_ko="검증 조사 가구(적용)",
+    label_en="survey households used for the month",
+    grain="month × surveyed household",
+    key=("base_month", "survey_household_id"),
+    partition_by=("base_month",),
+    columns=(
+        BASE_MONTH,
+        REFERENCE_MONTH,
+        *(
+            column.renamed(
+                {
+                    "labour_income": "labour_income_krw_year",
+                    "business_income": "business_income_krw_year",
+                    "property_income": "property_income_krw_year",
+                    "transfer_income": "transfer_income_krw_year",
+                    "irregular_income": "irregular_income_krw_year",
+                    "debt": "debt_krw",
+                    "spending": "spending_krw_month",
+                }.get(column.name, column.name)
+            )
+            for column in d.SURVEY_HOUSEHOLDS.columns
+            if column.name != "survey_year"
+        ),
+        EDITS,
+    ),
+)
+
+BENCHMARK = Table(
+    layer=Layer.SILVER,
+    name="benchmark",
+    label_ko="공표 통계(적용)",
+    label_en="published benchmarks used for the month",
+    grain="month × source × period × region × indicator × dimension × category",
+    key=("base_month", *d.BENCHMARKS.key),
+    partition_by=("base_month",),
+    columns=(BASE_MONTH, REFERENCE_MONTH, *d.BENCHMARKS.columns),
+)
+
+REGION = Table(
+    layer=Layer.SILVER,
+    name="region",
+    label_ko="행정구역(유효)",
+    label_en="regions valid in the month",
+    grain="month × dong",
+    key=("base_month", "dong_code"),
+    partition_by=("base_month",),
+    columns=(BASE_MONTH, REFERENCE_MONTH, *d.REGIONS.columns),
+)
+
+DISPOSITION = codes.CodeList("disposition", (("quarantined", "격리", "quarantined"), ("removed", "제외", "removed")))
+
+SET_ASIDE = Table(
+    layer=Layer.SILVER,
+    name="set_aside",
+    label_ko="격리·제외 행",
+    label_en="rows quarantined or removed",
+    grain="month × delivered row that did not go on",
+    key=("base_month", "table_name", "delivery_month", "delivery_number", "file_name", "row_number"),
+    partition_by=("base_month",),
+    columns=(
+        BASE_MONTH,
+        Column(name="table_name", kind=Kind.TEXT, label_ko="테이블", label_en="table", is_required=True),
+        *bronze.PROVENANCE,
+        GU_CODE,
+        Column(name="disposition", kind=Kind.CODE, label_ko="처리", label_en="disposition", codes=DISPOSITION, is_required=True),
+        Column(
+            name="reasons",
+            kind=Kind.CODES,
+            label_ko="사유",
+            label_en="reasons",
+            meaning="rule and column, never the value; the row itself stays in bronze",
+            is_required=True,
+        ),
+    ),
+)
+
+ADDRESS = Table(
+    layer=Layer.SILVER,
+    name="address",
+    label_ko="건물별 집계",
+    label_en="addresses",
+    grain="month × building with residents, registered people or workers",
+    key=("base_month", "address_id"),
+    partition_by=("base_month", "gu_code"),
+    columns=(
+        BASE_MONTH,
+        GU_CODE,
+        d.ADDRESS_ID,
+        d.DONG_CODE,
+        d.OUTPUT_AREA_ID,
+        d.DWELLING_TYPE,
+        *(
+            Column(name=name, kind=Kind.COUNT, label_ko=ko, label_en=en, is_required=True, minimum=0)
+            for name, ko, en in (
+                ("dwelling_units", "주택 수", "legal dwellings"),
+                ("register_persons", "등록 인구", "registered persons"),
+                ("register_households", "세대 수", "register households"),
+                ("bureau_persons", "신용거래자 수", "bureau residents"),
+                (
+                    "bureau_persons_not_in_register",
+                    "등록부에 없는 신용거래자",
+                    "bureau residents the register does not know here",
+                ),
+                ("bureau_workers", "근무 신용거래자", "bureau persons who work here"),
+                ("establishments", "사업체 수", "establishments"),
+                ("establishment_workers", "종사자 수", "workers of the establishments"),
+            )
+        ),
+        *(
+            Column(name=name, kind=Kind.MONEY, label_ko=ko, label_en=en, unit=unit, is_required=True)
+            for name, ko, en, unit in (
+                ("labour_income_krw_year", "근로소득 합계", "labour income, sum", "KRW/year"),
+                ("business_income_krw_year", "사업소득 합계", "business income, sum", "KRW/year"),
+                ("debt_krw", "부채 합계", "debt, sum", "KRW"),
+                ("spending_krw_month", "소비 합계", "spending, sum", "KRW/month"),
+            )
+        ),
+        Column(
+            name="is_over_capacity",
+            kind=Kind.FLAG,
+            label_ko="수용 초과",
+            label_en="more register households than the building holds",
+            is_required=True,
+        ),
+        Column(
+            name="has_unregistered_excess",
+            kind=Kind.FLAG,
+            label_ko="등록 인구 초과",
+            label_en="more bureau residents than registered persons",
+            is_required=True,
+        ),
+        Column(
+            name="lacks_establishments",
+            kind=Kind.FLAG,
+            label_ko="사업체 부재",
+            label_en="bureau workers but no establishment",
+            is_required=True,
+        ),
+    ),
+)
+
+HOUSEHOLD_SOURCE = codes.CodeList(
+    "household_source",
+    (
+        ("register", "세대 기반", "a register household"),
+        ("bureau", "신용거래자 기반", "bureau persons whom no register household at the address explains"),
+    ),
+)
+
+_HOUSEHOLD_COUNTS = tuple(
+    Column(name=name, kind=Kind.INTEGER, label_ko=ko, label_en=en, is_required=True, minimum=0)
+    for name, ko, en in (
+        ("bureau_members", "신용거래자 가구원", "members in the bureau"),
+        ("register_members", "등록 가구원", "members in the register"),
+        ("adults", "15세 이상 가구원", "members of 15 or more"),
+        ("children", "15세 미만 가구원", "members under 15"),
+        ("elderly", "65세 이상 가구원", "members of 65 or more"),
+    )
+)
+
+HOUSEHOLD = Table(
+    layer=Layer.SILVER,
+    name="household",
+    label_ko="가구(소득 추정 전)",
+    label_en="households before income is modelled",
+    grain="month × household",
+    key=("base_month", "household_id"),
+    partition_by=("base_month", "gu_code"),
+    columns=(
+        BASE_MONTH,
+        GU_CODE,
+        Column(
+            name="household_id",
+            kind=Kind.KEY,
+            label_ko="가구 식별자",
+            label_en="household",
+            is_required=True,
+            measure=Measure.PSEUDONYMISED,
+        ),
+        Column(
+            name="household_source",
+            kind=Kind.CODE,
+            label_ko="가구 근거",
+            label_en="what the household rests on",
+            codes=HOUSEHOLD_SOURCE,
+            is_required=True,
+        ),
+        d.ADDRESS_ID,
+        d.UNIT_ID,
+        d.DONG_CODE,
+        d.OUTPUT_AREA_ID.renamed(
+            "output_area_id", is_required=False, meaning="missing where the buildings list lacks the address"
+        ),
+        d.DWELLING_TYPE.renamed("dwelling_type", is_required=False),
+        d.TENURE,
+        d.HOUSEHOLD_TYPE,
+        Column(
+            name="household_size", kind=Kind.INTEGER, label_ko="가구원 수", label_en="household size", is_required=True, minimum=1
+        ),
+        d.SEX.renamed("head_sex", label_ko="가구주 성별", label_en="head's sex"),
+        Column(
+            name="head_age_band",
+            kind=Kind.INTEGER,
+            label_ko="가구주 연령대",
+            label_en="head's age band",
+            meaning="ten-year lower bound",
+            unit="years",
+            is_required=True,
+            minimum=10,
+            maximum=80,
+        ),
+        *_HOUSEHOLD_COUNTS,
+        Column(
+            name="weight",
+            kind=Kind.DECIMAL,
+            label_ko="가중치",
+            label_en="weight",
+            meaning="adds the households of an output area up to the census margins; 0 for group quarters",
+            is_required=True,
+            minimum=0,
+        ),
+        Column(name="is_group_quarters", kind=Kind.FLAG, label_ko="집단 거처", label_en="group quarters", is_required=True),
+        *(
+            Column(name=name, kind=Kind.MONEY, label_ko=ko, label_en=en, unit=unit, is_required=True)
+            for name, ko, en, unit in (
+                ("bureau_labour_income_krw_year", "신용거래자 근로소득", "labour income of bureau members", "KRW/year"),
+                ("bureau_business_income_krw_year", "신용거래자 사업소득", "business income of bureau members", "KRW/year"),
+                ("bureau_debt_krw", "신용거래자 부채", "debt of bureau members", "KRW"),
+                ("bureau_mortgage_balance_krw", "주택담보대출", "mortgages of bureau members", "KRW"),
+                ("bureau_jeonse_loan_balance_krw", "전세자금대출", "jeonse loans of bureau members", "KRW"),
+                ("bureau_spending_krw_month", "신용거래자 소비", "spending of bureau members", "KRW/month"),
+            )
+        ),
+        IS_PROVISIONAL,
+    ),
+)
+
+OUTPUT_AREA = Table(
+    layer=Layer.SILVER,
+    name="output_area",
+    label_ko="집계구 기준 수",
+    label_en="output areas",
+    grain="month × output area of the census or with households",
+    key=("base_month", "output_area_id"),
+    partition_by=("base_month",),
+    columns=(
+        BASE_MONTH,
+        d.OUTPUT_AREA_ID,
+        *(
+            Column(name=name, kind=kind, label_ko=ko, label_en=en, is_required=True, minimum=0)
+            for name, kind, ko, en in (
+                ("census_households", Kind.COUNT, "총조사 가구", "private households in the census"),
+                ("register_households", Kind.COUNT, "세대 수", "register households in the month"),
+                ("register_change", Kind.DECIMAL, "등록 세대 변화율", "register households now ÷ in the census month"),
+                ("target_households", Kind.DECIMAL, "목표 가구", "households the weights add up to"),
+                ("formed_households", Kind.COUNT, "구성 가구", "private households formed, unweighted"),
+                ("weighted_households", Kind.DECIMAL, "가중 가구", "sum of weights"),
+            )
+        ),
+    ),
+)
+
+SILVER_TABLES: tuple[Table, ...] = (
+    REGION,
+    PERSON,
+    REGISTER_PERSON,
+    BUILDING,
+    ESTABLISHMENT,
+    BENEFIT,
+    CENSUS_MARGIN,
+    SURVEY_HOUSEHOLD,
+    BENCHMARK,
+    SET_ASIDE,
+    PLACED_PERSON,
+    ADDRESS,
+    HOUSEHOLD,
+    OUTPUT_AREA,
+)

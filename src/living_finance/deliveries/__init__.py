@@ -1,0 +1,1 @@
+"""Receive and verify what suppliers send: manifests, row checks, direct identifiers. No file access."""

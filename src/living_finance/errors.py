@@ -1,0 +1,79 @@
+"""Every failure this project raises on purpose, one exit code each.
+
+A message says what is wrong, where, and what to do; it never holds a value from a person's row.
+"""
+
+from __future__ import annotations
+
+
+class LivingFinanceError(Exception):
+    """Base of all failures that are part of the design."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        self.message = message
+        self.remedy = remedy
+        super().__init__(f"{message} Remedy: {remedy}" if remedy else message)
+
+
+class ConfigurationError(LivingFinanceError):
+    """A setting is unknown, missing or out of range."""
+
+    exit_code = 10
+
+
+class EnvironmentProblem(LivingFinanceError):
+    """Java, Python, a jar or a writable folder is missing."""
+
+    exit_code = 11
+
+
+class RefusedDelivery(LivingFinanceError):
+    """A delivery breaks the contract; no table has changed."""
+
+    exit_code = 20
+
+    def __init__(self, *, delivery: str, rule: str, file: str = "", detail: str = "", remedy: str = "") -> None:
+        self.delivery = delivery
+        self.rule = rule
+        self.file = file
+        self.detail = detail
+        where = f"{delivery}/{file}" if file else delivery
+        super().__init__(f"Refused {where}: {rule}{f' ({detail})' if detail else ''}.", remedy=remedy)
+
+
+class MissingInput(LivingFinanceError):
+    """A month cannot be made: a delivery or an earlier step's table is not there."""
+
+    exit_code = 21
+
+
+class ImplausibleChange(LivingFinanceError):
+    """A delivery conforms but differs from last month more than is credible; a named override lets it pass."""
+
+    exit_code = 22
+
+
+class ContractViolation(LivingFinanceError):
+    """A table, a join or a row balance is not what its contract says: a defect here, not in a delivery."""
+
+    exit_code = 30
+
+
+class ConcurrentRun(LivingFinanceError):
+    """Another run holds the same month."""
+
+    exit_code = 31
+
+
+class StorageDamaged(LivingFinanceError):
+    """A table in the warehouse disagrees with the ledger."""
+
+    exit_code = 40
+
+
+class TrackingUnavailable(LivingFinanceError):
+    """The MLflow store does not answer."""
+
+    exit_code = 50

@@ -1,0 +1,178 @@
+"""From people with a household to households: size, head, type, sums of what the bureau knows."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from living_finance.contracts import codes
+from living_finance.households.evidence import BUREAU, REGISTER
+from living_finance.households.matching import household_id
+from living_finance.methods.joins import join_to_one
+
+GENERATION_GAP_YEARS = 20
+"""Least difference of age at which a member of unstated relation counts as another generation."""
+GROUP_QUARTERS_PERSONS = 6
+"""Six or more people who are not family are a collective household (집단가구), not a private one.
+
+Source: Statistics Korea, Population and Housing Census, definition of general households (일반가구).
+"""
+_ADULT_AGE = 15
+_ELDERLY_AGE = 65
+
+_BUREAU_SUMS = {
+    "bureau_labour_income_krw_year": "labour_krw",
+    "bureau_business_income_krw_year": "business_krw",
+    "bureau_debt_krw": "debt_krw",
+    "bureau_mortgage_balance_krw": "mortgage_krw",
+    "bureau_jeonse_loan_balance_krw": "jeonse_krw",
+    "bureau_spending_krw_month": "spending_krw",
+}
+
+
+def form_households(people: DataFrame, *, buildings: DataFrame) -> DataFrame:
+    """Households of the month, before tenure and weight.
+
+    A register household is a household even when nobody of it is in the bureau. Members are the register
+    persons and the bureau persons without a partner in the register. Rules:
+
+    - head: who the register calls head; without one, the oldest member; of equal age, the man (as most
+      couples register). Age of a bureau person is the lower bound of its band.
+    - generations of a register household: parents, head and spouse, children; a member of other relation is
+      20 years or more away from the head one generation up or down. Only others of the head's generation: `unrelated`.
+    - generations without a register: ages 20 years or more apart are two generations; a man and a woman closer
+      than that are a couple (`one_generation`), any other group `unrelated`.
+    - group quarters: a non-residential building, or six or more people none of whom is the head's spouse, child or parent.
+
+    Args:
+        people: rows of `match_to_register`.
+        buildings: silver.BUILDING of the month.
+
+    Returns:
+        One row per household: silver.HOUSEHOLD without base_month, tenure, weight and is_provisional. An address
+        that the buildings list lacks has no output area and no dwelling type; its dong is what its people's rows say.
+    """
+    homes = buildings.select(
+        "address_id",
+        F.col("gu_code").alias("_building_gu"),
+        F.col("dong_code").alias("_building_dong"),
+        "output_area_id",
+        "dwelling_type",
+    )
+    households = people.transform(_count_members)
+    placed = join_to_one(households, homes, on=["address_id"], how="left")
+    head = F.col("_head")
+    kin = F.col("_spouses") + F.col("_children") + F.col("_parents")
+    is_crowd = (kin == 0) & (F.col("household_size") >= GROUP_QUARTERS_PERSONS)
+    is_non_residential = F.coalesce(F.col("dwelling_type") == "non_residential", F.lit(False))
+    return placed.select(
+        F.coalesce("_building_gu", "_gu_code", F.lit(codes.NO_DISTRICT)).alias("gu_code"),
+        household_id(F.col("household_key")).alias("household_id"),
+        F.when(F.col("register_members") > 0, REGISTER).otherwise(BUREAU).alias("household_source"),
+        "address_id",
+        "unit_id",
+        F.coalesce("_building_dong", "_dong_code", F.lit(codes.NO_DISTRICT)).alias("dong_code"),
+        "output_area_id",
+        "dwelling_type",
+        _household_type().alias("household_type"),
+        "household_size",
+        F.when(_head_is_man(head), "M").otherwise("F").alias("head_sex"),
+        _ten_year_band(_head_age(head)).alias("head_age_band"),
+        "bureau_members",
+        "register_members",
+        "adults",
+        "children",
+        "elderly",
+        (is_non_residential | is_crowd).alias("is_group_quarters"),
+        *_BUREAU_SUMS,
+    )
+
+
+def _count_members(people: DataFrame) -> DataFrame:
+    """One row per household with counts, ages by relation, and the bureau's sums."""
+    is_register = F.col("source") == REGISTER
+    is_member = is_register | ~F.col("is_matched")
+    relation = F.coalesce("relation_to_head", F.lit("other"))
+    age = F.col("age")
+
+    def count(condition: Column) -> Column:
+        return F.count_if(condition).cast("int")
+
+    def members(condition: Column) -> Column:
+        return count(is_member & condition)
+
+    is_other = is_member & (relation == "other")
+    return people.groupBy("address_id", "household_key").agg(
+        F.coalesce(F.min(F.when(is_register, F.col("unit_id"))), F.min("unit_id")).alias("unit_id"),
+        F.coalesce(F.max(F.when(is_register, F.col("gu_code"))), F.max("gu_code")).alias("_gu_code"),
+        F.coalesce(F.max(F.when(is_register, F.col("dong_code"))), F.max("dong_code")).alias("_dong_code"),
+        count(is_member).alias("household_size"),
+        count(is_register).alias("register_members"),
+        count(~is_register).alias("bureau_members"),
+        members(age >= _ADULT_AGE).alias("adults"),
+        members(age < _ADULT_AGE).alias("children"),
+        members(age >= _ELDERLY_AGE).alias("elderly"),
+        members(F.col("sex") == "M").alias("_men"),
+        members(relation.isin("head", "spouse")).alias("_heads_and_spouses"),
+        members(relation == "spouse").alias("_spouses"),
+        members(relation == "child").alias("_children"),
+        members(relation == "parent").alias("_parents"),
+        F.max(F.when(is_member, _head_rank(relation, age, F.col("sex")))).alias("_head"),
+        F.min(F.when(is_member, age)).alias("_youngest"),
+        F.max(F.when(is_member, age)).alias("_oldest"),
+        F.min(F.when(is_other, age)).alias("_youngest_other"),
+        F.max(F.when(is_other, age)).alias("_oldest_other"),
+        *(F.coalesce(F.sum(amount), F.lit(0)).cast("bigint").alias(name) for name, amount in _BUREAU_SUMS.items()),
+    )
+
+
+def _head_rank(relation: Column, age: Column, sex: Column) -> Column:
+    """Order of members for headship as one integer: called head, then age, then man.
+
+    A single number, because a maximum over a struct would take a sort of all people.
+    """
+    return F.when(relation == "head", 10_000).otherwise(0) + age * 10 + F.when(sex == "M", 1).otherwise(0)
+
+
+def _head_age(rank: Column) -> Column:
+    return F.floor((rank % 10_000) / F.lit(10))
+
+
+def _head_is_man(rank: Column) -> Column:
+    return rank % 10 == 1
+
+
+def _ten_year_band(age: Column) -> Column:
+    youngest, oldest = codes.HEAD_AGE_BANDS[0], codes.HEAD_AGE_BANDS[-1]
+    band = F.floor(age / F.lit(10)) * F.lit(10)
+    return F.least(F.greatest(band, F.lit(youngest)), F.lit(oldest)).cast("int")
+
+
+def _household_type() -> Column:
+    head_age = _head_age(F.col("_head"))
+    gap = F.lit(GENERATION_GAP_YEARS)
+    has_elders = (F.col("_parents") > 0) | F.coalesce(F.col("_oldest_other") - head_age >= gap, F.lit(False))
+    has_young = (F.col("_children") > 0) | F.coalesce(head_age - F.col("_youngest_other") >= gap, F.lit(False))
+    # Without a head or spouse (registered apart from them), the head's generation is there only if the
+    # oldest, who stands in as head, is of other relation.
+    oldest_is_other = F.coalesce(F.col("_oldest_other") == head_age, F.lit(False))
+    has_own = (F.col("_heads_and_spouses") > 0) | oldest_is_other
+    generations = sum((has.cast("int") for has in (has_elders, has_own, has_young)), F.lit(0))
+    kin = F.col("_spouses") + F.col("_children") + F.col("_parents")
+    from_register = (
+        F.when(generations >= 3, "three_generation")
+        .when(generations == 2, "two_generation")
+        .when(kin == 0, "unrelated")
+        .otherwise("one_generation")
+    )
+    is_couple = (F.col("household_size") == 2) & (F.col("_men") == 1)
+    from_ages = (
+        F.when(F.col("_oldest") - F.col("_youngest") >= gap, "two_generation")
+        .when(is_couple, "one_generation")
+        .otherwise("unrelated")
+    )
+    return (
+        F.when(F.col("household_size") == 1, "one_person")
+        .when(F.col("register_members") > 0, from_register)
+        .otherwise(from_ages)
+    )

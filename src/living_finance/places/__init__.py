@@ -1,0 +1,1 @@
+"""Addresses → building, output area, dong and district in a month."""

@@ -1,0 +1,1 @@
+"""Indicators, scores and cross-checks of a month."""

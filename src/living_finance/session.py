@@ -1,0 +1,78 @@
+"""Building the Spark session: one place for every Spark setting."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from living_finance.config import SparkSettings
+
+JARS_DIRECTORY = Path(sys.prefix) / "share" / "living-finance" / "jars"
+"""Where `make setup` puts the Delta jars, verified by checksum; absent, Spark resolves `packages` itself."""
+
+_QUIET_LOG = """\
+rootLogger.level = error
+rootLogger.appenderRef.stderr.ref = stderr
+appender.stderr.type = Console
+appender.stderr.name = stderr
+appender.stderr.target = SYSTEM_ERR
+appender.stderr.layout.type = PatternLayout
+appender.stderr.layout.pattern = %d{HH:mm:ss} %p %c{1}%n
+appender.stderr.layout.alwaysWriteExceptions = false
+"""
+"""Class and level only: exception texts of executors quote row values."""
+
+
+def is_submitted() -> bool:
+    """Whether spark-submit started this process and owns master, memory and jars."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+def build_session(settings: SparkSettings, *, name: str = "living-finance") -> SparkSession:
+    """The session for a run; under spark-submit its master, memory and jars are kept."""
+    builder = SparkSession.builder.appName(name)
+    for key, value in _common(settings).items():
+        builder = builder.config(key, value)
+    if not is_submitted():
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        os.environ["PYSPARK_PYTHON"] = sys.executable
+        for key, value in _local(settings).items():
+            builder = builder.config(key, value)
+    for key, value in settings.extra.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _common(settings: SparkSettings) -> dict[str, str]:
+    return {
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
+        "spark.sql.adaptive.enabled": "true",
+        "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+        "spark.sql.autoBroadcastJoinThreshold": f"{settings.broadcast_limit_mb}m" if settings.broadcast_limit_mb >= 0 else "-1",
+        "spark.sql.session.timeZone": "Asia/Seoul",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
+        "spark.sql.parquet.compression.codec": "zstd",
+    }
+
+
+def _local(settings: SparkSettings) -> dict[str, str]:
+    log_file = Path(tempfile.gettempdir()) / f"living-finance-log4j2-{os.getuid()}.properties"
+    log_file.write_text(_QUIET_LOG, encoding="utf-8")
+    jars = sorted(str(path) for path in JARS_DIRECTORY.glob("*.jar"))
+    delta = {"spark.jars": ",".join(jars)} if jars else {"spark.jars.packages": settings.packages}
+    return {
+        "spark.master": settings.master,
+        "spark.driver.memory": settings.driver_memory,
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={log_file}",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        **delta,
+    }

@@ -1,0 +1,1 @@
+"""The wiring: read tables → call rooms → publish; no formulas."""

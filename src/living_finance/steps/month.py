@@ -1,0 +1,405 @@
+"""One month from accepted deliveries to gold: five steps, each repeatable, each skipped when nothing it rests on has changed."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import resources
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from living_finance import tracking
+from living_finance.cleansing import persons as person_rules
+from living_finance.cleansing import reference, register, yearly
+from living_finance.cleansing.disposition import Cleansed
+from living_finance.config import Settings
+from living_finance.contracts import bronze, gold, silver
+from living_finance.contracts.core import Table
+from living_finance.errors import ContractViolation
+from living_finance.households import householding
+from living_finance.income.first_version import estimate_income
+from living_finance.months import Month
+from living_finance.places.placing import place_persons, summarise_addresses
+from living_finance.quality import indicators as quality
+from living_finance.quality.edit_report import edit_report
+from living_finance.statistics import household_breakdown, household_statistics, person_statistics
+from living_finance.steps.receive import regions_for
+from living_finance.storage.ledger import Ledger, StepRecord
+from living_finance.storage.register import Delivery, DeliveryRegister
+from living_finance.storage.warehouse import Commit, Warehouse
+
+log = logging.getLogger(__name__)
+
+_COMMITS_AT_ONCE = 3
+
+_BYTES_PER_BUILDING = 150
+"""A building's row as the joins of `places` send it, in memory; measured on Parquet of the full city."""
+
+
+@dataclass
+class MonthRun:
+    """One month in the making: where, with what settings, from which deliveries."""
+
+    warehouse: Warehouse
+    month: Month
+    settings: Settings
+    deliveries: Mapping[str, Delivery]
+    commits: list[Commit] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether a census, survey or benchmarks of another year had to serve."""
+        return any(delivery.is_provisional for delivery in self.deliveries.values())
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.warehouse.root)
+
+    def read(self, table: Table) -> DataFrame:
+        """The month's slice of a silver or gold table."""
+        return self.warehouse.read(table, base_month=self.month.date)
+
+    def bronze(self, dataset: str, name: str) -> DataFrame:
+        """The rows of the delivery that counts, as delivered."""
+        delivery = self.deliveries[dataset]
+        return self.warehouse.read(
+            bronze.BRONZE_TABLES[f"{dataset}_{name}"],
+            delivery_month=delivery.month.date,
+            delivery_number=delivery.number,
+        )
+
+    def commit(self, table: Table, frame: DataFrame, expected_rows: int | None = None) -> Commit:
+        """Replace the month's slice of a table."""
+        done = self.warehouse.commit(table, frame, partition={"base_month": self.month.date}, expected_rows=expected_rows)
+        self.commits.append(done)
+        return done
+
+    def commit_together(self, writes: Iterable[tuple[Table, DataFrame, int | None]]) -> None:
+        """Commit independent tables side by side: most of a small commit is waiting for the driver."""
+        with ThreadPoolExecutor(max_workers=_COMMITS_AT_ONCE) as pool:
+            for done in pool.map(lambda write: self.commit(*write), list(writes)):
+                log.debug("%s is done", done.table)
+
+    def rows(self, table: Table) -> int:
+        """Rows last committed to a table by this run or, for a skipped step, by the run before."""
+        noted = [c for step in STEPS if (record := self.ledger.find(self.month, step.name)) for c in record.commits]
+        return next(c.rows for c in reversed([*noted, *self.commits]) if c.table == table.qualified_name)
+
+    def can_broadcast_buildings(self) -> bool:
+        limit = self.settings.spark.broadcast_limit_mb * 2**20
+        return 0 < self.rows(silver.BUILDING) * _BYTES_PER_BUILDING <= limit
+
+
+def cleanse(run: MonthRun) -> None:
+    """Bronze → silver tables, with every row kept, removed or quarantined, and gold.edit_report."""
+    month = run.month
+    regions = regions_for(run.warehouse, month)
+    settings = run.settings
+
+    def reference_of(dataset: str) -> Month:
+        return run.deliveries[dataset].month
+
+    jobs: list[tuple[str, str, Table, Callable[[DataFrame], Cleansed]]] = [
+        (
+            "regions",
+            "regions",
+            silver.REGION,
+            lambda r: yearly.cleanse_regions(r, month=month, reference_month=reference_of("regions")),
+        ),
+        ("city", "buildings", silver.BUILDING, lambda r: reference.cleanse_buildings(r, month=month, regions=regions)),
+        (
+            "city",
+            "establishments",
+            silver.ESTABLISHMENT,
+            lambda r: reference.cleanse_establishments(r, month=month, regions=regions),
+        ),
+        ("city", "benefits", silver.BENEFIT, lambda r: reference.cleanse_benefits(r, month=month, regions=regions)),
+        ("city", "residents", silver.REGISTER_PERSON, lambda r: register.cleanse_residents(r, month=month, regions=regions)),
+        (
+            "bureau",
+            "persons",
+            silver.PERSON,
+            lambda r: person_rules.cleanse_persons(
+                r, month=month, regions=regions, settings=settings.cleansing, seed=settings.seed
+            ),
+        ),
+        (
+            "census",
+            "margins",
+            silver.CENSUS_MARGIN,
+            lambda r: yearly.cleanse_margins(r, month=month, regions=regions, reference_month=reference_of("census")),
+        ),
+        (
+            "survey",
+            "households",
+            silver.SURVEY_HOUSEHOLD,
+            lambda r: yearly.cleanse_survey(r, month=month, regions=regions, reference_month=reference_of("survey")),
+        ),
+        (
+            "benchmarks",
+            "benchmarks",
+            silver.BENCHMARK,
+            lambda r: yearly.cleanse_benchmarks(r, month=month, regions=regions, reference_month=reference_of("benchmarks")),
+        ),
+    ]
+    cleansed = {f"{dataset}_{name}": clean(run.bronze(dataset, name)) for dataset, name, _, clean in jobs}
+    rows_in = {f"{dataset}_{name}": run.deliveries[dataset].rows[name] for dataset, name, _, _ in jobs}
+    set_aside = functools.reduce(DataFrame.unionByName, (c.set_aside for c in cleansed.values()))
+    run.commit(silver.SET_ASIDE, set_aside)
+    counted = run.read(silver.SET_ASIDE).groupBy("table_name").count().collect()  # ok: one row per table
+    left_out = {row["table_name"]: row["count"] for row in counted}
+    tables = {f"{dataset}_{name}": table for dataset, name, table, _ in jobs}
+    run.commit_together((table, cleansed[name].kept, rows_in[name] - left_out.get(name, 0)) for name, table in tables.items())
+    run.facts["rows"] = {name: {"in": rows_in[name], "left_out": left_out.get(name, 0)} for name in tables}
+    written = {
+        name: (run.read(table), run.read(silver.SET_ASIDE).where(F.col("table_name") == name)) for name, table in tables.items()
+    }
+    run.commit(gold.EDIT_REPORT, edit_report(month=month, tables=written))
+
+
+def place(run: MonthRun) -> None:
+    """Silver persons and addresses with building, output area, dong and district."""
+    register_persons, buildings, establishments = (
+        run.read(table) for table in (silver.REGISTER_PERSON, silver.BUILDING, silver.ESTABLISHMENT)
+    )
+    broadcast = run.can_broadcast_buildings()
+    placed = place_persons(
+        run.read(silver.PERSON),
+        register=register_persons,
+        buildings=buildings,
+        establishments=establishments,
+        broadcast_buildings=broadcast,
+    )
+    run.commit(silver.PLACED_PERSON, placed, expected_rows=run.rows(silver.PERSON))
+    addresses = summarise_addresses(
+        run.read(silver.PLACED_PERSON),
+        register=register_persons,
+        buildings=buildings,
+        establishments=establishments,
+        broadcast_buildings=broadcast,
+    )
+    run.commit(silver.ADDRESS, addresses)
+
+
+def form_households(run: MonthRun) -> None:
+    """Persons → households with weights."""
+    formed = householding(
+        persons=run.read(silver.PLACED_PERSON),
+        register=run.read(silver.REGISTER_PERSON),
+        buildings=run.read(silver.BUILDING),
+        margins=run.read(silver.CENSUS_MARGIN),
+        census_register_counts=_register_counts_at_census(run),
+        month=run.month,
+        seed=run.settings.seed,
+        is_provisional=run.is_provisional,
+    )
+    run.commit(gold.HOUSEHOLD_MEMBER, formed.member)
+    run.commit(silver.HOUSEHOLD, formed.household)
+    run.commit(silver.OUTPUT_AREA, formed.output_area)
+
+
+def model_income(run: MonthRun) -> None:
+    """Households with income by component; the fit is a run in MLflow."""
+    households, fit = estimate_income(
+        run.read(silver.HOUSEHOLD),
+        survey=run.read(silver.SURVEY_HOUSEHOLD),
+        benchmarks=run.read(silver.BENCHMARK),
+        month=run.month,
+        seed=run.settings.seed,
+    )
+    run.commit(gold.HOUSEHOLD, households, expected_rows=run.rows(silver.HOUSEHOLD))
+    run.facts["mlflow_run_id"] = tracking.track_income(
+        fit,
+        settings=run.settings.tracking,
+        warehouse_root=run.warehouse.root,
+        month=run.month,
+        data_versions={commit.table: commit.version for commit in run.commits},
+        code_version=code_version(),
+        seed=run.settings.seed,
+    )
+    run.facts["model_version"] = fit.model_version
+
+
+def publish_statistics(run: MonthRun) -> None:
+    """Gold statistics and the quality report."""
+    households, persons = run.read(gold.HOUSEHOLD), run.read(silver.PLACED_PERSON)
+    rse = _benchmark_rse(run)
+    residents = persons.where(F.col("residence") == "seoul")
+    report = (
+        quality.measure(residents, quality.PERSON_INDICATORS, month=run.month)
+        .unionByName(quality.measure(run.read(silver.ADDRESS), quality.ADDRESS_INDICATORS, month=run.month))
+        .unionByName(quality.measure(run.read(silver.OUTPUT_AREA), quality.OUTPUT_AREA_INDICATORS, month=run.month))
+        .unionByName(quality.measure(households, quality.HOUSEHOLD_INDICATORS, month=run.month))
+    )
+    month = run.month
+    run.commit_together(
+        (
+            (gold.HOUSEHOLD_STATISTICS, household_statistics(households, month=month, benchmark_rse=rse), None),
+            (gold.HOUSEHOLD_BREAKDOWN, household_breakdown(households, month=month, benchmark_rse=rse), None),
+            (gold.PERSON_STATISTICS, person_statistics(persons, month=month), None),
+            (gold.QUALITY_REPORT, report, None),
+        )
+    )
+
+
+def _register_counts_at_census(run: MonthRun) -> DataFrame | None:
+    """silver.output_area of the census month, if that month is past and has been made."""
+    census_month = run.deliveries["census"].month
+    if census_month >= run.month or run.ledger.find(census_month, "households") is None:
+        return None
+    return run.warehouse.read(silver.OUTPUT_AREA, base_month=census_month.date)
+
+
+def _benchmark_rse(run: MonthRun) -> float | None:
+    published = run.read(silver.BENCHMARK).where(
+        (F.col("region_code") == "11") & (F.col("indicator") == "mean_total_income") & (F.col("dimension") == "all")
+    )
+    row = published.agg(F.min("relative_standard_error")).first()
+    return None if row is None else row[0]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step, its work, and the sections of the settings its result depends on."""
+
+    name: str
+    title: str
+    work: Callable[[MonthRun], None]
+    sections: tuple[str, ...] = ()
+
+
+STEPS: tuple[Step, ...] = (
+    Step("cleanse", "정제 cleanse", cleanse, ("cleansing", "seed")),
+    Step("place", "위치 확정 place", place),
+    Step("households", "가구화 households", form_households, ("seed",)),
+    Step("income", "소득 추정 income", model_income, ("seed",)),
+    Step("statistics", "통계 작성 statistics", publish_statistics),
+)
+
+
+def step_named(name: str) -> Step:
+    """The step called `name`."""
+    return next(step for step in STEPS if step.name == name)
+
+
+def code_version() -> str:
+    """Hash of the package's source that a month's tables depend on; generator and evaluation are apart."""
+    digest = hashlib.sha256()
+    package = resources.files("living_finance")
+    apart = {"synthetic", "evaluation"}
+    folders = [package]
+    while folders:
+        folder = folders.pop()
+        for entry in sorted(folder.iterdir(), key=lambda e: e.name):
+            if entry.is_dir() and entry.name not in apart:
+                folders.append(entry)
+            elif entry.name.endswith(".py"):
+                digest.update(entry.name.encode() + entry.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """What the summary says of a step."""
+
+    step: Step
+    is_skipped: bool
+    seconds: float
+    commits: tuple[Commit, ...]
+
+
+def fingerprints(run: MonthRun) -> dict[str, str]:
+    """For each step, a hash of everything its tables depend on: deliveries, settings, code and the steps before."""
+    base = {
+        "month": str(run.month),
+        "code": code_version(),
+        "deliveries": {name: [str(d.month), d.number, d.content_sha256] for name, d in sorted(run.deliveries.items())},
+    }
+    settings = run.settings.model_dump(mode="json")
+    result: dict[str, str] = {}
+    previous = _hash(base)
+    for step in STEPS:
+        parts: dict[str, Any] = {"before": previous, "step": step.name, "settings": [settings[s] for s in step.sections]}
+        if step.name == "households":
+            census = run.deliveries["census"].month
+            earlier = run.ledger.find(census, "households") if census < run.month else None
+            parts["census_register"] = earlier.fingerprint if earlier else None
+        previous = result[step.name] = _hash(parts)
+    return result
+
+
+def _hash(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def pending_steps(run: MonthRun) -> list[Step]:
+    """Steps that are not up to date: the first that differs and all after it."""
+    wanted = fingerprints(run)
+    for position, step in enumerate(STEPS):
+        record = run.ledger.find(run.month, step.name)
+        if record is None or record.fingerprint != wanted[step.name]:
+            return list(STEPS[position:])
+    return [] if run.ledger.manifest(run.month) else [STEPS[-1]]
+
+
+def run_steps(
+    run: MonthRun, *, only: Sequence[str] | None, around: Callable[[Step], Any], clock: Callable[[], float] = time.monotonic
+) -> list[StepOutcome]:
+    """Do the pending steps of a month, or the named ones whether pending or not.
+
+    Args:
+        run: the month.
+        only: names of steps to do; None does what is pending.
+        around: context manager made for each step that is done, for progress.
+        clock: seconds.
+
+    Raises:
+        ContractViolation: a named step rests on one that is not done.
+    """
+    pending = {step.name for step in pending_steps(run)}
+    wanted = fingerprints(run)
+    outcomes = []
+    if pending or only:
+        run.ledger.withdraw(run.month)
+    for position, step in enumerate(STEPS):
+        is_wanted = step.name in (only if only is not None else pending)
+        if not is_wanted:
+            record = run.ledger.find(run.month, step.name)
+            outcomes.append(StepOutcome(step, True, 0.0, record.commits if record else ()))
+            continue
+        if position and STEPS[position - 1].name in pending:
+            raise ContractViolation(
+                f"Step {step.name} of {run.month} rests on {STEPS[position - 1].name}, which is not up to date.",
+                remedy="run the earlier steps first, or the whole month",
+            )
+        started, first = clock(), len(run.commits)
+        run.facts = {}
+        with around(step):
+            step.work(run)
+        commits = tuple(run.commits[first:])
+        record = StepRecord(step.name, wanted[step.name], commits, round(clock() - started, 2), run.facts)
+        run.ledger.record(run.month, record)
+        pending.discard(step.name)
+        outcomes.append(StepOutcome(step, False, record.seconds, commits))
+    if not pending:
+        run.ledger.publish(run.month, [r for step in STEPS if (r := run.ledger.find(run.month, step.name))])
+    return outcomes
+
+
+def open_month(warehouse: Warehouse, month: Month, settings: Settings) -> MonthRun:
+    """Choose the deliveries a month is made from.
+
+    Raises:
+        MissingInput: a dataset has no accepted delivery that serves the month.
+    """
+    return MonthRun(warehouse, month, settings, DeliveryRegister(warehouse).deliveries_for(month))

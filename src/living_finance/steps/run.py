@@ -1,0 +1,200 @@
+"""Whole months: receive what is new, make what is due, say what was done."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from rich.table import Table as RichTable
+
+from living_finance.config import Settings
+from living_finance.contracts import gold
+from living_finance.errors import MissingInput
+from living_finance.monitor import MemoryMonitor
+from living_finance.months import Month
+from living_finance.progress import note, working
+from living_finance.steps.month import STEPS, Step, StepOutcome, open_month, pending_steps, run_steps
+from living_finance.steps.receive import Receipt, receive
+from living_finance.storage.ledger import Ledger
+from living_finance.storage.register import DeliveryRegister
+from living_finance.storage.warehouse import Warehouse
+
+_YEARLY_AND_REGIONS = ("regions", "census", "survey", "benchmarks")
+_MONTHLY = ("city", "bureau")
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run would do (`--dry-run`)."""
+
+    lines: tuple[tuple[str, str], ...]
+
+    def table(self) -> RichTable:
+        table = RichTable("month", "to do", title="plan")
+        for line in self.lines:
+            table.add_row(*line)
+        return table
+
+
+@dataclass
+class RunOutcome:
+    """What a run did."""
+
+    root: str
+    receipts: list[Receipt] = field(default_factory=list)
+    steps: list[tuple[Month, StepOutcome]] = field(default_factory=list)
+    reasons: list[tuple[str, str, str, int]] = field(default_factory=list)
+    """(month, table, reason, rows that did not go on)"""
+    missing: list[Month] = field(default_factory=list)
+    peak_bytes: dict[str, int] = field(default_factory=dict)
+
+    def table(self) -> RichTable:
+        table = RichTable("month", "step", "table", "rows", "seconds", "peak memory", title="run")
+        for receipt in self.receipts:
+            table.add_row(
+                str(receipt.month),
+                f"receive {receipt.dataset}",
+                receipt.outcome,
+                f"{sum(receipt.rows.values()):,}",
+                f"{receipt.seconds:.1f}",
+                _gibibytes(self.peak_bytes.get("receive", 0)),
+            )
+        for month, outcome in self.steps:
+            key = f"{month} {outcome.step.name}"
+            seconds = "up to date" if outcome.is_skipped else f"{outcome.seconds:.1f}"
+            names = _last_of_each(outcome)
+            for position, (name, rows) in enumerate(names):
+                is_first = position == 0
+                table.add_row(
+                    str(month) if is_first else "",
+                    outcome.step.name if is_first else "",
+                    name,
+                    f"{rows:,}",
+                    seconds if is_first else "",
+                    _gibibytes(self.peak_bytes.get(key, 0)) if is_first else "",
+                )
+        for month, name, reason, rows in self.reasons:
+            table.add_row(month, "left out", f"{name}: {reason}", f"{rows:,}", "", "")
+        return table
+
+    def directions(self) -> list[str]:
+        """Where the results are and what to do next."""
+        return [
+            f"tables      {self.root}/gold   (as delivered: bronze; cleansed: silver; left out: silver/set_aside)",
+            f"models      mlflow ui --backend-store-uri sqlite:///{self.root}/mlflow/mlflow.db",
+            f"next        living-finance status --warehouse {self.root}",
+            "            living-finance describe gold.household_statistics",
+        ]
+
+
+def _last_of_each(outcome: StepOutcome) -> list[tuple[str, int]]:
+    rows: dict[str, int] = {}
+    for commit in outcome.commits:
+        rows[commit.table] = rows.get(commit.table, 0) + commit.rows if commit.table == "silver.set_aside" else commit.rows
+    return list(rows.items())
+
+
+def _gibibytes(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count else ""
+
+
+def make_months(
+    spark: SparkSession,
+    *,
+    landing: Path,
+    root: str,
+    months: Sequence[Month],
+    settings: Settings,
+    only: Sequence[str] | None = None,
+    dry_run: bool = False,
+) -> RunPlan | RunOutcome:
+    """Receive and make months in order.
+
+    Args:
+        spark: the session.
+        landing: folder of deliveries.
+        root: folder of the warehouse.
+        months: in order.
+        settings: of the run.
+        only: names of steps to do whether due or not; None does what is due.
+        dry_run: change nothing, return the plan.
+
+    Raises:
+        RefusedDelivery, ImplausibleChange: a delivery that a month needs.
+        MissingInput: nothing serves the only month asked for.
+    """
+    unknown = sorted(set(only or ()) - {step.name for step in STEPS})
+    if unknown:
+        raise MissingInput(f"No step {', '.join(unknown)}.", remedy=f"steps are {', '.join(s.name for s in STEPS)}")
+    warehouse, ledger = Warehouse(spark, root), Ledger(root)
+    ledger.check_versions()
+    if dry_run:
+        return _plan(warehouse, landing, months, settings)
+    outcome = RunOutcome(root)
+    with MemoryMonitor() as memory:
+        with working("receive 수신"):
+            outcome.receipts = receive(
+                warehouse,
+                landing=landing,
+                settings=settings.receipt,
+                datasets=(*_YEARLY_AND_REGIONS, *_MONTHLY),
+                months=months,
+                on_progress=note,
+            )
+        outcome.peak_bytes["receive"] = memory.restart()
+        register = DeliveryRegister(warehouse)
+        for month in months:
+            if any(register.current(dataset, month) is None for dataset in _MONTHLY) and len(months) > 1:
+                outcome.missing.append(month)
+                continue
+            with ledger.lock(month):
+                _make_month(warehouse, month, settings, only, outcome, memory)
+    return outcome
+
+
+def _make_month(
+    warehouse: Warehouse,
+    month: Month,
+    settings: Settings,
+    only: Sequence[str] | None,
+    outcome: RunOutcome,
+    memory: MemoryMonitor,
+) -> None:
+    run = open_month(warehouse, month, settings)
+
+    @contextlib.contextmanager
+    def around(step: Step) -> Iterator[None]:
+        memory.restart()
+        with working(f"{month} {step.title}"):
+            yield
+        outcome.peak_bytes[f"{month} {step.name}"] = memory.restart()
+
+    outcome.steps.extend((month, done) for done in run_steps(run, only=only, around=around))
+    left_out = (
+        run.read(gold.EDIT_REPORT)
+        .where(F.col("reason") != "all")
+        .groupBy("table", "reason")
+        .agg(F.sum(F.col("rows_quarantined") + F.col("rows_removed")).alias("rows"))
+        .where(F.col("rows") > 0)
+        .orderBy("table", "reason")
+    )
+    for row in left_out.collect():  # ok: one row per reason, a few dozen
+        outcome.reasons.append((str(month), row["table"], row["reason"], row["rows"]))
+
+
+def _plan(warehouse: Warehouse, landing: Path, months: Sequence[Month], settings: Settings) -> RunPlan:
+    waiting = sorted(
+        f"{folder.parent.name}/{folder.name}" for folder in landing.glob("*/*") if (folder / "manifest.json").is_file()
+    )
+    lines = [("", f"receive, unless already registered: {', '.join(waiting) or 'nothing'}")]
+    for month in months:
+        try:
+            due = [step.name for step in pending_steps(open_month(warehouse, month, settings))]
+            lines.append((str(month), ", ".join(due) or "up to date"))
+        except MissingInput:
+            lines.append((str(month), ", ".join(step.name for step in STEPS) + " (once its deliveries are received)"))
+    return RunPlan(tuple(lines))

@@ -1,0 +1,158 @@
+"""Delta tables of a warehouse: one month (or delivery) of one table is one atomic, repeatable commit."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from delta.tables import DeltaTable
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from living_finance.contracts.core import Table
+from living_finance.errors import ConcurrentRun, ContractViolation, MissingInput
+
+log = logging.getLogger(__name__)
+
+PartitionValue = str | int | dt.date
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What one write did."""
+
+    table: str
+    version: int
+    rows: int
+
+
+class Warehouse:
+    """Reads and writes the tables declared in `contracts` under one root folder.
+
+    The root must be visible from the driver and every executor under the same path.
+    """
+
+    def __init__(self, spark: SparkSession, root: str) -> None:
+        self.spark = spark
+        self.root = root.rstrip("/")
+
+    def path(self, table: Table) -> str:
+        """Where the table lives: `<root>/<layer>/<name>`."""
+        return f"{self.root}/{table.layer.value}/{table.name}"
+
+    def exists(self, table: Table) -> bool:
+        return DeltaTable.isDeltaTable(self.spark, self.path(table))
+
+    def read(self, table: Table, **partition: PartitionValue) -> DataFrame:
+        """The table, restricted to partition values.
+
+        Raises:
+            MissingInput: the table has not been written yet.
+        """
+        if not self.exists(table):
+            raise MissingInput(f"{table.qualified_name} does not exist yet.", remedy="run the earlier steps first")
+        frame = self.spark.read.format("delta").load(self.path(table))
+        for name, value in partition.items():
+            frame = frame.where(F.col(name) == F.lit(value))
+        return frame
+
+    def commit(
+        self,
+        table: Table,
+        frame: DataFrame,
+        *,
+        partition: Mapping[str, PartitionValue],
+        expected_rows: int | None = None,
+    ) -> Commit:
+        """Replace one slice of the table by `frame`, in one atomic commit.
+
+        Args:
+            table: the declaration; the frame must have exactly its columns and types, in any order.
+            frame: rows of the slice and of no other.
+            partition: partition column → value that bounds the slice, for instance `base_month`.
+            expected_rows: rows the balance of the step requires; checked after the commit, which is undone on a difference.
+
+        Raises:
+            ContractViolation: schema, constraint, slice or row balance is broken; the table is as it was.
+            ConcurrentRun: another run committed the same slice meanwhile.
+        """
+        conforming = self._conform(table, frame)
+        self._ensure(table)
+        before = self._last_commit(table)
+        condition = " and ".join(f"{name} = {_sql_literal(value)}" for name, value in partition.items())
+        spread = [name for name in table.partition_by if name not in partition]
+        try:
+            (
+                conforming.hint("rebalance", *spread)
+                .write.format("delta")
+                .mode("overwrite")
+                .option("replaceWhere", condition)
+                .save(self.path(table))
+            )
+        except PySparkException as error:
+            raise _translated(table, error) from None
+        after = self._last_commit(table)
+        if after.version == before.version:
+            raise ContractViolation(f"{table.qualified_name}: the commit left no version.")
+        if expected_rows is not None and after.rows != expected_rows:
+            DeltaTable.forPath(self.spark, self.path(table)).restoreToVersion(before.version)
+            raise ContractViolation(
+                f"{table.qualified_name}: {after.rows} rows written, {expected_rows} expected; the commit was undone."
+            )
+        log.info("committed %s %s version=%d rows=%d", table.qualified_name, condition, after.version, after.rows)
+        return after
+
+    def _conform(self, table: Table, frame: DataFrame) -> DataFrame:
+        found = {field.name: field.dataType for field in frame.schema.fields}
+        wanted = {column.name: column.spark_type for column in table.columns}
+        if found.keys() != wanted.keys():
+            missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+            raise ContractViolation(f"{table.qualified_name}: columns missing {missing}, not declared {extra}.")
+        drifted = [name for name in wanted if found[name].simpleString() != wanted[name].simpleString()]
+        if drifted:
+            kinds = ", ".join(f"{n} is {found[n].simpleString()} not {wanted[n].simpleString()}" for n in drifted)
+            raise ContractViolation(f"{table.qualified_name}: {kinds}.")
+        return frame.select(*wanted)
+
+    def _ensure(self, table: Table) -> None:
+        if self.exists(table):
+            return
+        builder = (
+            DeltaTable.createIfNotExists(self.spark)
+            .location(self.path(table))
+            .addColumns(table.schema())
+            .comment(f"{table.label_ko} / {table.label_en}: one row per {table.grain}")
+            .property("delta.dataSkippingNumIndexedCols", "0")
+        )
+        if table.partition_by:
+            builder = builder.partitionedBy(*table.partition_by)
+        for name, check in table.constraints().items():
+            builder = builder.property(f"delta.constraints.{name}", check)
+        builder.execute()
+
+    def _last_commit(self, table: Table) -> Commit:
+        row = DeltaTable.forPath(self.spark, self.path(table)).history(1).select("version", "operationMetrics").first()
+        if row is None:
+            raise ContractViolation(f"{table.qualified_name} has no history.")
+        return Commit(table.qualified_name, row["version"], int(row["operationMetrics"].get("numOutputRows", 0)))
+
+
+def _sql_literal(value: PartitionValue) -> str:
+    return str(value) if isinstance(value, int) else f"'{value}'"
+
+
+def _translated(table: Table, error: PySparkException) -> Exception:
+    """Our error for a failed write; Spark's own text is left out because it quotes row values."""
+    text = str(error)
+    if "ConcurrentAppend" in text or "DELTA_CONCURRENT" in text or "ConcurrentModification" in text:
+        return ConcurrentRun(
+            f"{table.qualified_name}: another run wrote the same slice.", remedy="run the month again when it has ended"
+        )
+    broken = [name for name in table.constraints() if f"constraint {name} " in text]
+    if broken or "NOT_NULL" in text or "DELTA_REPLACE_WHERE" in text:
+        what = ", ".join(broken) or ("a required value is missing" if "NOT_NULL" in text else "rows of another slice")
+        return ContractViolation(f"{table.qualified_name}: {what}.")
+    return error
