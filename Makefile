@@ -33,7 +33,7 @@ FIND_PYTHON = for candidate in $(PYTHON) python3.11 python3.12 python3 python; d
 	done; \
 	echo "Python: no Python 3.11 or 3.12 found." >&2; \
 	echo "  Remedy: install one (Debian: apt-get install python3.11 python3.11-venv) or name it: make setup PYTHON=/path/to/python3.11" >&2; \
-	exit 1
+	exit 11
 
 .PHONY: setup preflight
 setup: $(VENV)/.made-packages $(VENV)/.made-jars ## install everything into .venv (again only what changed)

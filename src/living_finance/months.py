@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from living_finance.errors import ConfigurationError
 
-_PATTERN = re.compile(r"^(\d{4})(0[1-9]|1[0-2])$")
+_PATTERN = re.compile(r"([1-9][0-9]{3})(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, order=True)
@@ -28,7 +28,7 @@ class Month:
     @classmethod
     def parse(cls, text: str) -> Month:
         """Read `YYYYMM`; raises ConfigurationError for anything else."""
-        match = _PATTERN.match(text)
+        match = _PATTERN.fullmatch(text)
         if match is None:
             raise ConfigurationError(f"{text!r} is not a month.", remedy="write it as YYYYMM, for instance 202001")
         return cls(int(match[1]), int(match[2]))

@@ -113,15 +113,21 @@ class Column:
         return T.StructField(self.name, self.spark_type, nullable=not self.is_required, metadata={"comment": comment})
 
     def check(self) -> str | None:
-        """SQL that every stored value meets, or None where type and nullability say it all."""
+        """SQL that every stored value meets, or None where type and nullability say it all.
+
+        Delta takes a check that is null for a violation, so a column that may be missing says so.
+        """
+        rules = []
         if self.codes is not None and not self.codes.is_open and self.kind is Kind.CODE:
-            return f"{self.name} in ({', '.join(repr(code) for code in self.codes.codes)})"
-        bounds = []
+            rules.append(f"{self.name} in ({', '.join(repr(code) for code in self.codes.codes)})")
         if self.minimum is not None:
-            bounds.append(f"{self.name} >= {self.minimum:.0f}")
+            rules.append(f"{self.name} >= {self.minimum:.0f}")
         if self.maximum is not None:
-            bounds.append(f"{self.name} <= {self.maximum:.0f}")
-        return " and ".join(bounds) or None
+            rules.append(f"{self.name} <= {self.maximum:.0f}")
+        rule = " and ".join(rules)
+        if rule and not self.is_required:
+            rule = f"{self.name} is null or ({rule})"
+        return rule or None
 
     def renamed(self, name: str, **changes: object) -> Column:
         """The same column under another name, for instance with its unit in it."""

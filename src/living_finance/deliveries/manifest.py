@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NoReturn, cast
+from typing import Any, Literal, NoReturn
 
 from living_finance.contracts.deliveries import Cycle, Dataset
 from living_finance.contracts.deliveries import dataset as dataset_of
@@ -237,7 +237,7 @@ class _Reader:
         first, last = self._month(stated, "from"), self._month(stated, "to")
         if not first <= month <= last:
             self._refuse("agreement_period", f"agreed from {first} to {last}, delivered {month}")
-        return Agreement(self._text(stated, "id"), first, last, cast(Scope, scope))
+        return Agreement(self._text(stated, "id"), first, last, scope)
 
     def _files(self, facts: dict[str, Any], dataset: Dataset) -> tuple[ManifestFile, ...]:
         listed = facts.get("files")

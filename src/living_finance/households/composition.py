@@ -39,7 +39,8 @@ def form_households(people: DataFrame, *, buildings: DataFrame) -> DataFrame:
     - head: who the register calls head; without one, the oldest member; of equal age, the man (as most
       couples register). Age of a bureau person is the lower bound of its band.
     - generations of a register household: parents, head and spouse, children; a member of other relation is
-      20 years or more away from the head one generation up or down. Only others of the head's generation: `unrelated`.
+      20 years or more away from the head is one generation up or down, one 20 years younger than the head's
+      oldest child a grandchild. Only others of the head's generation: `unrelated`.
     - generations without a register: ages 20 years or more apart are two generations; a man and a woman closer
       than that are a couple (`one_generation`), any other group `unrelated`.
     - group quarters: a non-residential building, or six or more people none of whom is the head's spouse, child or parent.
@@ -118,6 +119,7 @@ def _count_members(people: DataFrame) -> DataFrame:
         members(relation == "child").alias("_children"),
         members(relation == "parent").alias("_parents"),
         F.max(F.when(is_member, _head_rank(relation, age, F.col("sex")))).alias("_head"),
+        F.max(F.when(is_member & (relation == "child"), age)).alias("_oldest_child"),
         F.min(F.when(is_member, age)).alias("_youngest"),
         F.max(F.when(is_member, age)).alias("_oldest"),
         F.min(F.when(is_other, age)).alias("_youngest_other"),
@@ -153,11 +155,12 @@ def _household_type() -> Column:
     gap = F.lit(GENERATION_GAP_YEARS)
     has_elders = (F.col("_parents") > 0) | F.coalesce(F.col("_oldest_other") - head_age >= gap, F.lit(False))
     has_young = (F.col("_children") > 0) | F.coalesce(head_age - F.col("_youngest_other") >= gap, F.lit(False))
+    has_grandchildren = F.coalesce(F.col("_oldest_child") - F.col("_youngest_other") >= gap, F.lit(False))
     # Without a head or spouse (registered apart from them), the head's generation is there only if the
     # oldest, who stands in as head, is of other relation.
     oldest_is_other = F.coalesce(F.col("_oldest_other") == head_age, F.lit(False))
     has_own = (F.col("_heads_and_spouses") > 0) | oldest_is_other
-    generations = sum((has.cast("int") for has in (has_elders, has_own, has_young)), F.lit(0))
+    generations = sum((has.cast("int") for has in (has_elders, has_own, has_young, has_grandchildren)), F.lit(0))
     kin = F.col("_spouses") + F.col("_children") + F.col("_parents")
     from_register = (
         F.when(generations >= 3, "three_generation")
@@ -172,7 +175,5 @@ def _household_type() -> Column:
         .otherwise("unrelated")
     )
     return (
-        F.when(F.col("household_size") == 1, "one_person")
-        .when(F.col("register_members") > 0, from_register)
-        .otherwise(from_ages)
+        F.when(F.col("household_size") == 1, "one_person").when(F.col("register_members") > 0, from_register).otherwise(from_ages)
     )

@@ -112,13 +112,11 @@ def _one_address_per_household(register: DataFrame) -> DataFrame:
     """
     place = F.xxhash64("address_id")
     scattered = (
-        register.groupBy("register_household_id")
-        .agg((F.min(place) < F.max(place)).alias("_is_scattered"))
-        .where("_is_scattered")
+        register.groupBy("register_household_id").agg((F.min(place) < F.max(place)).alias("_is_scattered")).where("_is_scattered")
     )
-    own_key = F.when(
-        F.col("_is_scattered"), F.concat_ws("|", F.col("register_household_id"), F.col("address_id"))
-    ).otherwise(F.col("register_household_id"))
+    own_key = F.when(F.col("_is_scattered"), F.concat_ws("|", F.col("register_household_id"), F.col("address_id"))).otherwise(
+        F.col("register_household_id")
+    )
     return (
         register.join(F.broadcast(scattered), on="register_household_id", how="left")
         .withColumn("register_household_id", own_key)

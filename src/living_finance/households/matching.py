@@ -97,17 +97,13 @@ def _rank_in_unit(people: DataFrame) -> DataFrame:
         .rowsBetween(Window.unboundedPreceding, Window.currentRow)
     )
     pairs = F.least(F.sum(_number(_is(BUREAU))).over(cell), F.sum(_number(_is(REGISTER))).over(cell))
-    return people.withColumn("_unit_rank", F.row_number().over(side)).withColumn(
-        "_is_in_unit", F.col("_unit_rank") <= pairs
-    )
+    return people.withColumn("_unit_rank", F.row_number().over(side)).withColumn("_is_in_unit", F.col("_unit_rank") <= pairs)
 
 
 def _rank_at_address(people: DataFrame) -> DataFrame:
     """Pass 2, on the order of rows that pass 1 has made: (unit, source, key) is total within a cell."""
     whole_address = Window.partitionBy("address_id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
-    cell = Window.partitionBy("address_id", "sex", "age_band").rowsBetween(
-        Window.unboundedPreceding, Window.unboundedFollowing
-    )
+    cell = Window.partitionBy("address_id", "sex", "age_band").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     so_far = (
         Window.partitionBy("address_id", "sex", "age_band")
         .orderBy("_unit", "source", "_key")
@@ -117,9 +113,7 @@ def _rank_at_address(people: DataFrame) -> DataFrame:
     has_no_telling_unit = (F.col("_unit") == "") | (F.col("_register_units") == 0)
     bureau_candidate = _number(is_left & _is(BUREAU) & has_no_telling_unit)
     register_candidate = _number(is_left & _is(REGISTER))
-    rank = F.when(_is(BUREAU), F.sum("_bureau_candidate").over(so_far)).otherwise(
-        F.sum("_register_candidate").over(so_far)
-    )
+    rank = F.when(_is(BUREAU), F.sum("_bureau_candidate").over(so_far)).otherwise(F.sum("_register_candidate").over(so_far))
     pairs = F.least(F.sum("_bureau_candidate").over(cell), F.sum("_register_candidate").over(cell))
     is_candidate = F.col("_bureau_candidate") + F.col("_register_candidate") > 0
     return (

@@ -62,7 +62,7 @@ def weighted_gini(frame: DataFrame, *, value: str, weight: str, sets: Sequence[S
         out) and `gini` (double, missing without positive income).
     """
     names = columns_of_sets(sets)
-    has_value = F.col(value).isNotNull() & (F.col(weight) > 0)
+    has_value = F.col(value).isNotNull() & (fixed_weight(F.col(weight)) > 0)
     rows = frame.where(has_value).select(
         *(F.col(name).cast("string").alias(name) for name in names),
         F.greatest(F.col(value).cast("double"), F.lit(0.0)).alias("_value"),

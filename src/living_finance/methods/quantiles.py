@@ -76,7 +76,7 @@ def weighted_quantiles(
     if not all(0 < p <= 1 for p in probabilities.values()):
         raise ConfigurationError("A quantile's probability is not in (0, 1].", remedy="p = 0.5 is the median")
     names = columns_of_sets(sets)
-    has_value = F.col(value).isNotNull() & (F.col(weight) > 0)
+    has_value = F.col(value).isNotNull() & (fixed_weight(F.col(weight)) > 0)
     rows = (
         frame.where(has_value)
         .select(*names, F.col(value).cast("double").alias("_value"), fixed_weight(F.col(weight)).alias("_weight"))

@@ -1,0 +1,1 @@
+"""Estimates of households and persons by region, and their precision."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.storagelevel import StorageLevel
 
 from living_finance import tracking
 from living_finance.cleansing import persons as person_rules
@@ -25,7 +26,7 @@ from living_finance.config import Settings
 from living_finance.contracts import bronze, gold, silver
 from living_finance.contracts.core import Table
 from living_finance.errors import ContractViolation
-from living_finance.households import householding
+from living_finance.households.form import householding
 from living_finance.income.first_version import estimate_income
 from living_finance.months import Month
 from living_finance.places.placing import place_persons, summarise_addresses
@@ -203,9 +204,12 @@ def form_households(run: MonthRun) -> None:
         seed=run.settings.seed,
         is_provisional=run.is_provisional,
     )
+    shared = [frame.persist(StorageLevel.DISK_ONLY) for frame in (formed.people, formed.formed)]
     run.commit(gold.HOUSEHOLD_MEMBER, formed.member)
     run.commit(silver.HOUSEHOLD, formed.household)
     run.commit(silver.OUTPUT_AREA, formed.output_area)
+    for frame in shared:
+        frame.unpersist()
 
 
 def model_income(run: MonthRun) -> None:

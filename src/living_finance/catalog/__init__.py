@@ -1,0 +1,1 @@
+"""Dictionary and descriptions of every table, derived from the contracts."""

@@ -1,0 +1,179 @@
+"""Household statistics by region and group, and by one characteristic at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from living_finance.contracts import codes, gold
+from living_finance.contracts.core import Table
+from living_finance.methods.inequality import weighted_gini
+from living_finance.methods.joins import join_to_one
+from living_finance.methods.quantiles import cube, fixed_weight, weighted_quantiles
+from living_finance.months import Month
+from living_finance.statistics import precision
+from living_finance.statistics.cells import (
+    GINI,
+    ROWS,
+    SET,
+    SQUARES,
+    CellPlan,
+    Quantile,
+    city_of,
+    households_of,
+    mean_of,
+    share_of,
+    summarise,
+    total_name,
+    whole,
+)
+
+UNKNOWN = "unknown"
+"""Breakdown category of households whose characteristic is missing, so that categories add up to all."""
+
+_HEAD = ("head_sex", "head_age_band", "household_type")
+_DIMENSIONS = codes.BREAKDOWN_DIMENSION.codes
+_LARGEST_SIZE = 7
+_CLASSES = 5
+_THRESHOLDS: Mapping[str, float] = {f"_p{20 * rank}": rank / _CLASSES for rank in range(1, _CLASSES)}
+_AMOUNTS = (gold.TOTAL_INCOME, *gold.INCOME_COMPONENTS, "debt_krw", "spending_krw_month")
+_QUANTILES = {f"{name}_{gold.TOTAL_INCOME}": probability for name, probability in gold.QUANTILES}
+_LEVELS = {"output_area": "output_area_id", "dong": "dong_code", "gu": "gu_code"}
+
+
+def household_statistics(households: DataFrame, *, month: Month, benchmark_rse: float | None) -> DataFrame:
+    """Income, debt and spending of households by region, head's sex and age band, and household type.
+
+    Households of weight 0 (group quarters) are left out. A household without an output area counts from the dong
+    up. Means and shares are weighted; the Gini coefficient is household-weighted, of income that is not
+    equivalised, negative incomes as zero (`methods.inequality`). Amounts are rounded to the won, halves to even.
+    Gini coefficient, error and reliability are filled where all three categories are `all`; the error leaves out
+    model and householding error (`statistics.precision`), and a region of one household has none and is unreliable.
+
+    Args:
+        households: gold.household, one row per household of the month; read several times, so a stored table.
+        month: written into every row.
+        benchmark_rse: relative standard error of the published mean the incomes were adjusted to; None: not adjusted.
+
+    Returns:
+        One row per region (output area, dong, gu, city) × head's sex × head's age band × household type, each of
+        the last three also `all`: gold.household_statistics. Combinations without households have no row.
+    """
+    sets = tuple(cube(_HEAD))
+    is_margin = F.col(SET) == sets.index(())
+    frame = _counted(households).withColumns({"head_age_band": F.col("head_age_band").cast("string")})
+    cells = _cells(frame, plan=_plan(sets, dispersed_sets=((),)))
+    return _published(cells, table=gold.HOUSEHOLD_STATISTICS, month=month, benchmark_rse=benchmark_rse, has_error=is_margin)
+
+
+def household_breakdown(households: DataFrame, *, month: Month, benchmark_rse: float | None) -> DataFrame:
+    """The measures of `household_statistics` by dwelling type, tenure, household size and income class.
+
+    Income classes `1` (lowest) to `5` are the city's weighted quintiles of the month's total income: class k holds
+    incomes above the (k - 1)th and up to the kth quintile limit. Sizes of seven and more are `7_plus`; a
+    missing characteristic is `unknown`, so that the categories of a dimension add up to all households. Gini
+    coefficient, error and reliability are filled in every row; what they leave out is told there.
+
+    Args:
+        households: gold.household, one row per household of the month; read several times, so a stored table.
+        month: written into every row.
+        benchmark_rse: relative standard error of the published mean the incomes were adjusted to; None: not adjusted.
+
+    Returns:
+        One row per region (output area, dong, gu, city) × dimension × category that occurs: gold.household_breakdown.
+    """
+    sets = tuple((dimension,) for dimension in _DIMENSIONS)
+    frame = (
+        _counted(households)
+        .transform(_with_income_class)
+        .withColumns(
+            {
+                "dwelling_type": F.coalesce("dwelling_type", F.lit(UNKNOWN)),
+                "tenure": F.coalesce("tenure", F.lit(UNKNOWN)),
+                "household_size": _size_class(F.col("household_size")),
+            }
+        )
+    )
+    cells = _cells(frame, plan=_plan(sets, dispersed_sets=sets))
+    dimension = F.element_at(F.array(*map(F.lit, _DIMENSIONS)), F.col(SET) + 1)
+    category = F.element_at(F.array(*_DIMENSIONS), F.col(SET) + 1)
+    long = cells.withColumns({"dimension": dimension, "category": category})
+    return _published(long, table=gold.HOUSEHOLD_BREAKDOWN, month=month, benchmark_rse=benchmark_rse, has_error=F.lit(True))
+
+
+def _plan(sets: tuple[tuple[str, ...], ...], *, dispersed_sets: tuple[tuple[str, ...], ...]) -> CellPlan:
+    return CellPlan(
+        within=("gu_code",),
+        levels=_LEVELS,
+        sets=sets,
+        weight="weight",
+        value=gold.TOTAL_INCOME,
+        amounts=_AMOUNTS,
+        flags=("has_debt", "is_provisional"),
+        quantiles=tuple(
+            Quantile(name=name, value=gold.TOTAL_INCOME, probability=probability) for name, probability in _QUANTILES.items()
+        ),
+        dispersed_sets=dispersed_sets,
+    )
+
+
+def _counted(households: DataFrame) -> DataFrame:
+    has_weight = fixed_weight(F.col("weight")) > 0
+    return households.where(has_weight).withColumns({"has_debt": F.col("debt_krw") > 0})
+
+
+def _with_income_class(households: DataFrame) -> DataFrame:
+    limits = weighted_quantiles(households, value=gold.TOTAL_INCOME, weight="weight", sets=[()], probabilities=_THRESHOLDS)
+    income = F.col(gold.TOTAL_INCOME)
+    above = [F.when(income > F.col(name), F.lit(1)).otherwise(F.lit(0)) for name in _THRESHOLDS]
+    rank = sum(above, start=F.lit(1)).cast("string")
+    return households.crossJoin(F.broadcast(limits)).withColumns({"income_class": rank}).drop(*_THRESHOLDS)
+
+
+def _size_class(size: Column) -> Column:
+    is_large = size >= _LARGEST_SIZE
+    return F.when(is_large, F.lit(f"{_LARGEST_SIZE}_plus")).otherwise(size.cast("string"))
+
+
+def _cells(frame: DataFrame, *, plan: CellPlan) -> DataFrame:
+    """Cells of all regions, the city among them."""
+    regional = summarise(frame, plan=plan)
+    districts = summarise(frame, plan=dataclasses.replace(plan, levels={"gu": _LEVELS["gu"]}))
+    quantiles = weighted_quantiles(frame, value=gold.TOTAL_INCOME, weight="weight", sets=plan.sets, probabilities=_QUANTILES)
+    gini = weighted_gini(frame, value=gold.TOTAL_INCOME, weight="weight", sets=plan.dispersed_sets)
+    ginis = gini.select(
+        *(F.col(name) if name in gini.columns else F.lit(codes.ALL).alias(name) for name in plan.categories),
+        F.col("gini").alias(GINI),
+    )
+    city = city_of(districts, plan=plan)
+    city = join_to_one(city, quantiles, on=plan.categories, how="left")
+    city = join_to_one(city, ginis, on=plan.categories, how="left")
+    return regional.unionByName(city, allowMissingColumns=True)
+
+
+def _published(cells: DataFrame, *, table: Table, month: Month, benchmark_rse: float | None, has_error: Column) -> DataFrame:
+    mean = mean_of(gold.TOTAL_INCOME)
+    error = precision.root_mean_squared_error(
+        standard_error=precision.standard_error(squares=F.col(SQUARES), rows=F.col(ROWS), weight=households_of()),
+        mean=mean,
+        benchmark_rse=benchmark_rse,
+    )
+    cv = precision.coefficient_of_variation(error=error, mean=mean)
+    measures = {
+        "base_month": F.lit(month.date),
+        "households": households_of(),
+        "households_unweighted": F.col(ROWS),
+        **{f"mean_{name}": whole(mean_of(name)) for name in _AMOUNTS},
+        **{name: whole(F.col(name)) for name in _QUANTILES},
+        "share_with_debt": share_of("has_debt"),
+        "gini_total_income": F.col(GINI),
+        "rmse_mean_total_income_krw_year": F.when(has_error, whole(error)),
+        "cv_mean_total_income": F.when(has_error, cv),
+        "reliability": F.when(has_error, precision.reliability(cv)),
+        "is_provisional": F.col(total_name("is_provisional")) > 0,
+    }
+    columns = (measures.get(column.name, F.col(column.name)).alias(column.name) for column in table.columns)
+    return cells.select(*columns)
