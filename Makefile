@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(VENV) $(BIN)/uv
 DEMO ?= .demo
 DEMO_MONTH ?= 202001
+WAREHOUSE ?= $(DEMO)/warehouse
 
 # Another Spark, an editor's Python path or a tool's telemetry must not reach our runs.
 unexport SPARK_HOME PYTHONPATH PYTHONHOME
@@ -53,7 +54,7 @@ $(VENV)/.made-venv: | preflight
 $(VENV)/.made-packages: $(VENV)/.made-venv requirements-dev.lock conf/bootstrap.lock conf/build.lock pyproject.toml | preflight
 	@echo "setup: packages (a few minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r conf/bootstrap.lock
-	@$(UV) pip sync --quiet --require-hashes requirements-dev.lock
+	@$(UV) pip sync --quiet --require-hashes --build-constraints conf/build.lock requirements-dev.lock
 	@$(UV) pip install --quiet --no-deps --build-constraints conf/build.lock --editable .
 	@touch $@
 
@@ -81,10 +82,20 @@ demo: setup ## a small synthetic city: deliveries, one month to statistics, scor
 	@echo "  the models   make mlflow-ui"
 
 .PHONY: mlflow-ui
-WAREHOUSE ?= $(DEMO)/warehouse
 mlflow-ui: setup ## the models of WAREHOUSE (default: the demo's), at http://127.0.0.1:5000
 	@test -f $(WAREHOUSE)/mlflow/mlflow.db || { echo "No models in $(WAREHOUSE). Remedy: make demo, or WAREHOUSE=folder" >&2; exit 1; }
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(abspath $(WAREHOUSE))/mlflow/mlflow.db --host 127.0.0.1 --port 5000
+
+.PHONY: notebooks
+notebooks: setup ## execute notebooks/*.py on WAREHOUSE, results in .demo/*.ipynb
+	@test -d $(WAREHOUSE) || { echo "No warehouse $(WAREHOUSE). Remedy: make demo, or WAREHOUSE=folder" >&2; exit 1; }
+	@mkdir -p $(DEMO)
+	@for file in notebooks/*.py; do \
+	  made=$(DEMO)/$$(basename "$$file" .py).ipynb; \
+	  $(BIN)/jupytext --quiet --to notebook --output "$$made" "$$file"; \
+	  DEMO_WAREHOUSE=$(abspath $(WAREHOUSE)) $(BIN)/jupyter-execute --inplace "$$made"; \
+	  echo "$$made"; \
+	done
 
 .PHONY: cluster-up cluster-down
 cluster-up: setup ## a standalone Spark cluster on this machine: one master, two workers

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from bronze_rows import GOOD, MONTH, REGIONS, bronze_frame, changes, shape_of_schema
+from bronze_rows import (
+    GOOD,
+    MONTH,
+    REGIONS,
+    bronze_frame,
+    changes,
+    delivered_frame,
+    sample_regions,
+    shape_of_schema,
+)
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
@@ -97,8 +106,9 @@ def outcome(spark: SparkSession) -> Iterator[Outcome]:
         settings=CleansingSettings(min_donors=2, donors_kept=16),
         seed=1,
     )
-    kept = {row.person_id: row for row in cleansed.kept.collect()}
+    cleansed.shared.persist()
     set_aside = cleansed.set_aside.collect()
+    kept = {row.person_id: row for row in cleansed.kept.collect()}
     found = {row.row_number: (row.disposition, *row.reasons) for row in set_aside}
     names = {name: found.get(number) for number, (name, _, _) in enumerate(_scenarios(), start=1)}
     outcomes = {
@@ -107,6 +117,7 @@ def outcome(spark: SparkSession) -> Iterator[Outcome]:
     }
     counts = disposition_counts(spark.createDataFrame(set_aside, SET_ASIDE.schema())).collect()[0]
     yield Outcome(outcomes, kept, cleansed.kept, cleansed.set_aside, counts)
+    cleansed.shared.unpersist()
 
 
 @pytest.mark.parametrize(("name", "expected"), [(name, _spelled(expected)) for name, _, expected in _scenarios()])
@@ -166,20 +177,21 @@ def test_every_column_of_the_contract_is_in_the_good_row() -> None:
 
 @pytest.fixture(scope="module")
 def sample(spark: SparkSession) -> DataFrame:
-    from bronze_rows import delivered_frame
-
     return delivered_frame(spark, dataset="bureau", name="persons", month="202001")
 
 
 def test_sample_delivery_end_to_end(spark: SparkSession, sample: DataFrame) -> None:
     """1,795 rows with two repeats, one deceased, one slip and one negative spending, all found and nothing else set aside."""
-    from bronze_rows import sample_regions
 
     def run(partitions: int) -> tuple[list[Row], list[Row]]:
         cleansed = cleanse_persons(
             sample.repartition(partitions), month=MONTH, regions=sample_regions(), settings=CleansingSettings(), seed=7
         )
-        return cleansed.kept.orderBy("person_id").collect(), cleansed.set_aside.orderBy("file_name", "row_number").collect()
+        cleansed.shared.persist()
+        set_aside = cleansed.set_aside.orderBy("file_name", "row_number").collect()
+        kept = cleansed.kept.orderBy("person_id").collect()
+        cleansed.shared.unpersist()
+        return kept, set_aside
 
     kept, set_aside = run(1)
     assert (kept, set_aside) == run(7), "cleansing depends on how rows are partitioned"

@@ -35,8 +35,9 @@ _REASONS = "_reasons"
 class Cleansed:
     """One delivered table, split; both frames are lazy and together hold every delivered row once.
 
-    `shared` is what both are derived from: a caller that writes both may persist it first, so that the rows are read and
-    checked once. It changes no result.
+    `shared` is what both are derived from. A caller that writes both persists it first and unpersists it afterwards, so that
+    rows are read and checked once, and the query of the kept rows is planned in a second instead of half a minute. It
+    changes no result.
     """
 
     kept: DataFrame

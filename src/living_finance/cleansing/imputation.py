@@ -43,7 +43,8 @@ def thinned(values: Floats, weights: npt.NDArray[np.int64], *, keep: int, start:
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weights[order])
     targets = np.floor((np.arange(keep) + start) * (float(reached[-1]) / keep))
-    return values[order][np.minimum(np.searchsorted(reached, targets, side="right"), len(values) - 1)]
+    picked: Floats = values[order][np.minimum(np.searchsorted(reached, targets, side="right"), len(values) - 1)]
+    return picked
 
 
 def donor_values(
@@ -134,7 +135,7 @@ def _borrowed_values(
                 lenders = [row for row in at if own[row] is not None]
                 if not waiting or not lenders or counts[lenders].sum() < needed:
                     continue
-                values = np.concatenate([own[row] for row in lenders])  # type: ignore[misc]
+                values = np.concatenate([own[row] for row in lenders])
                 start = uniform_value(
                     *(str(part) for part in group), month, seed=seed, purpose=f"donors:{variable}:{','.join(level)}"
                 )

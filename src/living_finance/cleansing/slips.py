@@ -6,7 +6,8 @@ The shape of a variable in a cell is taken on the log scale: median and MAD desc
 - A value is a slip when the mixture of genuine values and genuine values × factor says so: the share of slips is
   estimated, the density of the value as sent is compared with the density of the value divided by the factor, and
   the person's spending testifies for one or the other, within bounds.
-- A value is an outlier when fewer than `OUTLIER_EXPECTED` values of the cell are expected beyond it.
+- A value is an outlier when fewer than `OUTLIER_EXPECTED` values of the cell (of the wider one that lends a small cell
+  its shape) are expected beyond it.
 
 Source: Di Zio, Guarnera & Luzi (2005), Editing systematic unity measure errors through mixture modelling, Survey
 Methodology 31(1); Al-Hamad, Lewis & Silva (2008), thousand pounds errors, UNECE Work Session on Statistical Data Editing;
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +74,7 @@ class Shape:
     """Shape of the logs of a variable in a cell; natural logs of won throughout."""
 
     n: float
-    """Values in the cell itself (not in the wider cell that may have lent the shape)."""
+    """Values the shape was taken from: the cell's, or the wider cell's that lent it."""
     median: float
     scale: float
     """1.4826 × MAD: the standard deviation where the body is normal."""
@@ -204,14 +205,14 @@ def _shape_maker(cell: tuple[str, ...], wider: tuple[tuple[str, ...], ...], fact
         levels = [_rows_by(keys, [cell.index(name) for name in level]) for level in (cell, *wider)]
         lent = [{key: shape_of(bins[at], counts[at]) for key, at in level.items()} for level in levels]
         found: list[tuple[tuple[object, ...], Shape]] = []
-        for key, at in levels[0].items():
+        for key in levels[0]:
             candidates = (
                 shapes_of_level[tuple(key[cell.index(name)] for name in level)]
                 for level, shapes_of_level in zip((cell, *wider), lent, strict=True)
             )
             shape = next((candidate for candidate in candidates if candidate is not None), None)
             if shape is not None:
-                found.append((key, Shape(float(counts[at].sum()), *astuple(shape)[1:])))
+                found.append((key, shape))
         share = slip_share([(shape, bins[levels[0][key]], counts[levels[0][key]]) for key, shape in found], factor=factor)
         columns: dict[str, pa.Array] = {"variable": pa.array([rows.column("variable")[0].as_py()] * len(found), pa.int32())}
         for index, name in enumerate(cell):

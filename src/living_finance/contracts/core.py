@@ -135,6 +135,8 @@ class Column:
 
 
 class Layer(enum.Enum):
+    """Where a table stands on the way from deliveries to products."""
+
     DELIVERY = "delivery"
     BRONZE = "bronze"
     SILVER = "silver"

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from living_finance.contracts import codes
-from living_finance.contracts.core import Column, Kind, Layer, Measure, Table
+from living_finance.contracts.core import CodeList, Column, Kind, Layer, Measure, Table
 
 LARGEST_AMOUNT_KRW = 1e14
 """An amount above it is not money of a person or a building (the national budget is 6e14): it breaks its range.
@@ -31,6 +31,8 @@ class DeliveredTable(Table):
 
 
 class Cycle(enum.Enum):
+    """How often a dataset is delivered."""
+
     MONTHLY = "monthly"
     YEARLY = "yearly"
 
@@ -65,7 +67,7 @@ def _amount(name: str, ko: str, en: str, *, unit: str = "KRW", required: bool = 
     )
 
 
-def _code(name: str, ko: str, en: str, code_list: codes.CodeList, *, required: bool = True) -> Column:
+def _code(name: str, ko: str, en: str, code_list: CodeList, *, required: bool = True) -> Column:
     return Column(name=name, kind=Kind.CODE, label_ko=ko, label_en=en, codes=code_list, is_required=required)
 
 

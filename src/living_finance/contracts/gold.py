@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from living_finance.contracts import codes, silver
 from living_finance.contracts import deliveries as d
-from living_finance.contracts.core import Column, Kind, Layer, Table, columns_of
+from living_finance.contracts.core import CodeList, Column, Kind, Layer, Table, columns_of
 
 INCOME_COMPONENTS: tuple[str, ...] = (
     "labour_income_krw_year",
@@ -87,7 +87,7 @@ HOUSEHOLD = Table(
     checks=(("components_add_up", f"{TOTAL_INCOME} = {' + '.join(INCOME_COMPONENTS)}"),),
 )
 
-HOUSEHOLD_EVIDENCE = codes.CodeList(
+HOUSEHOLD_EVIDENCE = CodeList(
     "assignment_evidence",
     (
         ("register_unit", "등록부와 호 일치", "matched to a register person in the same unit"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from living_finance.contracts import bronze, codes
 from living_finance.contracts import deliveries as d
-from living_finance.contracts.core import Column, Kind, Layer, Measure, Table
+from living_finance.contracts.core import CodeList, Column, Kind, Layer, Measure, Table
 
 BASE_MONTH = d.BASE_MONTH
 GU_CODE = d.GU_CODE.renamed("gu_code", meaning=f"Statistics Korea, 5 digits; {codes.NO_DISTRICT!r}: no home in a known district")
@@ -65,7 +65,7 @@ PERSON = Table(
     columns=(BASE_MONTH, GU_CODE, *_person_columns(), EDITS),
 )
 
-HOME_EVIDENCE = codes.CodeList(
+HOME_EVIDENCE = CodeList(
     "home_evidence",
     (
         ("register_unit", "호·성별·연령이 등록부와 일치", "the register knows sex and age band in this unit"),
@@ -253,7 +253,7 @@ REGION = Table(
     columns=(BASE_MONTH, REFERENCE_MONTH, *d.REGIONS.columns),
 )
 
-DISPOSITION = codes.CodeList("disposition", (("quarantined", "격리", "quarantined"), ("removed", "제외", "removed")))
+DISPOSITION = CodeList("disposition", (("quarantined", "격리", "quarantined"), ("removed", "제외", "removed")))
 
 SET_ASIDE = Table(
     layer=Layer.SILVER,
@@ -345,7 +345,7 @@ ADDRESS = Table(
     ),
 )
 
-HOUSEHOLD_SOURCE = codes.CodeList(
+HOUSEHOLD_SOURCE = CodeList(
     "household_source",
     (
         ("register", "세대 기반", "a register household"),

@@ -1,0 +1,1 @@
+"""Scores of a synthetic month against its truth; the only reader of truth."""

@@ -6,7 +6,6 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.contracts import codes
-from living_finance.households.evidence import BUREAU, REGISTER
 from living_finance.households.matching import household_id
 from living_finance.methods.joins import join_to_one
 
@@ -69,7 +68,7 @@ def form_households(people: DataFrame, *, buildings: DataFrame) -> DataFrame:
     return placed.select(
         F.coalesce("_building_gu", "_gu_code", F.lit(codes.NO_DISTRICT)).alias("gu_code"),
         household_id(F.col("household_key")).alias("household_id"),
-        F.when(F.col("register_members") > 0, REGISTER).otherwise(BUREAU).alias("household_source"),
+        F.when(F.col("register_members") > 0, "register").otherwise("bureau").alias("household_source"),
         "address_id",
         "unit_id",
         F.coalesce("_building_dong", "_dong_code", F.lit(codes.NO_DISTRICT)).alias("dong_code"),
@@ -91,10 +90,12 @@ def form_households(people: DataFrame, *, buildings: DataFrame) -> DataFrame:
 
 def _count_members(people: DataFrame) -> DataFrame:
     """One row per household with counts, ages by relation, and the bureau's sums."""
-    is_register = F.col("source") == REGISTER
+    is_register, unit_id = ~F.col("is_bureau"), F.col("unit_id")
+    gu_code, dong_code = F.col("details.gu_code"), F.col("details.dong_code")
+    sex, age = F.col("details.sex"), F.col("details.age")
+    relation = F.coalesce("details.relation_to_head", F.lit("other"))
     is_member = is_register | ~F.col("is_matched")
-    relation = F.coalesce("relation_to_head", F.lit("other"))
-    age = F.col("age")
+    is_other = is_member & (relation == "other")
 
     def count(condition: Column) -> Column:
         return F.count_if(condition).cast("int")
@@ -102,29 +103,31 @@ def _count_members(people: DataFrame) -> DataFrame:
     def members(condition: Column) -> Column:
         return count(is_member & condition)
 
-    is_other = is_member & (relation == "other")
+    def registers_else_any(column: Column) -> Column:
+        return F.coalesce(F.max(F.when(is_register, column)), F.max(column))
+
     return people.groupBy("address_id", "household_key").agg(
-        F.coalesce(F.min(F.when(is_register, F.col("unit_id"))), F.min("unit_id")).alias("unit_id"),
-        F.coalesce(F.max(F.when(is_register, F.col("gu_code"))), F.max("gu_code")).alias("_gu_code"),
-        F.coalesce(F.max(F.when(is_register, F.col("dong_code"))), F.max("dong_code")).alias("_dong_code"),
+        registers_else_any(unit_id).alias("unit_id"),
+        registers_else_any(gu_code).alias("_gu_code"),
+        registers_else_any(dong_code).alias("_dong_code"),
         count(is_member).alias("household_size"),
         count(is_register).alias("register_members"),
         count(~is_register).alias("bureau_members"),
         members(age >= _ADULT_AGE).alias("adults"),
         members(age < _ADULT_AGE).alias("children"),
         members(age >= _ELDERLY_AGE).alias("elderly"),
-        members(F.col("sex") == "M").alias("_men"),
+        members(sex == "M").alias("_men"),
         members(relation.isin("head", "spouse")).alias("_heads_and_spouses"),
         members(relation == "spouse").alias("_spouses"),
         members(relation == "child").alias("_children"),
         members(relation == "parent").alias("_parents"),
-        F.max(F.when(is_member, _head_rank(relation, age, F.col("sex")))).alias("_head"),
-        F.max(F.when(is_member & (relation == "child"), age)).alias("_oldest_child"),
+        F.max(F.when(is_member, _head_rank(relation, age, sex))).alias("_head"),
         F.min(F.when(is_member, age)).alias("_youngest"),
         F.max(F.when(is_member, age)).alias("_oldest"),
+        F.max(F.when(is_member & (relation == "child"), age)).alias("_oldest_child"),
         F.min(F.when(is_other, age)).alias("_youngest_other"),
         F.max(F.when(is_other, age)).alias("_oldest_other"),
-        *(F.coalesce(F.sum(amount), F.lit(0)).cast("bigint").alias(name) for name, amount in _BUREAU_SUMS.items()),
+        *(F.coalesce(F.sum(f"details.{amount}"), F.lit(0)).cast("bigint").alias(name) for name, amount in _BUREAU_SUMS.items()),
     )
 
 

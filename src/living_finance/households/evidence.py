@@ -11,10 +11,10 @@ from pyspark.sql import functions as F
 
 from living_finance.contracts import silver
 
-BUREAU = "bureau"
-REGISTER = "register"
+PEOPLE_COLUMNS = ("address_id", "unit_id", "sex_age", "is_bureau", "person_key", "details")
+"""Few columns, because every window copies them: what only composition needs is one struct, `details`."""
 
-SUMMED = {
+AMOUNTS = {
     "labour_krw": ("labour_income_krw_year",),
     "business_krw": ("business_income_krw_year",),
     "debt_krw": silver.BALANCE_COLUMNS,
@@ -23,21 +23,6 @@ SUMMED = {
     "spending_krw": silver.SPENDING_COLUMNS,
 }
 """Amounts of a bureau person that households add up, and the columns each is made of."""
-
-PEOPLE_COLUMNS = (
-    "source",
-    "address_id",
-    "unit_id",
-    "sex",
-    "age",
-    "age_band",
-    "person_id",
-    "register_household_id",
-    "relation_to_head",
-    "gu_code",
-    "dong_code",
-    *SUMMED,
-)
 
 _YOUNGEST_BUREAU_AGE = 15
 _OLDEST_BAND = 80
@@ -51,74 +36,86 @@ def gather_evidence(*, persons: DataFrame, register: DataFrame) -> DataFrame:
         register: silver.REGISTER_PERSON of the month (residents only).
 
     Returns:
-        One row per bureau resident (`source` bureau: `person_id`, `age` = lower bound of the band, amounts in
-        whole won) and one per register person (`source` register: `register_household_id`, `relation_to_head`,
-        `age` in years), hash-partitioned by `address_id`. `age_band` is the bureau's five-year band, missing
-        under 15. A register household at several addresses becomes one household at each.
+        One row per bureau resident and per register person, hash-partitioned by `address_id`:
+
+        - address_id, unit_id (text, missing where there is none);
+        - sex_age: integer that two people share who have one sex and one five-year band of the bureau;
+          below 0 under 15, whom the bureau does not know;
+        - is_bureau: which source;
+        - person_key: the bureau's person_id, or the register_household_id (register persons have no key). A
+          register household that stands at several addresses gets a key of its own at each;
+        - details: struct of sex, age (years; a bureau person's is the lower bound of its band),
+          relation_to_head, gu_code, dong_code, and the bureau's amounts in whole won.
     """
     bureau = persons.where("has_household").select(
-        F.lit(BUREAU).alias("source"),
         F.col("home_address_id").alias("address_id"),
         F.col("home_unit_id").alias("unit_id"),
-        "sex",
-        F.col("age_band").alias("age"),
-        "age_band",
-        "person_id",
-        F.lit(None).cast("string").alias("register_household_id"),
-        F.lit(None).cast("string").alias("relation_to_head"),
-        "gu_code",
-        "dong_code",
-        *(_whole_won(*columns).alias(name) for name, columns in SUMMED.items()),
+        _sex_age(F.col("age_band")).alias("sex_age"),
+        F.lit(True).alias("is_bureau"),
+        F.col("person_id").alias("person_key"),
+        _details(
+            age=F.col("age_band"),
+            relation=F.lit(None).cast("string"),
+            amounts={name: _whole_won(*columns) for name, columns in AMOUNTS.items()},
+        ),
     )
     registered = register.transform(_one_address_per_household).select(
-        F.lit(REGISTER).alias("source"),
         "address_id",
         "unit_id",
-        "sex",
-        "age",
-        _band_of_age(F.col("age")).alias("age_band"),
-        F.lit(None).cast("string").alias("person_id"),
-        "register_household_id",
-        "relation_to_head",
-        "gu_code",
-        "dong_code",
-        *(F.lit(None).cast("bigint").alias(name) for name in SUMMED),
+        _sex_age(F.col("age")).alias("sex_age"),
+        F.lit(False).alias("is_bureau"),
+        F.col("register_household_id").alias("person_key"),
+        _details(
+            age=F.col("age"),
+            relation=F.col("relation_to_head"),
+            amounts={name: F.lit(None).cast("bigint") for name in AMOUNTS},
+        ),
     )
     return bureau.unionByName(registered).repartition("address_id")
 
 
+def _details(*, age: Column, relation: Column, amounts: dict[str, Column]) -> Column:
+    return F.struct(
+        "sex",
+        age.alias("age"),
+        relation.alias("relation_to_head"),
+        "gu_code",
+        "dong_code",
+        *(amount.alias(name) for name, amount in amounts.items()),
+    ).alias("details")
+
+
 def _whole_won(*columns: str) -> Column:
     """Each amount is rounded before it is added, so that sums are exact whatever their order."""
-    first, *others = (F.round(F.col(name)).cast("bigint") for name in columns)
+    first, *others = (F.rint(F.col(name)).cast("bigint") for name in columns)
     for other in others:
         first = first + other
     return first
 
 
-def _band_of_age(age: Column) -> Column:
-    """The bureau's band of an age in years; missing under 15.
-
-    The bureau knows nobody younger, so a child must not meet a bureau person.
-    """
+def _sex_age(age: Column) -> Column:
     band = F.least(F.floor(age / F.lit(5)) * F.lit(5), F.lit(_OLDEST_BAND)).cast("int")
-    return F.when(age >= _YOUNGEST_BUREAU_AGE, band)
+    is_man = F.when(F.col("sex") == "M", 1).otherwise(0)
+    return F.when(age >= _YOUNGEST_BUREAU_AGE, band * 2 + is_man).otherwise(F.lit(-1))
 
 
 def _one_address_per_household(register: DataFrame) -> DataFrame:
     """Give a register household that stands at several addresses a key of its own at each.
 
-    Rare (a defect of the register), but left alone two rows would share a household id. Addresses are
-    compared by hash so that the aggregate stays in fixed-width memory; the few found are sent to every task.
+    Rare (a defect of the register), but left alone two rows would share a household id. Keys and addresses are
+    compared by hash, so that the aggregate stays in fixed-width memory: two households whose hashes collide only
+    get such keys without need. The few found are sent to every task.
     """
-    place = F.xxhash64("address_id")
+    household, address = F.col("register_household_id"), F.col("address_id")
     scattered = (
-        register.groupBy("register_household_id").agg((F.min(place) < F.max(place)).alias("_is_scattered")).where("_is_scattered")
+        register.groupBy(F.xxhash64(household).alias("_household_hash"))
+        .agg((F.min(F.xxhash64(address)) < F.max(F.xxhash64(address))).alias("_is_scattered"))
+        .where("_is_scattered")
     )
-    own_key = F.when(F.col("_is_scattered"), F.concat_ws("|", F.col("register_household_id"), F.col("address_id"))).otherwise(
-        F.col("register_household_id")
-    )
+    own_key = F.when(F.col("_is_scattered"), F.concat(household, F.lit("|"), address)).otherwise(household)
     return (
-        register.join(F.broadcast(scattered), on="register_household_id", how="left")
+        register.withColumn("_household_hash", F.xxhash64(household))
+        .join(F.broadcast(scattered), on="_household_hash", how="left")
         .withColumn("register_household_id", own_key)
-        .drop("_is_scattered")
+        .drop("_is_scattered", "_household_hash")
     )

@@ -7,10 +7,8 @@ depends on how that is done.
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
-
-from living_finance.households.evidence import BUREAU, REGISTER
 
 MATCH_COLUMNS = ("household_key", "assignment_evidence", "is_matched")
 _ID_DIGITS = 24
@@ -32,12 +30,12 @@ def match_to_register(people: DataFrame) -> DataFrame:
     lead to. So they are matched by rank, the k-th with the k-th, in two passes:
 
     1. cell = address, unit, sex, five-year band (no unit is a unit of its own: houses without units);
-    2. what both sides have left, cell = address, sex, band: only bureau persons whose unit is missing, or
-       says nothing because the register knows no units at the address.
+    2. what both sides have left, cell = address, sex, band: bureau persons whose unit is missing; those with
+       a unit, too, where the register's people left in the cell have none for it to contradict.
 
     A person left over is probably at an old address and must not enter somebody else's household:
 
-    - with a unit where no register person is matched at all, the left-over people of that unit live together
+    - in a unit where nobody is matched by unit, the left-over people of that unit live together
       (`shared_unit`): the register has not heard of them yet;
     - everybody else is `alone`.
 
@@ -45,16 +43,15 @@ def match_to_register(people: DataFrame) -> DataFrame:
         people: rows of `gather_evidence`, partitioned by `address_id` (kept: no row moves).
 
     Returns:
-        The same rows and columns, plus `household_key` (text, source and key of what the household rests on),
+        The same rows and columns, plus `household_key` (text: source and key of what the household rests on),
         `assignment_evidence` (bureau rows only) and `is_matched` (the row has a partner in the other source).
-        Bound: one address is worked on in one task.
+        Bound: one address is worked on in one task, linear in its people.
     """
     return (
-        people.withColumns({"_unit": F.coalesce("unit_id", F.lit("")), "_key": F.coalesce("person_id", "register_household_id")})
+        people.withColumn("_unit", F.coalesce("unit_id", F.lit("")))
         .transform(_rank_in_unit)
         .transform(_rank_at_address)
-        .transform(_find_partner)
-        .transform(_group_the_rest)
+        .transform(_join_partners)
         .select(*people.columns, *MATCH_COLUMNS)
     )
 
@@ -68,9 +65,9 @@ def assignments(people: DataFrame) -> DataFrame:
     Returns:
         One row per bureau resident: gu_code, person_id, address_id, unit_id, household_id, assignment_evidence.
     """
-    return people.where(F.col("source") == BUREAU).select(
-        "gu_code",
-        "person_id",
+    return people.where("is_bureau").select(
+        F.col("details.gu_code").alias("gu_code"),
+        F.col("person_key").alias("person_id"),
         "address_id",
         "unit_id",
         household_id(F.col("household_key")).alias("household_id"),
@@ -78,97 +75,102 @@ def assignments(people: DataFrame) -> DataFrame:
     )
 
 
-def _is(source: str) -> Column:
-    return F.col("source") == source
+def _count(condition: Column, window: WindowSpec) -> Column:
+    return F.sum(F.when(condition, 1).otherwise(0)).over(window)
 
 
-def _number(condition: Column) -> Column:
-    return F.when(condition, 1).otherwise(0)
+def _whole(window: WindowSpec) -> WindowSpec:
+    return window.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+
+
+def _so_far(window: WindowSpec) -> WindowSpec:
+    return window.rowsBetween(Window.unboundedPreceding, Window.currentRow)
 
 
 def _rank_in_unit(people: DataFrame) -> DataFrame:
-    """Pass 1. Register rows that tie are of one household and cell: either partner gives the same result."""
-    cell = Window.partitionBy("address_id", "sex", "age_band", "_unit").rowsBetween(
-        Window.unboundedPreceding, Window.unboundedFollowing
-    )
-    side = (
-        Window.partitionBy("address_id", "sex", "age_band", "_unit", "source")
-        .orderBy("_key")
-        .rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    )
-    pairs = F.least(F.sum(_number(_is(BUREAU))).over(cell), F.sum(_number(_is(REGISTER))).over(cell))
-    return people.withColumn("_unit_rank", F.row_number().over(side)).withColumn("_is_in_unit", F.col("_unit_rank") <= pairs)
+    """Pass 1: `_unit_rank` where the row has a partner of its unit, sex and band; otherwise missing.
 
-
-def _rank_at_address(people: DataFrame) -> DataFrame:
-    """Pass 2, on the order of rows that pass 1 has made: (unit, source, key) is total within a cell."""
-    whole_address = Window.partitionBy("address_id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
-    cell = Window.partitionBy("address_id", "sex", "age_band").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
-    so_far = (
-        Window.partitionBy("address_id", "sex", "age_band")
-        .orderBy("_unit", "source", "_key")
-        .rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    )
-    is_left = ~F.col("_is_in_unit") & F.col("age_band").isNotNull()
-    has_no_telling_unit = (F.col("_unit") == "") | (F.col("_register_units") == 0)
-    bureau_candidate = _number(is_left & _is(BUREAU) & has_no_telling_unit)
-    register_candidate = _number(is_left & _is(REGISTER))
-    rank = F.when(_is(BUREAU), F.sum("_bureau_candidate").over(so_far)).otherwise(F.sum("_register_candidate").over(so_far))
-    pairs = F.least(F.sum("_bureau_candidate").over(cell), F.sum("_register_candidate").over(cell))
-    is_candidate = F.col("_bureau_candidate") + F.col("_register_candidate") > 0
-    return (
-        people.withColumn("_register_units", F.sum(_number(_is(REGISTER) & (F.col("_unit") != ""))).over(whole_address))
-        .withColumns({"_bureau_candidate": bureau_candidate, "_register_candidate": register_candidate})
-        .withColumns({"_address_rank": rank, "_address_pairs": pairs})
-        .withColumn("_is_at_address", is_candidate & (F.col("_address_rank") <= F.col("_address_pairs")))
-    )
-
-
-def _find_partner(people: DataFrame) -> DataFrame:
-    """Bring the register household to the bureau person of the same slot (pass, cell, rank)."""
-    slot = Window.partitionBy("address_id", "_pass", "_slot_unit", "sex", "age_band", "_slot_rank").rowsBetween(
-        Window.unboundedPreceding, Window.unboundedFollowing
-    )
-    is_in_unit, is_at_address = F.col("_is_in_unit"), F.col("_is_at_address")
+    Register rows that tie in the order are of one household and one cell: either as partner gives the same result.
+    """
+    cell = Window.partitionBy("address_id", "sex_age", "_unit").orderBy("is_bureau", "person_key")
+    is_bureau, registered = F.col("is_bureau"), F.col("_registered")
+    # The register comes first in the order, so a bureau person's rank is its place after the registered ones.
+    rank = F.when(is_bureau, F.col("_place") - registered).otherwise(F.col("_place"))
+    pairs = F.least(registered, F.col("_in_bureau"))
     return (
         people.withColumns(
             {
-                "is_matched": is_in_unit | is_at_address,
-                "_pass": F.when(is_in_unit, 1).when(is_at_address, 2),
-                "_slot_unit": F.when(is_in_unit, F.col("_unit")),
-                "_slot_rank": F.when(is_in_unit, F.col("_unit_rank")).when(is_at_address, F.col("_address_rank")),
+                "_place": F.row_number().over(_so_far(cell)),
+                "_registered": _count(~is_bureau, _whole(cell)),
+                "_in_bureau": _count(is_bureau, _whole(cell)),
             }
         )
-        .withColumn("_partner_household", F.max("register_household_id").over(slot))
-        .drop("_unit_rank", "_address_rank", "_address_pairs", "_register_units", "_bureau_candidate", "_register_candidate")
+        .withColumn("_unit_rank", F.when(rank <= pairs, rank))
+        .drop("_place", "_registered", "_in_bureau")
     )
 
 
-def _group_the_rest(people: DataFrame) -> DataFrame:
-    unit = Window.partitionBy("address_id", "_unit").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
-    is_left = _is(BUREAU) & ~F.col("is_matched")
-    explained = F.sum(_number(_is(REGISTER) & F.col("is_matched"))).over(unit) > 0
-    shares_unit = is_left & (F.col("_unit") != "") & ~F.col("_is_explained") & (F.col("_left_in_unit") > 1)
-    is_matched_bureau = _is(BUREAU) & F.col("is_matched")
-    knows_unit = F.col("_is_in_unit") & (F.col("_unit") != "")
-    register_household = F.when(_is(REGISTER), F.col("register_household_id")).when(
-        is_matched_bureau, F.col("_partner_household")
-    )
-    smallest_person = F.when(shares_unit, F.col("_first_in_unit")).otherwise(F.col("person_id"))
-    return people.withColumns(
+def _rank_at_address(people: DataFrame) -> DataFrame:
+    """Pass 2: `_address_rank` where a row left over by pass 1 has a partner; in the order of rows pass 1 has made."""
+    cell = Window.partitionBy("address_id", "sex_age").orderBy("_unit", "is_bureau", "person_key")
+    is_left = F.col("_unit_rank").isNull() & (F.col("sex_age") >= 0)
+    has_unit = F.col("_unit") != ""
+    is_left_bureau = is_left & F.col("is_bureau")
+    is_left_register = is_left & ~F.col("is_bureau")
+    groups = {
+        "register": is_left_register,
+        "register_with_unit": is_left_register & has_unit,
+        "bureau": is_left_bureau,
+        "bureau_without_unit": is_left_bureau & ~has_unit,
+    }
+    ranks = {f"_{name}_rank": _count(condition, _so_far(cell)) for name, condition in groups.items()}
+    totals = {f"_{name}_total": _count(condition, _whole(cell)) for name, condition in groups.items()}
+    contradicts = F.col("_register_with_unit_total") > 0
+    bureau_total = F.when(contradicts, F.col("_bureau_without_unit_total")).otherwise(F.col("_bureau_total"))
+    bureau_rank = F.when(contradicts, F.when(~has_unit, F.col("_bureau_without_unit_rank"))).otherwise(F.col("_bureau_rank"))
+    rank = F.when(is_left_bureau, bureau_rank).when(is_left_register, F.col("_register_rank"))
+    pairs = F.least(F.col("_register_total"), bureau_total)
+    return people.withColumns({**ranks, **totals}).withColumn("_address_rank", F.when(rank <= pairs, rank)).drop(*ranks, *totals)
+
+
+def _join_partners(people: DataFrame) -> DataFrame:
+    """Give partners (same slot: unit, pass, sex and band, rank) the register household, and group the left-over."""
+    is_by_unit, is_by_address = F.col("_unit_rank").isNotNull(), F.col("_address_rank").isNotNull()
+    slots = people.withColumns(
         {
-            "_is_explained": explained,
-            "_left_in_unit": F.sum(_number(is_left)).over(unit),
-            "_first_in_unit": F.min(F.when(is_left, F.col("person_id"))).over(unit),
+            "is_matched": is_by_unit | is_by_address,
+            "_pass": F.when(is_by_unit, 1).when(is_by_address, 2),
+            "_slot_unit": F.when(is_by_address, F.lit("")).otherwise(F.col("_unit")),
+            "_rank": F.coalesce("_unit_rank", "_address_rank"),
         }
-    ).withColumns(
-        {
-            "household_key": F.coalesce(
-                F.concat(F.lit(f"{REGISTER}|"), register_household), F.concat(F.lit(f"{BUREAU}|"), smallest_person)
-            ),
-            "assignment_evidence": F.when(is_matched_bureau & knows_unit, "register_unit")
-            .when(is_matched_bureau, "register_address")
-            .when(shares_unit, "shared_unit")
-            .when(is_left, "alone"),
-        }
+    ).drop("_unit_rank", "_address_rank")
+    slot = _whole(Window.partitionBy("address_id", "_slot_unit", "_pass", "sex_age", "_rank"))
+    unit = _whole(Window.partitionBy("address_id", "_slot_unit"))
+    is_bureau, is_matched, key = F.col("is_bureau"), F.col("is_matched"), F.col("person_key")
+    is_left = is_bureau & ~is_matched
+    is_in_unit = F.col("_unit") != ""
+    shares_unit = is_left & is_in_unit & (F.col("_matched_in_unit") == 0) & (F.col("_left_in_unit") > 1)
+    register_household = F.when(~is_bureau, key).when(is_matched, F.col("_partner"))
+    smallest_person = F.when(shares_unit, F.col("_first_in_unit")).otherwise(key)
+    return (
+        slots.withColumn("_partner", F.max(F.when(~is_bureau, key)).over(slot))
+        .withColumns(
+            {
+                "_matched_in_unit": _count(is_bureau & is_matched, unit),
+                "_left_in_unit": _count(is_left, unit),
+                "_first_in_unit": F.min(F.when(is_left, key)).over(unit),
+            }
+        )
+        .withColumns(
+            {
+                "household_key": F.coalesce(
+                    F.concat(F.lit("register|"), register_household), F.concat(F.lit("bureau|"), smallest_person)
+                ),
+                "assignment_evidence": F.when(~is_bureau, F.lit(None).cast("string"))
+                .when((F.col("_pass") == 1) & is_in_unit, "register_unit")
+                .when(is_matched, "register_address")
+                .when(shares_unit, "shared_unit")
+                .otherwise("alone"),
+            }
+        )
     )

@@ -6,7 +6,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.contracts.silver import OUTPUT_AREA
-from living_finance.households.evidence import REGISTER
 from living_finance.methods.joins import join_to_one
 from living_finance.months import Month
 
@@ -38,7 +37,7 @@ def output_areas(formed: DataFrame, *, margins: DataFrame, census_register_count
         formed.where(F.col("output_area_id").isNotNull())
         .groupBy("output_area_id")
         .agg(
-            F.count_if(is_private & (F.col("household_source") == REGISTER)).alias("register_households"),
+            F.count_if(is_private & (F.col("household_source") == "register")).alias("register_households"),
             F.count_if(is_private).alias("formed_households"),
         )
     )

@@ -1,7 +1,7 @@
 """Sums, quantiles and dispersion of many cells at once, in NumPy, for groups that fit one worker.
 
 Nothing here depends on the order in which rows arrive. Sums are integers: a weight counts in units of
-2^-32, a weighted amount in units of 1/256 won, so that adding is exact, a margin is the sum of its parts to
+2^-36, a weighted amount in units of 1/256 won, so that adding is exact, a margin is the sum of its parts to
 the last digit, and any split of the work gives the same figure. What cannot be an integer (dispersion) is
 added in the order of value, then weight; rows equal in both are interchangeable.
 
@@ -22,16 +22,17 @@ from living_finance.errors import ContractViolation
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-WEIGHT_SCALE = 2.0**32
-"""Units of one weight: total weights up to 2^31 (2.1 billion) are added exactly in 64 bits."""
+WEIGHT_SCALE = 2.0**36
+"""Units of one weight: total weights up to 2^27 (134 million) are added exactly in 64 bits."""
 
 AMOUNT_SCALE = 2.0**8
 """Units of one won: sums up to 2^55 won (36,000 trillion; household debt of the country is 2,000) are exact in 64 bits."""
 
-REACH_TOLERANCE = 1e-9
-"""A cumulative weight within this share of its target has reached it: covers the rounding of weights to 2^-32."""
+REACH_TOLERANCE = 1e-10
+"""A cumulative weight within this share of its target has reached it: covers the rounding of weights to 2^-36."""
 
-_LARGEST_SUM = 2.0**54
+_LARGEST_AMOUNT = 2.0**54
+_LARGEST_WEIGHT = 2.0**26
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,21 @@ class Dispersion:
     """Σ w² (x - mean)²"""
 
 
-def encode(column: pa.ChunkedArray | pa.Array) -> Encoded:
-    """A text column as codes into its distinct values."""
+def encode(column: pa.ChunkedArray | pa.Array, *, is_missing_a_label: bool = False) -> Encoded:
+    """A text column as codes into its distinct values; a missing value is -1, or a label of its own."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    dictionary = array.dictionary_encode()
+    dictionary = array.dictionary_encode(null_encoding="encode" if is_missing_a_label else "mask")
     return Encoded(codes=dictionary.indices.fill_null(-1).to_numpy().astype(np.int64), labels=dictionary.dictionary)
 
 
 def fixed_weights(weight: Floats) -> Integers:
-    """Weights in units of 2^-32."""
+    """Weights in units of 2^-36.
+
+    Raises:
+        ContractViolation: they add up to 2^26 or more, more than one worker's share of any country.
+    """
+    if float(weight.sum()) >= _LARGEST_WEIGHT:
+        raise ContractViolation("weights are too large to be added exactly.", remedy="check the unit of the weights")
     return np.rint(weight * WEIGHT_SCALE).astype(np.int64)
 
 
@@ -96,8 +103,8 @@ def fixed_amounts(weight: Floats, amount: Floats) -> Integers:
         ContractViolation: the sum could pass 2^54 won, far beyond any real total.
     """
     weighted = weight * amount
-    if float(np.abs(weighted).sum()) > _LARGEST_SUM:
-        raise ContractViolation("weighted amounts are too large to be added exactly.", remedy="check units of the amounts")
+    if float(np.abs(weighted).sum()) > _LARGEST_AMOUNT:
+        raise ContractViolation("weighted amounts are too large to be added exactly.", remedy="check the unit of the amounts")
     return np.rint(weighted * AMOUNT_SCALE).astype(np.int64)
 
 
@@ -140,7 +147,7 @@ def quantiles(grouping: Grouping, *, value: Floats, weight: Integers, probabilit
     Args:
         grouping: of rows sorted by value.
         value: of each row.
-        weight: of each row, in units of 2^-32, positive.
+        weight: of each row, in units of 2^-36, positive.
         probabilities: each in (0, 1].
 
     Returns:
@@ -156,7 +163,7 @@ def quantiles(grouping: Grouping, *, value: Floats, weight: Integers, probabilit
 
 
 def target_weight(total: Integers, probability: float) -> Integers:
-    """The least cumulative weight (units of 2^-32) that reaches p x total."""
+    """The least cumulative weight (units of 2^-36) that reaches p x total."""
     target = np.ceil(probability * total.astype(np.float64) * (1.0 - REACH_TOLERANCE)).astype(np.int64)
     return np.clip(target, 1, total)
 
@@ -180,7 +187,7 @@ def dispersion(grouping: Grouping, *, value: Floats, weight: Floats) -> Dispersi
 def concentration(grouping: Grouping, *, value: Floats, weight: Integers) -> tuple[Floats, Floats]:
     """Σ w x and Σ w x (2 C + w) by cell, C the weight of the rows before, of rows sorted by value.
 
-    Weights count in their own unit, not in 2^-32. The second sum does not depend on how ties are ordered.
+    Weights count in their own unit, not in 2^-36. The second sum does not depend on how ties are ordered.
     """
     if grouping.start.size == 0:
         return np.zeros(0), np.zeros(0)

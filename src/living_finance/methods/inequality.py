@@ -32,7 +32,7 @@ def grouped_gini(grouping: grouped.Grouping, *, value: grouped.Floats, weight: g
     Args:
         grouping: of rows sorted by value.
         value: income of each row.
-        weight: of each row, in units of 2^-32, positive.
+        weight: of each row, in units of 2^-36, positive.
 
     Source: Alfons & Templ (2013), Estimation of Social Exclusion Indicators from Complex Surveys: The R
     Package laeken, Journal of Statistical Software 54(15), section 2.3.
@@ -53,9 +53,8 @@ def weighted_gini(frame: DataFrame, *, value: str, weight: str, sets: Sequence[S
     Args:
         frame: any grain; rows without a value or with a weight that is missing or not positive are left out.
         value: income.
-        weight: numeric; total weight of a group below 2^31.
-        sets: grouping sets of text columns, `[()]` for everything together; a row is left out of the sets
-            whose column it lacks.
+        weight: numeric; total weight of a group below 2^27.
+        sets: grouping sets of text columns, `[()]` for everything together (see `quantiles.cube`).
 
     Returns:
         One row per set × combination of its columns: the columns of all sets (`all` where a set leaves one
@@ -114,7 +113,8 @@ def _rank_bucket(bucket: int, table: pa.Table, *, sets: Sequence[Sequence[str]],
     value, weight = table["_value"].to_numpy(), table["_weight"].to_numpy()
     order = grouped.sorted_by_value(value, weight)
     value, weight = value[order], weight[order]
-    encoded = {name: grouped.encode(table[name].combine_chunks().take(pa.array(order))) for name in names}
+    sorted_table = table.select(names).take(pa.array(order))
+    encoded = {name: grouped.encode(sorted_table[name], is_missing_a_label=True) for name in names}
     return pa.concat_tables(_ranked_sets(bucket, value, weight, encoded, sets=sets))
 
 

@@ -12,8 +12,8 @@ from living_finance.contracts.codes import ALL
 from living_finance.errors import ConfigurationError
 from living_finance.methods.grouped import REACH_TOLERANCE, WEIGHT_SCALE
 
-_BUCKETS_PER_UNIT_LOG = 700.0
-"""About 500 buckets per doubling of the value: each is 0.14 % wide."""
+_BUCKETS_PER_UNIT_LOG = 200.0
+"""About 140 buckets per doubling of the value: each is 0.5 % wide."""
 
 
 def cube(columns: Sequence[str], *, always: Sequence[str] = ()) -> list[tuple[str, ...]]:
@@ -32,7 +32,7 @@ def columns_of_sets(sets: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
 
 def fixed_weight(weight: Column) -> Column:
-    """A weight in units of 2^-32, whose sums are exact in any order."""
+    """A weight in units of 2^-36, whose sums are exact in any order."""
     return F.rint(weight.cast("double") * F.lit(WEIGHT_SCALE)).cast("bigint")
 
 
@@ -57,12 +57,12 @@ def weighted_quantiles(
 
     Exact, and the same whatever the partitioning. The frame is read twice: a histogram over fixed buckets
     finds the bucket that holds each quantile, then only the values of those buckets are sorted. Weights are
-    summed as whole units of 2^-32.
+    summed as whole units of 2^-36.
 
     Args:
         frame: any grain; rows without a value or with a weight that is missing or not positive are left out.
         value: numeric column.
-        weight: numeric column; total weight of a group below 2^31.
+        weight: numeric column; total weight of a group below 2^27.
         sets: grouping sets of text columns, `[()]` for everything together (see `cube`).
         probabilities: name of the result column → p in (0, 1].
 
@@ -101,8 +101,10 @@ def _target_buckets(
     rows: DataFrame, *, sets: Sequence[Sequence[str]], names: Sequence[str], probabilities: Mapping[str, float]
 ) -> DataFrame:
     """One row per group × probability: its bucket, the weight before the bucket, the weight to reach."""
+    # Counting the finest cells first leaves few rows to spread over the grouping sets.
+    finest = rows.groupBy(*names, "_bucket").agg(F.sum("_weight").alias("_weight"))
     histogram = (
-        rows.groupingSets([[*names_of_set, "_bucket"] for names_of_set in sets], *names, "_bucket")
+        finest.groupingSets([[*names_of_set, "_bucket"] for names_of_set in sets], *names, "_bucket")
         .agg(
             F.sum("_weight").alias("_weight"),
             *(F.grouping(name).alias(f"_without_{name}") for name in names),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.contracts.gold import INCOME_COMPONENTS, QUALITY_REPORT, TOTAL_INCOME
@@ -18,44 +18,34 @@ class Indicator:
 
     table: str
     name: str
-    value: Column
+    value: str
+    """SQL aggregate."""
     threshold: float
-    higher_is_better: bool
+    higher_is_better: bool = False
 
 
-def _share(condition: Column) -> Column:
-    return F.avg(F.coalesce(condition, F.lit(False)).cast("double"))
+def _share(condition: str) -> str:
+    return f"avg(cast(coalesce({condition}, false) as double))"
 
 
-PERSON_INDICATORS: tuple[Indicator, ...] = (
-    Indicator(
-        "silver.placed_person", "share_of_residents_without_address", _share(F.col("home_evidence") == "no_address"), 0.05, False
-    ),
-    Indicator(
-        "silver.placed_person",
-        "share_of_residents_the_register_does_not_know_here",
-        _share(F.col("home_evidence") == "not_in_register"),
-        0.20,
-        False,
-    ),
-    Indicator(
-        "silver.placed_person",
-        "share_of_residents_outside_the_buildings_list",
-        _share(F.array_contains("edits", "home_address_id:not_in_buildings")),
-        0.01,
-        False,
-    ),
+PERSON_INDICATORS: tuple[Indicator, ...] = tuple(
+    Indicator("silver.placed_person", name, _share(condition), threshold)
+    for name, condition, threshold in (
+        ("share_of_residents_without_address", "home_evidence = 'no_address'", 0.05),
+        ("share_of_residents_the_register_does_not_know_here", "home_evidence = 'not_in_register'", 0.20),
+        ("share_of_residents_outside_the_buildings_list", "array_contains(edits, 'home_address_id:not_in_buildings')", 0.01),
+    )
 )
 
 ADDRESS_INDICATORS: tuple[Indicator, ...] = (
-    Indicator("silver.address", "share_over_capacity", _share(F.col("is_over_capacity")), 0.20, False),
-    Indicator("silver.address", "share_with_more_bureau_than_registered", _share(F.col("has_unregistered_excess")), 0.20, False),
+    Indicator("silver.address", "share_over_capacity", _share("is_over_capacity"), 0.20),
+    Indicator("silver.address", "share_with_more_bureau_than_registered", _share("has_unregistered_excess"), 0.20),
     Indicator(
         "silver.address",
         "bureau_residents_per_registered_person",
-        F.try_divide(F.sum("bureau_persons"), F.sum("register_persons")),
+        "try_divide(sum(bureau_persons), sum(register_persons))",
         0.60,
-        True,
+        higher_is_better=True,
     ),
 )
 
@@ -63,42 +53,31 @@ OUTPUT_AREA_INDICATORS: tuple[Indicator, ...] = (
     Indicator(
         "silver.output_area",
         "share_of_census_households_without_formed_ones",
-        F.try_divide(
-            F.sum(F.when(F.col("formed_households") == 0, F.col("target_households")).otherwise(0.0)), F.sum("target_households")
-        ),
+        "try_divide(sum(if(formed_households = 0, target_households, 0D)), sum(target_households))",
         0.001,
-        False,
     ),
     Indicator(
         "silver.output_area",
         "largest_gap_to_household_target",
-        F.max(F.when(F.col("formed_households") > 0, F.abs(F.col("weighted_households") - F.col("target_households")))),
+        "max(if(formed_households > 0, abs(weighted_households - target_households), 0D))",
         0.5,
-        False,
     ),
     Indicator(
         "silver.output_area",
         "formed_per_target_households",
-        F.try_divide(F.sum("formed_households"), F.sum("target_households")),
+        "try_divide(sum(formed_households), sum(target_households))",
         0.80,
-        True,
+        higher_is_better=True,
     ),
 )
 
 HOUSEHOLD_INDICATORS: tuple[Indicator, ...] = (
-    Indicator(
-        "gold.household",
-        "share_of_households_nobody_in_the_bureau_belongs_to",
-        _share(F.col("bureau_members") == 0),
-        0.30,
-        False,
-    ),
+    Indicator("gold.household", "share_of_households_nobody_in_the_bureau_belongs_to", _share("bureau_members = 0"), 0.30),
     Indicator(
         "gold.household",
         "largest_gap_of_components_to_total_krw",
-        F.max(F.abs(F.col(TOTAL_INCOME) - sum((F.col(name) for name in INCOME_COMPONENTS), F.lit(0)))).cast("double"),
+        f"max(abs({TOTAL_INCOME} - ({' + '.join(INCOME_COMPONENTS)})))",
         0.0,
-        False,
     ),
 )
 
@@ -114,7 +93,7 @@ def measure(frame: DataFrame, indicators: Sequence[Indicator], *, month: Month) 
     Returns:
         gold.quality_report: one row per indicator.
     """
-    values = frame.agg(*(indicator.value.cast("double").alias(indicator.name) for indicator in indicators))
+    values = frame.agg(*(F.expr(indicator.value).cast("double").alias(indicator.name) for indicator in indicators))
     lines = [
         F.struct(
             F.lit(month.date).alias("base_month"),

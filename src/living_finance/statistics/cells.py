@@ -7,7 +7,7 @@ summarises all its cells. The city adds the districts' sums; its quantiles and G
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +61,11 @@ class CellPlan:
     def categories(self) -> tuple[str, ...]:
         return columns_of_sets(self.sets)
 
+    @property
+    def value_columns(self) -> tuple[str, ...]:
+        """Columns by which rows are ranked, `value` first."""
+        return tuple(dict.fromkeys((self.value, *(quantile.value for quantile in self.quantiles))))
+
     def schema(self) -> T.StructType:
         """Of what `summarise` returns."""
         texts = ("region_level", "region_code", *self.categories)
@@ -101,8 +106,8 @@ def whole(amount: Column) -> Column:
     return F.rint(amount).cast("bigint")
 
 
-def summarise(frame: DataFrame, *, plan: CellPlan) -> DataFrame:
-    """Cells of all levels below the city, in units that add exactly.
+def summarise(frame: DataFrame, *, plan: CellPlan, levels: Collection[str]) -> DataFrame:
+    """Cells of levels below the city, in units that add exactly.
 
     Bound: the rows of one district (about 300,000 households, 800,000 persons) in one Python worker, some
     hundred bytes each.
@@ -110,13 +115,13 @@ def summarise(frame: DataFrame, *, plan: CellPlan) -> DataFrame:
     Args:
         frame: rows with the plan's columns; weights positive, amounts and flags never missing.
         plan: what to summarise.
+        levels: which of the plan's levels; two calls with one plan share the shuffle.
 
     Returns:
         One row per region level × region × set × combination of categories that occurs; `all` where a set leaves
         a category out; columns of `CellPlan.schema`.
     """
-    values = {plan.value, *(quantile.value for quantile in plan.quantiles)}
-    numbers = {plan.weight, *values, *plan.amounts}
+    numbers = {plan.weight, *plan.value_columns, *plan.amounts}
     texts = {*plan.levels.values(), *plan.categories, *plan.within}
     slim = frame.select(
         *(F.col(name) for name in sorted(texts)),
@@ -125,7 +130,7 @@ def summarise(frame: DataFrame, *, plan: CellPlan) -> DataFrame:
     )
 
     def summarise_group(table: pa.Table) -> pa.Table:
-        return _summarise_group(table, plan)
+        return _summarise_group(table, plan, levels)
 
     return slim.groupBy(*plan.within).applyInArrow(summarise_group, plan.schema())
 
@@ -134,7 +139,7 @@ def city_of(districts: DataFrame, *, plan: CellPlan) -> DataFrame:
     """The city's cells from those of its districts; without quantiles and Gini coefficient, which do not add.
 
     Args:
-        districts: result of `summarise` with one level, the district.
+        districts: result of `summarise` for one level, the district.
         plan: the same plan.
 
     Returns:
@@ -170,71 +175,100 @@ def _squares_about(mean: Column, parts: Column) -> Column:
     return F.aggregate(parts, F.lit(0.0), add)
 
 
-def _summarise_group(table: pa.Table, plan: CellPlan) -> pa.Table:
+@dataclass(frozen=True)
+class _Ranked:
+    """Rows of a group sorted by one value column."""
+
+    order: grouped.Integers
+    value: grouped.Floats
+    weight: grouped.Floats
+    fixed: grouped.Integers
+
+
+def _summarise_group(table: pa.Table, plan: CellPlan, levels: Collection[str]) -> pa.Table:
     weight = _numbers(table, plan.weight)
-    order = grouped.sorted_by_value(_numbers(table, plan.value), weight)
     fixed = grouped.fixed_weights(weight)
+    ranked = {name: _rank(_numbers(table, name), weight, fixed) for name in plan.value_columns}
     totals = np.column_stack(
         [
             fixed,
+            np.ones_like(fixed),
             *(grouped.fixed_amounts(weight, _numbers(table, name)) for name in plan.amounts),
             *(np.where(table[name].to_numpy(), fixed, 0) for name in plan.flags),
         ]
-    )[order]
-    encoded = {name: grouped.encode(table[name]) for name in {*plan.levels.values(), *plan.categories}}
-    others = sorted({quantile.value for quantile in plan.quantiles} - {plan.value})
-    orders = {plan.value: order, **{name: grouped.sorted_by_value(_numbers(table, name), weight) for name in others}}
-    values = {name: _numbers(table, name)[rows] for name, rows in orders.items()}
-    weights = {name: fixed[rows] for name, rows in orders.items()}
+    )
+    regions = {level: grouped.encode(table[plan.levels[level]]) for level in levels}
+    categories = {name: grouped.encode(table[name], is_missing_a_label=True) for name in plan.categories}
+    return pa.concat_tables(
+        [
+            part
+            for level, region in regions.items()
+            for part in _summarise_level(plan, level, region, categories=categories, ranked=ranked, totals=totals)
+        ]
+    )
 
-    def cells() -> Iterator[pa.Table]:
-        for level, column in plan.levels.items():
-            for number, names in enumerate(plan.sets):
-                cell = grouped.cell_codes([encoded[name] for name in (column, *names)], rows=fixed.size)
-                groupings = {name: grouped.group(cell[rows]) for name, rows in orders.items()}
-                grouping = groupings[plan.value]
-                size = grouping.start.size
-                first = order[grouping.first]
-                found = {
-                    quantile.name: grouped.quantiles(
-                        groupings[quantile.value],
-                        value=values[quantile.value],
-                        weight=weights[quantile.value],
-                        probabilities=[quantile.probability],
-                    )[:, 0]
-                    for quantile in plan.quantiles
-                }
-                sums = grouped.sums(grouping, totals)
-                dispersion = (
-                    _dispersion(grouping, values[plan.value], weight[order], weights[plan.value])
+
+def _summarise_level(
+    plan: CellPlan,
+    level: str,
+    region: grouped.Encoded,
+    *,
+    categories: Mapping[str, grouped.Encoded],
+    ranked: Mapping[str, _Ranked],
+    totals: grouped.Integers,
+) -> Iterator[pa.Table]:
+    """One table per grouping set. Sums of the set with all categories are made from rows, the others' from its cells."""
+    finest = [region, *categories.values()]
+    cell = grouped.cell_codes(finest, rows=len(totals))
+    cells = grouped.group(cell)
+    cell_totals = grouped.sums(cells, totals)
+    for number, names in enumerate(plan.sets):
+        coarse = grouped.cell_codes([region, *(categories[name] for name in names)], rows=len(totals))
+        merged = grouped.group(coarse[cells.first])
+        first = cells.first[merged.first]
+        sums = grouped.sums(merged, cell_totals)
+        groupings = {name: grouped.group(coarse[rows.order]) for name, rows in ranked.items()}
+        size = first.size
+        yield pa.table(
+            {
+                "region_level": pa.repeat(level, size),
+                "region_code": region.take(first),
+                **{
+                    name: column.take(first) if name in names else pa.repeat(codes.ALL, size)
+                    for name, column in categories.items()
+                },
+                SET: pa.array(np.full(size, number, dtype=np.int32)),
+                **dict(zip((WEIGHT, ROWS, *map(total_name, (*plan.amounts, *plan.flags))), sums.T, strict=True)),
+                **_quantiles(plan, groupings, ranked),
+                **(
+                    _dispersion(groupings[plan.value], ranked[plan.value])
                     if names in plan.dispersed_sets
                     else {name: pa.nulls(size, pa.float64()) for name in _DISPERSION}
-                )
-                yield pa.table(
-                    {
-                        "region_level": pa.repeat(level, size),
-                        "region_code": encoded[column].take(first),
-                        **{
-                            name: encoded[name].take(first) if name in names else pa.repeat(codes.ALL, size)
-                            for name in plan.categories
-                        },
-                        SET: pa.array(np.full(size, number, dtype=np.int32)),
-                        WEIGHT: sums[:, 0],
-                        ROWS: grouping.rows,
-                        **{total_name(name): sums[:, at] for at, name in enumerate((*plan.amounts, *plan.flags), start=1)},
-                        **found,
-                        **dispersion,
-                    }
-                )
-
-    return pa.concat_tables(cells())
+                ),
+            }
+        )
 
 
-def _dispersion(
-    grouping: grouped.Grouping, value: grouped.Floats, weight: grouped.Floats, fixed: grouped.Integers
-) -> Mapping[str, pa.Array]:
-    parts = grouped.dispersion(grouping, value=value, weight=weight)
-    gini = grouped_gini(grouping, value=value, weight=fixed)
+def _rank(value: grouped.Floats, weight: grouped.Floats, fixed: grouped.Integers) -> _Ranked:
+    order = grouped.sorted_by_value(value, weight)
+    return _Ranked(order=order, value=value[order], weight=weight[order], fixed=fixed[order])
+
+
+def _quantiles(
+    plan: CellPlan, groupings: Mapping[str, grouped.Grouping], ranked: Mapping[str, _Ranked]
+) -> Mapping[str, grouped.Floats]:
+    found: dict[str, grouped.Floats] = {}
+    for column in plan.value_columns:
+        wanted = {quantile.name: quantile.probability for quantile in plan.quantiles if quantile.value == column}
+        rows = ranked[column]
+        values = grouped.quantiles(groupings[column], value=rows.value, weight=rows.fixed, probabilities=list(wanted.values()))
+        found.update(zip(wanted, values.T, strict=True))
+    return found
+
+
+def _dispersion(grouping: grouped.Grouping, rows: _Ranked) -> Mapping[str, pa.Array]:
+    parts = grouped.dispersion(grouping, value=rows.value, weight=rows.weight)
+    gini = grouped_gini(grouping, value=rows.value, weight=rows.fixed)
     columns: Sequence[grouped.Floats] = (gini, parts.mean, parts.weight_squares, parts.cross, parts.squares)
     return {name: pa.array(column, from_pandas=True) for name, column in zip(_DISPERSION, columns, strict=True)}
 

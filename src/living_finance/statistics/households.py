@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 from pyspark.sql import Column, DataFrame
@@ -65,7 +64,8 @@ def household_statistics(households: DataFrame, *, month: Month, benchmark_rse: 
     sets = tuple(cube(_HEAD))
     is_margin = F.col(SET) == sets.index(())
     frame = _counted(households).withColumns({"head_age_band": F.col("head_age_band").cast("string")})
-    cells = _cells(frame, plan=_plan(sets, dispersed_sets=((),)))
+    quantiles = weighted_quantiles(frame, value=gold.TOTAL_INCOME, weight="weight", sets=sets, probabilities=_QUANTILES)
+    cells = _cells(frame, plan=_plan(sets, dispersed_sets=((),)), city_quantiles=quantiles)
     return _published(cells, table=gold.HOUSEHOLD_STATISTICS, month=month, benchmark_rse=benchmark_rse, has_error=is_margin)
 
 
@@ -97,7 +97,7 @@ def household_breakdown(households: DataFrame, *, month: Month, benchmark_rse: f
             }
         )
     )
-    cells = _cells(frame, plan=_plan(sets, dispersed_sets=sets))
+    cells = _cells(frame, plan=_plan(sets, dispersed_sets=sets), city_quantiles=_quantiles_by_dimension(frame))
     dimension = F.element_at(F.array(*map(F.lit, _DIMENSIONS)), F.col(SET) + 1)
     category = F.element_at(F.array(*_DIMENSIONS), F.col(SET) + 1)
     long = cells.withColumns({"dimension": dimension, "category": category})
@@ -133,24 +133,33 @@ def _with_income_class(households: DataFrame) -> DataFrame:
     return households.crossJoin(F.broadcast(limits)).withColumns({"income_class": rank}).drop(*_THRESHOLDS)
 
 
+def _quantiles_by_dimension(frame: DataFrame) -> DataFrame:
+    """City quantiles, one row per category of each dimension, the other dimensions `all`."""
+    pairs = F.array(*(F.struct(F.lit(name).alias("dimension"), F.col(name).alias("category")) for name in _DIMENSIONS))
+    long = frame.select(gold.TOTAL_INCOME, "weight", F.inline(pairs))
+    quantiles = weighted_quantiles(
+        long, value=gold.TOTAL_INCOME, weight="weight", sets=[("dimension", "category")], probabilities=_QUANTILES
+    )
+    wide = {name: F.when(F.col("dimension") == name, F.col("category")).otherwise(codes.ALL) for name in _DIMENSIONS}
+    return quantiles.withColumns(wide).drop("dimension", "category")
+
+
 def _size_class(size: Column) -> Column:
     is_large = size >= _LARGEST_SIZE
     return F.when(is_large, F.lit(f"{_LARGEST_SIZE}_plus")).otherwise(size.cast("string"))
 
 
-def _cells(frame: DataFrame, *, plan: CellPlan) -> DataFrame:
-    """Cells of all regions, the city among them."""
-    regional = summarise(frame, plan=plan)
-    districts = summarise(frame, plan=dataclasses.replace(plan, levels={"gu": _LEVELS["gu"]}))
-    quantiles = weighted_quantiles(frame, value=gold.TOTAL_INCOME, weight="weight", sets=plan.sets, probabilities=_QUANTILES)
+def _cells(frame: DataFrame, *, plan: CellPlan, city_quantiles: DataFrame) -> DataFrame:
+    """Cells of all regions; `city_quantiles` has one row per combination of the plan's categories."""
+    regional = summarise(frame, plan=plan, levels=plan.levels)
+    city = city_of(summarise(frame, plan=plan, levels=["gu"]), plan=plan)
     gini = weighted_gini(frame, value=gold.TOTAL_INCOME, weight="weight", sets=plan.dispersed_sets)
-    ginis = gini.select(
+    city_ginis = gini.select(
         *(F.col(name) if name in gini.columns else F.lit(codes.ALL).alias(name) for name in plan.categories),
         F.col("gini").alias(GINI),
     )
-    city = city_of(districts, plan=plan)
-    city = join_to_one(city, quantiles, on=plan.categories, how="left")
-    city = join_to_one(city, ginis, on=plan.categories, how="left")
+    city = join_to_one(city, city_quantiles, on=plan.categories, how="left")
+    city = join_to_one(city, city_ginis, on=plan.categories, how="left")
     return regional.unionByName(city, allowMissingColumns=True)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -49,9 +47,8 @@ def person_statistics(persons: DataFrame, *, month: Month) -> DataFrame:
         gold.person_statistics.
     """
     frame = _by_place(persons)
-    regional = summarise(frame, plan=_PLAN)
-    districts = summarise(frame, plan=dataclasses.replace(_PLAN, levels={"gu": "_gu_code"}))
-    city = city_of(districts, plan=_PLAN)
+    regional = summarise(frame, plan=_PLAN, levels=_PLAN.levels)
+    city = city_of(summarise(frame, plan=_PLAN, levels=["gu"]), plan=_PLAN)
     for name, value in _MEDIANS.items():
         medians = weighted_quantiles(frame, value=value, weight="_one", sets=_PLAN.sets, probabilities={name: 0.5})
         city = join_to_one(city, medians, on=_PLAN.categories, how="left")

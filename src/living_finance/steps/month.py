@@ -32,7 +32,8 @@ from living_finance.months import Month
 from living_finance.places.placing import place_persons, summarise_addresses
 from living_finance.quality import indicators as quality
 from living_finance.quality.edit_report import edit_report
-from living_finance.statistics import household_breakdown, household_statistics, person_statistics
+from living_finance.statistics.households import household_breakdown, household_statistics
+from living_finance.statistics.persons import person_statistics
 from living_finance.steps.receive import regions_for
 from living_finance.storage.ledger import Ledger, StepRecord
 from living_finance.storage.register import Delivery, DeliveryRegister

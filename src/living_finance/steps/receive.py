@@ -227,14 +227,8 @@ class _Intake:
         return None
 
     def _check_files(self, manifest: Manifest) -> None:
-        listed = [file.name for file in manifest.files]
-        for name in listed:
-            if not self._folder.holds(name):
-                raise self._refusal("file_missing", file=name)
-        for name in self._folder.data_names():
-            if name not in listed:
-                raise self._refusal("file_not_listed", file=quoted(name))
-        for found in landing_files.scan_files(self._warehouse.spark, folder=self._folder, manifest=manifest):
+        in_folder = landing_files.folder_findings(self._folder, manifest)
+        for found in in_folder or landing_files.scan_files(self._warehouse.spark, folder=self._folder, manifest=manifest):
             if found.findings:
                 first, *others = found.findings
                 also = f"also {', '.join(finding.rule for finding in others)}" if others else ""

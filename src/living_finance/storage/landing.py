@@ -213,6 +213,17 @@ def file_tasks(folder: DeliveryFolder, manifest: Listing, *, table: str | None =
     ]
 
 
+def folder_findings(folder: DeliveryFolder, manifest: Listing) -> list[FileFindings]:
+    """Files that are listed but not in the folder, or in the folder (hidden ones passed over) but not listed."""
+    listed = [file.name for file in manifest.files]
+    missing = [name for name in listed if not folder.holds(name)]
+    extra = [name for name in folder.data_names() if name not in listed]
+    return [
+        *(FileFindings(name, 0, (Finding("file_missing"),)) for name in missing),
+        *(FileFindings(ascii(name), 0, (Finding("file_not_listed"),)) for name in extra),
+    ]
+
+
 def scan_files(spark: SparkSession, *, folder: DeliveryFolder, manifest: Listing) -> list[FileFindings]:
     """Check every file of a delivery against its manifest and its table's declaration, one task per file.
 

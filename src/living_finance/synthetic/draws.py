@@ -31,6 +31,13 @@ def scrambled(key: Array, *, seed: int, kind: str) -> Array:
     return z ^ (z >> np.uint64(31))
 
 
+def lasting(key: Array, *, seed: int, purpose: str, period: int) -> Array:
+    """Numbers in [0, 1) that stay with a key for a period: what is wrong with a row this month mostly was so last month."""
+    bits = scrambled(scrambled(key, seed=seed, kind=purpose), seed=seed, kind=f"period {period}")
+    uniform: Array = (bits >> np.uint64(11)).astype(np.float64) / 2.0**53
+    return uniform
+
+
 def pseudonyms(key: Array, *, prefix: str, seed: int, is_missing: Array | None = None) -> pa.StringArray:
     """`prefix` and 16 hexadecimal digits for every key, missing where asked."""
     count = len(key)
@@ -55,7 +62,8 @@ def chosen(random: np.random.Generator, probabilities: Array) -> Array:
     """One category per row of a matrix of probabilities (rows × categories)."""
     cumulative = np.cumsum(probabilities, axis=1)
     u = random.random(len(probabilities)) * cumulative[:, -1]
-    return np.minimum((u[:, None] >= cumulative).sum(axis=1), probabilities.shape[1] - 1).astype(np.int8)
+    category: Array = np.minimum((u[:, None] >= cumulative).sum(axis=1), probabilities.shape[1] - 1).astype(np.int8)
+    return category
 
 
 def shared_out(weights: Array, total: int) -> Array:
@@ -67,7 +75,7 @@ def shared_out(weights: Array, total: int) -> Array:
     if weights.sum() <= 0:
         weights = np.ones_like(weights, dtype=float)
     exact = weights / weights.sum() * total
-    whole = np.floor(exact).astype(np.int64)
+    whole: Array = np.floor(exact).astype(np.int64)
     order = np.argsort(-(exact - whole), kind="stable")
     whole[order[: total - int(whole.sum())]] += 1
     return whole

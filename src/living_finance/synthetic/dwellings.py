@@ -36,11 +36,29 @@ _PRICE_KRW_M2 = np.array([3.6e6, 2.9e6, 6.9e6, 4.0e6, 3.4e6, 3.9e6, 3.1e6, 3.3e6
 _APPROVED = np.array([1981, 1992, 2001, 1990, 2003, 2009, 1986, 1994])
 _INDUSTRIES = "ABCDEFGHIJKLMNOPQRS"
 _INDUSTRY_SHARE = np.array(
-    [0.0005, 0.0005, 0.075, 0.001, 0.002, 0.04, 0.265, 0.085, 0.135, 0.035, 0.02, 0.05, 0.07, 0.03, 0.004, 0.05, 0.045, 0.032, 0.06]
+    [
+        0.0005,
+        0.0005,
+        0.075,
+        0.001,
+        0.002,
+        0.04,
+        0.265,
+        0.085,
+        0.135,
+        0.035,
+        0.02,
+        0.05,
+        0.07,
+        0.03,
+        0.004,
+        0.05,
+        0.045,
+        0.032,
+        0.06,
+    ]
 )  # establishments by section, rounded from the census of establishments' order of sections in Seoul (assumed)
-_MEAN_LOG_WORKERS = np.array(
-    [1.0, 1.2, 1.3, 2.2, 1.4, 1.3, 0.7, 0.7, 0.7, 1.6, 1.8, 0.7, 1.4, 1.5, 2.4, 1.3, 1.5, 0.7, 0.5]
-)
+_MEAN_LOG_WORKERS = np.array([1.0, 1.2, 1.3, 2.2, 1.4, 1.3, 0.7, 0.7, 0.7, 1.6, 1.8, 0.7, 1.4, 1.5, 2.4, 1.3, 1.5, 0.7, 0.5])
 
 
 @dataclass(frozen=True)
@@ -86,14 +104,15 @@ def _dong(dong: DongPlan, *, position: int, random: np.random.Generator) -> tupl
     kinds = [np.full(offices, NON_RESIDENTIAL)]
     capacities = [np.zeros(offices, np.int64)]
     # Work buildings come first: offices, then shops with dwellings above them (see Workplaces).
-    for kind in (COMMERCIAL, DETACHED, MULTI_FAMILY, APARTMENT, ROW_HOUSE, MULTI_UNIT, OFFICETEL):
-        count = dong.buildings[kind]
-        fewest, most, shape = _CAPACITY[kind]
-        kinds.append(np.full(count, kind))
-        capacities.append(_capacities(dong.units[kind], count, fewest=fewest, most=most, shape=shape, random=random))
+    for of_kind in (COMMERCIAL, DETACHED, MULTI_FAMILY, APARTMENT, ROW_HOUSE, MULTI_UNIT, OFFICETEL):
+        count = dong.buildings[of_kind]
+        fewest, most, shape = _CAPACITY[of_kind]
+        kinds.append(np.full(count, of_kind))
+        capacities.append(_capacities(dong.units[of_kind], count, fewest=fewest, most=most, shape=shape, random=random))
     kinds.append(np.full(dong.buildings[NON_RESIDENTIAL], NON_RESIDENTIAL))
     capacities.append(np.ones(dong.buildings[NON_RESIDENTIAL], np.int64))
-    kind, capacity = np.concatenate(kinds), np.concatenate(capacities)
+    kind = np.concatenate(kinds)
+    capacity = np.concatenate(capacities)
     count = len(kind)
     xy = _points_inside(dong.boundary, count, random=random)
     area = _output_areas(xy, np.where(kind == NON_RESIDENTIAL, 0, capacity), dong.output_areas)

@@ -18,7 +18,12 @@ PROGRAMMES = ("basic_pension", "disability_allowance", "childcare_allowance", "b
 LOANS = ("mortgage", "jeonse_loan", "credit_loan", "business_loan")
 _OWNS_BY_DWELLING = np.array([0.9, -1.5, 0.65, 0.7, 0.25, -1.3, -0.6, 0.0])
 _JEONSE_BY_DWELLING = np.array([0.55, 0.36, 0.66, 0.58, 0.56, 0.36, 0.34, 0.3])
-_LOAN_SIZE = {"mortgage": (1.55e8, 0.6), "jeonse_loan": (6.8e7, 0.55), "credit_loan": (1.15e7, 0.9), "business_loan": (3.8e7, 0.9)}
+_LOAN_SIZE = {
+    "mortgage": (1.55e8, 0.6),
+    "jeonse_loan": (6.8e7, 0.55),
+    "credit_loan": (1.15e7, 0.9),
+    "business_loan": (3.8e7, 0.9),
+}
 _COVERED_AGES = np.array([14, 15, 17, 18, 19, 20, 24, 29, 60, 70, 78, 85, 95])
 _COVERED = np.array([0, 0.01, 0.03, 0.12, 0.42, 0.72, 0.88, 0.94, 0.955, 0.92, 0.84, 0.72, 0.5])
 _MONTHLY_BENEFIT_KRW = {
@@ -49,7 +54,7 @@ def tenures(
     """Tenure of households: owners are older, larger, better paid and in apartments and houses of their own."""
     relative = np.clip(np.log(np.maximum(earned, 5e6) / 4.5e7), -2, 2)
     score = (
-        -1.05
+        -0.55
         + 0.060 * (np.minimum(head_age, 66) - 42)
         + 0.35 * relative
         + _OWNS_BY_DWELLING[dwelling]
@@ -59,7 +64,9 @@ def tenures(
     owned = 1 / (1 + np.exp(-score))
     jeonse = np.clip(_JEONSE_BY_DWELLING[dwelling] + 0.08 * relative + 0.05 * (size > 1), 0.05, 0.9)
     free = np.full(len(owned), 0.035)
-    shares = np.stack([owned, (1 - owned - free * (1 - owned)) * jeonse, (1 - owned) * (1 - free) * (1 - jeonse), (1 - owned) * free])
+    shares = np.stack(
+        [owned, (1 - owned - free * (1 - owned)) * jeonse, (1 - owned) * (1 - free) * (1 - jeonse), (1 - owned) * free]
+    )
     return chosen(random, shares.T)
 
 
@@ -83,7 +90,7 @@ class Month:
 
     @property
     def total(self) -> Array:
-        return np.sum(list(self.components.values()), axis=0)
+        return np.asarray(np.sum(list(self.components.values()), axis=0))
 
 
 def figures(persons: Rows, households: Rows, *, income_effect: Array, month_index: int) -> Month:
@@ -147,27 +154,28 @@ def figures(persons: Rows, households: Rows, *, income_effect: Array, month_inde
 
 
 def _own_property(households: Rows, *, head_age: Array, earned: Array, income_effect: Array) -> Array:
-    chance = 0.06 + 0.0045 * (head_age - 30) + 0.10 * (households["tenure"] == OWNED) + 0.22 * income_effect
+    chance = 0.10 + 0.0050 * (head_age - 30) + 0.10 * (households["tenure"] == OWNED) + 0.22 * income_effect
     relative = np.clip(np.log(np.maximum(earned, 5e6) / 5e7), -2, 2.5)
-    amount = np.exp(np.log(8.6e6) + 0.6 * income_effect + 0.22 * relative + 1.0 * households["z_property"])
+    amount = np.exp(np.log(12.0e6) + 0.6 * income_effect + 0.22 * relative + 1.0 * households["z_property"])
     has = (households["u_property"] < np.clip(chance + 0.05 * relative, 0.02, 0.7)) & ~households["is_quarters"]
     return np.where(has, np.round(amount, -4), 0.0)
 
 
 def _private(households: Rows, *, head_age: Array, size: Array) -> Array:
-    chance = np.select([head_age >= 70, (head_age < 27) & (size == 1), head_age >= 62], [0.45, 0.40, 0.22], 0.07)
-    amount = np.exp(np.log(2.9e6) + 0.7 * households["z_private"])
+    chance = np.select([head_age >= 70, (head_age < 28) & (size == 1), head_age >= 62], [0.45, 0.50, 0.22], 0.07)
+    amount = np.exp(np.log(np.where((head_age < 28) & (size == 1), 5.5e6, 2.9e6)) + 0.6 * households["z_private"])
     return np.where((households["u_private"] < chance) & ~households["is_quarters"], np.round(amount, -4), 0.0)
 
 
-def _benefits(persons: Rows, households: Rows, *, age: Array, size: Array, market: Array, added: Callable[[Array], Array]
+def _benefits(
+    persons: Rows, households: Rows, *, age: Array, size: Array, market: Array, added: Callable[[Array], Array]
 ) -> dict[str, tuple[Array, Array]]:
     """The city-paid programmes by simple rules: age, children, disability, and market income per √member."""
     need = np.maximum(market, 0) / np.sqrt(np.maximum(size, 1))
     home = persons["household"]
     is_home = home >= 0
     at = np.maximum(home, 0)
-    is_poor = (need < 5.5e6) & (households["u_poor"] < 0.62)
+    is_poor = (need < 5.5e6) & (households["u_poor"] < 0.50)
     eligible = {
         "basic_pension": (age >= 65) & (need[at] < 1.9e7) & (persons["u_covered"] < 0.985),
         "disability_allowance": persons["is_disabled"] & (age >= 18) & (need[at] < 1.6e7),
@@ -199,7 +207,9 @@ def _spending(persons: Rows, *, age: Array, budget: Array) -> Array:
     return np.round(np.where(home >= 0, own, alone), -2)
 
 
-def borrow(random: np.random.Generator, persons: Rows, *, known: Array, tenure: Array, relative_income: Array, age: Array) -> None:
+def borrow(
+    random: np.random.Generator, persons: Rows, *, known: Array, tenure: Array, relative_income: Array, age: Array
+) -> None:
     """Give loans to newly arrived persons whom the bureau knows; one spouse carries the household's mortgage.
 
     Args:
@@ -242,4 +252,5 @@ def _signs(random: np.random.Generator, *, home: Array, role: Array, known: Arra
 def is_covered(persons: Rows, *, age: Array, income_effect: Array) -> Array:
     """Whether the bureau has a file: rare below 20, thin among the old, those out of work, and in poor areas."""
     chance = np.interp(age, _COVERED_AGES, _COVERED) + 0.02 * (persons["employment"] != NO_WORK)
-    return (age >= 15) & (persons["u_covered"] < np.clip(chance + 0.10 * np.minimum(income_effect, 0), 0, 0.985))
+    is_known = persons["u_covered"] < np.clip(chance + 0.25 * np.minimum(income_effect, 0), 0, 0.985)
+    return np.asarray(is_known & (age >= 15))

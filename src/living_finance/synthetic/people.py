@@ -62,10 +62,10 @@ _COUNTS = np.array(_PATTERNS)
 _SHARES = np.array([0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0])
 _HEAD_AGE = np.array(
     [
-        [19, 24, 29, 43, 64, 76, 95],  # alone
-        [24, 31, 39, 61, 70, 77, 92],  # couple without children
-        [27, 35, 40, 47, 54, 61, 82],  # couple with children
-        [27, 38, 43, 51, 62, 76, 93],  # lone parent
+        [19.5, 25, 32, 50, 68, 79, 96],  # alone
+        [24, 31, 41, 62, 71, 78, 92],  # couple without children
+        [27, 36, 41, 48, 56, 63, 84],  # couple with children
+        [27, 39, 45, 54, 66, 78, 93],  # lone parent
         [28, 38, 43, 49, 56, 62, 74],  # three generations
         [23, 29, 34, 42, 51, 57, 68],  # with own parents
         [19, 21, 23, 27, 34, 48, 70],  # siblings and flatmates
@@ -124,7 +124,7 @@ def compose(
     for row in range(len(_HEAD_AGE)):
         of_kind = kind == row
         age[of_kind] = np.interp(u[of_kind], _SHARES, _HEAD_AGE[row])
-    male_tilt = np.clip((male_share - 0.485) * 2.5, -0.2, 0.2)
+    male_tilt = np.clip((male_share - 0.475) * 3.0, -0.15, 0.25)
     alone_male = np.where(age < 50, 0.52, np.where(age < 65, 0.50, 0.28))
     male = np.select([spouses > 0, kind == 3, kind == 0], [0.88, 0.22, alone_male], 0.5) + male_tilt
     sex = np.where(random.random(count) < male, MALE, FEMALE)
@@ -223,7 +223,7 @@ def housed(random: np.random.Generator, *, size: Array, size_dong: Array, unit_k
     Returns:
         For each household the position of its unit in the arguments.
     """
-    room = np.array([0.7, -0.5, 1.0, 0.7, 0.5, -1.1, 0.0, 0.0])[unit_kind]
+    room = np.array([0.6, -0.2, 0.7, 0.6, 0.4, -1.1, 0.0, 0.0])[unit_kind]
     wish = np.log(size) * 1.5
     by_household = np.lexsort((wish + random.normal(0, 0.8, len(size)), size_dong))
     by_unit = np.lexsort((room + random.normal(0, 0.8, len(unit_kind)), unit_dong))

@@ -7,10 +7,11 @@ name the work buildings of any other.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,8 +41,8 @@ _SIZES = [f"households_size_{size}" for size in ("1", "2", "3", "4", "5", "6", "
 _CENSUS_DWELLINGS = ["detached", "apartment", "row_house", "multi_unit", "commercial_building", "non_housing"]
 _HOUSEHOLDS_PER_OUTPUT_AREA = 210  # domain brief: about 210 households to a census output area
 _FEWEST_HOUSEHOLDS = 60  # of a dong in a scaled city: below it, census margins would be masked throughout
-_HOUSEHOLDS_PER_BUILDING = {APARTMENT: 75.0, ROW_HOUSE: 9.0, MULTI_UNIT: 8.5, OFFICETEL: 30.0, COMMERCIAL: 2.4}
-_DETACHED_PER_BUILDING = 1.3
+_HOUSEHOLDS_PER_BUILDING = {APARTMENT: 60.0, ROW_HOUSE: 9.0, MULTI_UNIT: 8.5, OFFICETEL: 30.0, COMMERCIAL: 2.4}
+_DETACHED_PER_BUILDING = 1.45
 _VACANT = {MULTI_FAMILY: 0.04, OFFICETEL: 0.05, COMMERCIAL: 0.03, DETACHED: 0.02}
 _ESTABLISHMENTS_PER_WORK_BUILDING = 7.0
 _PERSONS_PER_QUARTERS = 45.0
@@ -171,14 +172,18 @@ def make_plan(*, gu_codes: Sequence[str] | None, fraction: float, seed: int, com
     ordinals = {code: position for position, code in enumerate(sorted(census["dong_code"]))}
     drafts = {
         gu: [
-            _dong_plan(row, fraction=fraction, seed=seed, ordinal=ordinals[row["dong_code"]], boundary=boundaries[row["dong_code"]])
+            _dong_plan(
+                row, fraction=fraction, seed=seed, ordinal=ordinals[row["dong_code"]], boundary=boundaries[row["dong_code"]]
+            )
             for row in census[census["gu_code"] == gu].sort_values("dong_code").to_dict("records")
         ]
         for gu in wanted
     }
     households = np.array([sum(dong.households for dong in drafts[gu]) for gu in wanted])
     surveyed = shared_out(households.astype(float), min(1000, round(0.25 * int(households.sum()))))
-    jobs = np.array([sum(dong.establishments for dong in drafts[gu]) for gu in wanted], float) * _size_of_workplaces(wanted, census)
+    jobs = np.array([sum(dong.establishments for dong in drafts[gu]) for gu in wanted], float) * _size_of_workplaces(
+        wanted, census
+    )
     commuters = shared_out(jobs, round(commuter_share * 1.75 * int(households.sum())))
     english = census.groupby("gu_code")["gu_name_en"].first()
     districts = []
@@ -231,9 +236,9 @@ def _filled(values: Array, total: int) -> Array:
     return filled
 
 
-def _dong_plan(row: dict[str, object], *, fraction: float, seed: int, ordinal: int, boundary: bytes) -> DongPlan:
+def _dong_plan(row: dict[Hashable, Any], *, fraction: float, seed: int, ordinal: int, boundary: bytes) -> DongPlan:
     def number(name: str) -> float:
-        return float(row[name])  # type: ignore[arg-type]
+        return float(row[name])
 
     real = int(number("general_households"))
     total = max(min(_FEWEST_HOUSEHOLDS, real), round(real * fraction))
@@ -296,14 +301,14 @@ def _dong_plan(row: dict[str, object], *, fraction: float, seed: int, ordinal: i
 def _split_detached(households: int, legal: int) -> tuple[int, int, int, int]:
     """Split what the census calls detached: households in detached and multi-family houses, and houses of each.
 
-    The more households share a legal dwelling, the more of the houses are multi-family (assumed: 1 - exp(-(ratio - 1)/2.2),
-    which gives the city some 200,000 multi-family houses with 4.5 households each).
+    The more households share a legal dwelling, the more of the houses are multi-family (assumed: 1 - exp(-(ratio - 1.15)/3),
+    which gives the city some 150,000 multi-family houses with five or six households each).
     """
     if households == 0:
         return 0, 0, 0, 0
     legal = max(legal, 1)
     ratio = households / legal
-    multi_family = round(legal * (1 - np.exp(-max(ratio - 1.15, 0) / 2.2)))
+    multi_family = round(legal * (1 - np.exp(-max(ratio - 1.15, 0) / 3.0)))
     detached = max(legal - multi_family, 1)
     in_detached = min(round(detached * _DETACHED_PER_BUILDING), households)
     in_multi_family = households - in_detached
@@ -336,11 +341,7 @@ def _workplaces(plan: CityPlan) -> Workplaces:
         ordinals=np.array([dong.ordinal for dong in plan.dongs]),
         work_buildings=np.array([dong.work_buildings for dong in plan.dongs]),
         attraction=np.array(
-            [
-                dong.establishments * size
-                for district, size in zip(plan.districts, sizes, strict=True)
-                for dong in district.dongs
-            ],
+            [dong.establishments * size for district, size in zip(plan.districts, sizes, strict=True) for dong in district.dongs],
             float,
         ),
         pay=np.array(

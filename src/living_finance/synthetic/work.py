@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from living_finance.synthetic.draws import chosen
-from living_finance.synthetic.people import MALE
+from living_finance.synthetic.people import HEAD, MALE
 from living_finance.synthetic.plan import Workplaces
 from living_finance.synthetic.rows import Array, Rows
 
@@ -22,7 +22,7 @@ _AT_WORK = {
     0: np.array([0, 0.03, 0.25, 0.45, 0.76, 0.91, 0.93, 0.88, 0.76, 0.60, 0.46, 0.33, 0.20, 0.06]),
     1: np.array([0, 0.03, 0.32, 0.57, 0.76, 0.68, 0.67, 0.66, 0.55, 0.41, 0.28, 0.20, 0.12, 0.03]),
 }
-_SELF_AGES, _SELF_SHARE = np.array([20, 30, 40, 50, 60, 70]), np.array([0.03, 0.08, 0.14, 0.19, 0.26, 0.28])
+_SELF_AGES, _SELF_SHARE = np.array([20, 30, 40, 50, 60, 70]), np.array([0.03, 0.09, 0.16, 0.21, 0.28, 0.31])
 _TALENT_AGES, _TALENT = np.array([25, 40, 50, 60, 70, 85]), np.array([1.0, 0.85, 0.5, 0.1, -0.4, -1.1])
 _SCHOOLING = np.array([-1.2, -0.6, 0.45, 2.05])
 _OCCUPATION_SHARE = np.array(
@@ -34,22 +34,22 @@ _OCCUPATION_SHARE = np.array(
         [0.07, 0.68, 0.17, 0.02, 0.03, 0.01, 0.01, 0.01],
     ]
 )
-_BASE_LOG_PAY = np.log(29.5e6)
+_BASE_LOG_PAY = np.log(32.5e6)
 _PAY_AGES = np.array([18, 25, 30, 40, 50, 58, 65, 75])
 _PAY_BY_AGE = {
     0: np.array([-0.55, -0.15, 0.10, 0.38, 0.48, 0.32, -0.25, -0.70]),
     1: np.array([-0.55, -0.15, 0.02, 0.12, 0.03, -0.18, -0.55, -0.90]),
 }
 _PAY_BY_EDUCATION = np.array([-0.15, -0.10, 0.0, 0.14, 0.36])
-_PAY_BY_OCCUPATION = np.array([0.55, 0.24, 0.10, -0.28, -0.16, 0.02, 0.0, -0.42])
-_AREA_PULL = 0.85
+_PAY_BY_OCCUPATION = np.array([0.50, 0.22, 0.10, -0.22, -0.12, 0.02, 0.0, -0.32])
+_AREA_PULL = 0.80
 _OUTSIDE_SHARE, _UNKNOWN_SHARE = 0.075, 0.04
 _REACH_M = {NO_WORK: 1.0, EMPLOYEE: 6500.0, SELF_EMPLOYED: 2500.0}
 
 
 def years_old(birth: Array, month_index: int) -> Array:
     """Age in completed years."""
-    return np.maximum(month_index - birth, 0) // 12
+    return np.asarray(np.maximum(month_index - birth, 0) // 12)
 
 
 def characters(random: np.random.Generator, people: Rows, *, income_effect: Array, month_index: int) -> Rows:
@@ -57,7 +57,7 @@ def characters(random: np.random.Generator, people: Rows, *, income_effect: Arra
 
     Args:
         random: generator of this call alone.
-        people: `household`, `sex`, `birth`.
+        people: `household`, `sex`, `birth`, `role`.
         income_effect: of the dong, by person.
         month_index: month in which ages are taken.
     """
@@ -67,15 +67,16 @@ def characters(random: np.random.Generator, people: Rows, *, income_effect: Arra
     schooling = np.searchsorted(_SCHOOLING, talent)
     household = people["household"]
     shared = random.normal(0, 0.16, int(household.max()) + 1 if count else 0)[household]
-    skill = random.normal(0, 0.36, count) + shared + _AREA_PULL * income_effect
+    skill = random.normal(0, 0.27, count) + shared + _AREA_PULL * income_effect
+    effort = np.where((people["role"] == HEAD) & (age >= 23) & (age < 62), 0.80, 1.0)  # breadwinners work more often
     pension_share = np.where(people["sex"] == MALE, 0.62, 0.30)
-    pension = np.exp(random.normal(np.log(4.6e6) + 0.28 * (schooling - 2), 0.55, count))
+    pension = np.exp(random.normal(np.log(6.6e6) + 0.28 * (schooling - 2), 0.55, count))
     return Rows(
         talent=talent.astype(np.float32),
         occupation=chosen(random, _OCCUPATION_SHARE[schooling]),
         skill=skill.astype(np.float32),
-        venture=random.normal(0, 0.62, count).astype(np.float32),
-        u_work=random.random(count).astype(np.float32),
+        venture=random.normal(0, 0.52, count).astype(np.float32),
+        u_work=(random.random(count) * effort).astype(np.float32),
         u_self=random.random(count).astype(np.float32),
         pension=np.where(random.random(count) < pension_share, pension, 0).astype(np.float32),
         is_disabled=random.random(count) < np.interp(age, [0, 20, 50, 70, 90], [0.008, 0.012, 0.04, 0.10, 0.16]),
@@ -91,7 +92,7 @@ def characters(random: np.random.Generator, people: Rows, *, income_effect: Arra
 def education(persons: Rows, age: Array) -> Array:
     """Position in EDUCATIONS; the young have finished what their age allows."""
     level = np.searchsorted(_SCHOOLING, persons["talent"])
-    return np.minimum(level, np.select([age < 12, age < 15, age < 22, age < 26], [0, 1, 2, 3], 4))
+    return np.asarray(np.minimum(level, np.select([age < 12, age < 15, age < 22, age < 26], [0, 1, 2, 3], 4)))
 
 
 def employment(persons: Rows, age: Array) -> Array:
@@ -104,22 +105,31 @@ def employment(persons: Rows, age: Array) -> Array:
 def is_seeking_work(persons: Rows, age: Array) -> Array:
     """Out of work for a short time: draws unemployment benefit."""
     at_work = np.where(persons["sex"] == MALE, np.interp(age, _AGES, _AT_WORK[0]), np.interp(age, _AGES, _AT_WORK[1]))
-    return (age >= 25) & (age < 63) & (persons["u_work"] >= at_work) & (persons["u_work"] < at_work + 0.025)
+    just_missed = (persons["u_work"] >= at_work) & (persons["u_work"] < at_work + 0.025)
+    return np.asarray(just_missed & (age >= 25) & (age < 63))
 
 
 def earnings(persons: Rows, age: Array) -> tuple[Array, Array]:
     """True labour and business income by person (KRW/year, whole 10,000), by employment."""
-    by_age = np.where(persons["sex"] == MALE, np.interp(age, _PAY_AGES, _PAY_BY_AGE[0]), np.interp(age, _PAY_AGES, _PAY_BY_AGE[1]))
+    by_age = np.where(
+        persons["sex"] == MALE, np.interp(age, _PAY_AGES, _PAY_BY_AGE[0]), np.interp(age, _PAY_AGES, _PAY_BY_AGE[1])
+    )
     school = _PAY_BY_EDUCATION[education(persons, age)]
     pay = _BASE_LOG_PAY + by_age + school + _PAY_BY_OCCUPATION[persons["occupation"]] + persons["skill"]
-    own = _BASE_LOG_PAY - 0.18 + 0.5 * by_age + 0.5 * school + persons["skill"] + persons["venture"]
+    own = _BASE_LOG_PAY - 0.04 + 0.5 * by_age + 0.5 * school + persons["skill"] + persons["venture"]
     is_employee, is_own_boss = persons["employment"] == EMPLOYEE, persons["employment"] == SELF_EMPLOYED
     labour = np.where(is_employee, np.round(np.exp(np.minimum(pay, 21.0)), -4), 0.0)
     profit = np.round(np.exp(np.minimum(own, 21.5)), -4)
-    is_loss = persons["venture"] < -1.22  # the lowest 2.5 % of ventures
+    is_loss = persons["venture"] < -1.02  # the lowest 2.5 % of ventures
     business = np.where(is_own_boss, np.where(is_loss, -np.round(profit * 0.3, -4), profit), 0.0)
     has_side_business = is_employee & (persons["u_self"] > 0.985)
     return labour, np.where(has_side_business, np.round(profit * 0.25, -4), business)
+
+
+def usual_log_pay(sex: Array, age: Array) -> Array:
+    """What people of a sex and age earn in the city: the middle that a score pulls to."""
+    by_age = np.where(sex == MALE, np.interp(age, _PAY_AGES, _PAY_BY_AGE[0]), np.interp(age, _PAY_AGES, _PAY_BY_AGE[1]))
+    return np.asarray(_BASE_LOG_PAY + by_age + 0.08)
 
 
 def find_work(

@@ -1,0 +1,183 @@
+"""How far published household figures are from the true ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from living_finance.contracts import codes
+
+CITY = codes.CITY_CODE
+COMPONENTS = ("labour", "business", "property", "transfer", "irregular")
+QUANTILES = {"p10": 0.10, "p25": 0.25, "median": 0.50, "p75": 0.75, "p90": 0.90}
+_GRAIN_KRW = 1000
+"""City quantiles and Gini of the truth are taken from incomes rounded to it, so that a bounded number of values is sorted."""
+_Z90 = 1.6448536269514722
+
+
+def true_figures(households: DataFrame) -> DataFrame:
+    """True means by region: one row per region_level × region_code.
+
+    Args:
+        households: private households of the truth.
+    """
+    regions = F.array(
+        *(
+            F.struct(F.lit(level).alias("region_level"), code.alias("region_code"))
+            for level, code in (
+                ("output_area", F.col("output_area_id")),
+                ("dong", F.col("dong_code")),
+                ("gu", F.col("gu_code")),
+                ("city", F.lit(CITY)),
+            )
+        )
+    )
+    values = ("total_income", *(f"{name}_income" for name in COMPONENTS), "debt", "spending_month")
+    return (
+        households.select(F.explode(regions).alias("region"), *values)
+        .groupBy("region.region_level", "region.region_code")
+        .agg(F.count(F.lit(1)).alias("true_households"), *(F.avg(name).alias(f"true_{name}") for name in values))
+    )
+
+
+def true_medians(households: DataFrame) -> DataFrame:
+    """True median of total income by dong: the smallest value that half of the households do not exceed."""
+    return households.groupBy(F.col("dong_code").alias("region_code")).agg(
+        F.expr("percentile_disc(0.5) within group (order by total_income)").cast("double").alias("true_median")
+    )
+
+
+def true_distribution(households: DataFrame) -> dict[str, float]:
+    """Quantiles and Gini of total income over the city."""
+    grain = F.round(F.col("total_income") / _GRAIN_KRW).cast("long") * _GRAIN_KRW
+    values = households.groupBy(grain.alias("value")).agg(F.count(F.lit(1)).alias("n"))
+    up_to = Window.orderBy("value").rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    everything = Window.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    ranked = values.withColumns(
+        {
+            "up_to": F.sum("n").over(up_to),
+            "income_up_to": F.sum(F.col("n") * F.col("value")).over(up_to),
+            "total": F.sum("n").over(everything),
+        }
+    )
+    before = F.col("income_up_to") - F.col("n") * F.col("value")
+    row = ranked.agg(
+        *(F.min(F.when(F.col("up_to") >= p * F.col("total"), F.col("value"))).alias(name) for name, p in QUANTILES.items()),
+        F.sum(F.col("n").cast("double") * (F.col("income_up_to") + before)).alias("area"),
+        F.max("up_to").alias("number"),
+        F.sum((F.col("n") * F.col("value")).cast("double")).alias("income"),
+    ).collect()[0]
+    number, income = float(row["number"] or 0), float(row["income"] or 0)
+    gini = 1 - float(row["area"]) / (number * income) if number and income else 0.0
+    return {**{name: float(row[name] or 0) for name in QUANTILES}, "gini": gini}
+
+
+def _relative(found: Column, true: Column) -> Column:
+    return F.try_divide(found - true, true)
+
+
+def errors(*, statistics: DataFrame, households: DataFrame) -> dict[str, Any]:
+    """Errors of the published figures.
+
+    Args:
+        statistics: `gold.household_statistics` of the month.
+        households: private households of the truth.
+
+    Returns:
+        `mean_total_income`: level → `mape` (mean absolute relative error over regions), `mape_scaled` (after the city's
+        own ratio is taken out, the published benchmark's error with it), `regions`, `missing_regions`, and where the
+        product gives an error, `interval_90_coverage`; `median_by_dong`, `debt_by_dong`, `spending_by_dong` (mape and
+        mape_scaled); `components`: city's relative error and mape by dong; `city`: published, true, error of mean,
+        quantiles and Gini.
+    """
+    is_margin = (F.col("head_sex") == "all") & (F.col("head_age_band") == "all") & (F.col("household_type") == "all")
+    published = statistics.where(is_margin)
+    joined = true_figures(households).join(published, on=["region_level", "region_code"], how="left")
+    joined = joined.join(true_medians(households), on="region_code", how="left")
+    city = joined.where(F.col("region_level") == "city").collect()[0].asDict()  # one row
+    pairs = {
+        "total_income": "mean_total_income_krw_year",
+        **{f"{name}_income": f"mean_{name}_income_krw_year" for name in COMPONENTS},
+        "debt": "mean_debt_krw",
+        "spending_month": "mean_spending_krw_month",
+    }
+    compared = {
+        **{name: (F.col(column), F.col(f"true_{name}")) for name, column in pairs.items()},
+        "median": (F.col("median_total_income_krw_year"), F.col("true_median")),
+    }
+    ratio = {name: _quotient(city[column], city[f"true_{name}"]) for name, column in pairs.items()}
+    ratio["median"] = ratio["total_income"]
+    is_inside = F.abs(F.col("mean_total_income_krw_year") / ratio["total_income"] - F.col("true_total_income")) <= (
+        _Z90 * F.col("rmse_mean_total_income_krw_year")
+    )
+    rows = (
+        joined.groupBy("region_level")
+        .agg(
+            F.count(F.lit(1)).alias("regions"),
+            F.sum(F.col("mean_total_income_krw_year").isNull().cast("int")).alias("missing_regions"),
+            F.avg(is_inside.cast("double")).alias("interval_90_coverage"),
+            *(F.avg(F.abs(_relative(found, true))).alias(f"{name}_mape") for name, (found, true) in compared.items()),
+            *(
+                F.avg(F.abs(_relative(found / ratio[name], true))).alias(f"{name}_mape_scaled")
+                for name, (found, true) in compared.items()
+            ),
+        )
+        .collect()  # four levels
+    )
+    levels = {row["region_level"]: row.asDict() for row in rows}
+    true_city = {**true_distribution(households), "mean": float(city["true_total_income"])}
+    found_city = {
+        **{name: _number(city[f"{name}_total_income_krw_year"]) for name in QUANTILES},
+        "gini": _number(city["gini_total_income"]),
+        "mean": _number(city["mean_total_income_krw_year"]),
+    }
+
+    def by_dong(name: str) -> dict[str, float | None]:
+        return {kind: _number(levels["dong"][f"{name}_{kind}"]) for kind in ("mape", "mape_scaled")}
+
+    return {
+        "mean_total_income": {
+            level: {
+                "mape": _number(levels[level]["total_income_mape"]),
+                "mape_scaled": _number(levels[level]["total_income_mape_scaled"]),
+                "regions": int(levels[level]["regions"]),
+                "missing_regions": int(levels[level]["missing_regions"]),
+                "interval_90_coverage": _number(levels[level]["interval_90_coverage"]),
+            }
+            for level in ("output_area", "dong", "gu", "city")
+        },
+        "median_by_dong": by_dong("median"),
+        "debt_by_dong": by_dong("debt"),
+        "spending_by_dong": by_dong("spending_month"),
+        "components": {
+            name: {"city_error": ratio[f"{name}_income"] - 1, "dong_mape": _number(levels["dong"][f"{name}_income_mape"])}
+            for name in COMPONENTS
+        },
+        "debt_city_error": ratio["debt"] - 1,
+        "spending_city_error": ratio["spending_month"] - 1,
+        "city": {
+            name: {
+                "published": found_city[name],
+                "true": true_city[name],
+                "error": _error(name, found_city[name], true_city[name]),
+            }
+            for name in ("mean", *QUANTILES, "gini")
+        },
+    }
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _quotient(found: Any, true: Any) -> float:
+    return float(found) / float(true) if found and true else 1.0
+
+
+def _error(name: str, found: float | None, true: float) -> float | None:
+    """Relative, for Gini absolute."""
+    if found is None:
+        return None
+    return found - true if name == "gini" else (found / true - 1 if true else None)

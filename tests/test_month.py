@@ -1,0 +1,143 @@
+"""Two months of the sample delivery, from landing to gold, and what must hold of the result."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from living_finance.config import Settings
+from living_finance.contracts import bronze, gold, silver
+from living_finance.contracts.core import Table
+from living_finance.months import parse_months
+from living_finance.steps.run import RunOutcome, RunPlan, make_months
+from living_finance.storage.ledger import Ledger
+from living_finance.storage.warehouse import Warehouse
+
+LANDING = Path(__file__).parent / "data" / "landing"
+MONTHS = parse_months("202001..202002")
+JANUARY = dt.date(2020, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def store(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    root = str(tmp_path_factory.mktemp("sample") / "warehouse")
+    outcome = make_months(spark, landing=LANDING, root=root, months=MONTHS, settings=Settings())
+    assert isinstance(outcome, RunOutcome)
+    assert [o.is_skipped for _, o in outcome.steps] == [False] * 10
+    return Warehouse(spark, root)
+
+
+def read(store: Warehouse, table: Table) -> DataFrame:
+    return store.read(table, base_month=JANUARY)
+
+
+def test_a_finished_month_is_up_to_date(spark: SparkSession, store: Warehouse) -> None:
+    before = {month: Ledger(store.root).manifest(month) for month in MONTHS}
+    assert all(before.values())
+    outcome = make_months(spark, landing=LANDING, root=store.root, months=MONTHS, settings=Settings())
+    assert isinstance(outcome, RunOutcome)
+    assert {r.outcome for r in outcome.receipts} == {"unchanged"}
+    assert all(o.is_skipped for _, o in outcome.steps)
+    assert {month: Ledger(store.root).manifest(month) for month in MONTHS} == before
+    plan = make_months(spark, landing=LANDING, root=store.root, months=MONTHS, settings=Settings(), dry_run=True)
+    assert isinstance(plan, RunPlan) and {line[1] for line in plan.lines[1:]} == {"up to date"}
+
+
+def test_a_changed_setting_makes_what_depends_on_it_due(spark: SparkSession, store: Warehouse) -> None:
+    plan = make_months(spark, landing=LANDING, root=store.root, months=MONTHS[:1], settings=Settings(seed=1), dry_run=True)
+    assert isinstance(plan, RunPlan) and plan.lines[1][1] == "cleanse, place, households, income, statistics"
+
+
+def test_every_delivered_row_is_accounted_for(store: Warehouse) -> None:
+    report = read(store, gold.EDIT_REPORT).where(F.col("reason") == "all").groupBy("table").agg(
+        F.sum(F.col("rows_kept") + F.col("rows_quarantined") + F.col("rows_removed")).alias("rows")
+    )  # fmt: skip
+    accounted = {row["table"]: row["rows"] for row in report.collect()}
+    manifests = [json.loads(path.read_text()) for path in LANDING.glob("*/*/manifest.json") if "202002" not in str(path)]
+    delivered: dict[str, int] = {}
+    for manifest in manifests:
+        for file in manifest["files"]:
+            name = f"{manifest['dataset']}_{file['table']}"
+            delivered[name] = delivered.get(name, 0) + file["rows"]
+    assert accounted == delivered
+
+
+def test_every_resident_with_an_address_is_in_exactly_one_household(store: Warehouse) -> None:
+    persons = read(store, silver.PLACED_PERSON).where((F.col("residence") == "seoul") & F.col("home_address_id").isNotNull())
+    members = read(store, gold.HOUSEHOLD_MEMBER)
+    households = read(store, gold.HOUSEHOLD)
+    assert persons.select("person_id").exceptAll(members.select("person_id")).isEmpty()
+    assert members.select("person_id").exceptAll(persons.select("person_id")).isEmpty()
+    assert members.join(households, on="household_id", how="left_anti").isEmpty()
+    ids = households.agg(F.count(F.lit(1)).alias("rows"), F.count_distinct("household_id").alias("ids")).first()
+    assert ids is not None and ids["rows"] == ids["ids"]
+
+
+def test_weights_add_up_to_the_census(store: Warehouse) -> None:
+    margins = read(store, silver.CENSUS_MARGIN).where(F.col("margin") == "households").select("output_area_id", "count")
+    formed = read(store, gold.HOUSEHOLD).groupBy("output_area_id").agg(F.sum("weight").alias("weight"))
+    gaps = margins.join(formed, on="output_area_id", how="full").select(F.abs(F.col("weight") - F.col("count")).alias("gap"))
+    assert gaps.where(F.col("gap").isNull() | (F.col("gap") > 1e-6)).isEmpty()
+
+
+def test_the_published_mean_is_met_and_totals_add_up_to_the_won(store: Warehouse) -> None:
+    households = read(store, gold.HOUSEHOLD)
+    benchmark = read(store, silver.BENCHMARK).where(
+        (F.col("indicator") == "mean_total_income") & (F.col("dimension") == "all") & (F.col("region_code") == "11")
+    )
+    published = benchmark.first()
+    mean = households.agg((F.sum(F.col("weight") * F.col(gold.TOTAL_INCOME)) / F.sum("weight")).alias("mean")).first()
+    assert published is not None and mean is not None and mean["mean"] == pytest.approx(published["value"], rel=1e-6)
+    gap = F.col(gold.TOTAL_INCOME) - sum((F.col(name) for name in gold.INCOME_COMPONENTS), F.lit(0))
+    assert households.where(gap != 0).isEmpty()
+
+
+@pytest.mark.parametrize(
+    ("table", "count", "dimensions"),
+    [
+        (gold.HOUSEHOLD_STATISTICS, "households_unweighted", ("head_sex", "head_age_band", "household_type")),
+        (gold.PERSON_STATISTICS, "persons", ("sex", "age_band")),
+    ],
+    ids=["households", "persons"],
+)
+def test_margins_agree_with_their_parts(store: Warehouse, table: Table, count: str, dimensions: tuple[str, ...]) -> None:
+    cells = read(store, table)
+    fixed = [name for name in table.key if name not in dimensions]
+    for dimension in dimensions:
+        others = [*fixed, *(name for name in dimensions if name != dimension)]
+        parts = cells.where(F.col(dimension) != "all").groupBy(*others).agg(F.sum(count).alias("parts"))
+        whole = cells.where(F.col(dimension) == "all").select(*others, F.col(count).alias("whole"))
+        joined = whole.join(parts, on=others, how="full")
+        assert joined.where(~F.col("parts").eqNullSafe(F.col("whole"))).isEmpty(), dimension
+    levels = {"output_area": 11, "dong": 7, "gu": 5, "city": 2}
+    all_rows = cells.where(" and ".join(f"{name} = 'all'" for name in dimensions))
+    totals = {
+        (row.get("place"), row["region_level"]): row["total"]
+        for row in (
+            r.asDict()
+            for r in all_rows.groupBy(*(n for n in fixed if n != "region_code")).agg(F.sum(count).alias("total")).collect()
+        )
+    }
+    for (place, level), total in totals.items():
+        assert total == totals[place, "city"], (place, level)
+        assert level in levels
+
+
+def test_quality_report_passes_or_says_why(store: Warehouse) -> None:
+    rows = read(store, gold.QUALITY_REPORT).collect()
+    assert len(rows) >= 10
+    assert all(row["value"] is not None and row["passed"] is not None for row in rows)
+
+
+def test_nothing_of_the_deliveries_is_lost_in_bronze(store: Warehouse) -> None:
+    for name, files in (("bureau_persons", "bureau/202001"), ("city_residents", "city/202001")):
+        table = bronze.BRONZE_TABLES[name]
+        rows = store.read(table, delivery_month=JANUARY).groupBy("file_name").agg(F.max("row_number").alias("n")).collect()
+        manifest = json.loads((LANDING / files / "manifest.json").read_text())
+        wanted = {f["name"]: f["rows"] for f in manifest["files"] if f["table"] == name.split("_")[1]}
+        assert {row["file_name"]: row["n"] for row in rows} == wanted
