@@ -27,6 +27,7 @@ class SparkSettings(_Section):
     driver_memory: str = "3g"
     shuffle_partitions: int = Field(default=8, ge=1, description="also the bound of parallel tasks per stage in local runs")
     broadcast_limit_mb: int = Field(default=64, ge=-1, description="tables below it are sent to every task instead of shuffled")
+    java_options: str = Field(default="", description="more options of the driver's Java, for instance -XX:TieredStopAtLevel=1")
     packages: str = "io.delta:delta-spark_4.2_2.13:4.4.0"
     extra: dict[str, str] = Field(default_factory=dict, description="any other spark.* key")
 

@@ -71,7 +71,7 @@ def _local(settings: SparkSettings) -> dict[str, str]:
     return {
         "spark.master": settings.master,
         "spark.driver.memory": settings.driver_memory,
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={log_file}",
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={log_file} {settings.java_options}".strip(),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         **delta,

@@ -348,7 +348,7 @@ TOGETHER: list[Together] = [
         again(first={"home_dong": "1114059", "work_dong": ""}, home_dong="", work_dong="1114059"),
         quarantined=2,
     ),
-    Together("a person twice, one row broken", P, again(sex="X"), quarantined=2),
+    Together("a person twice, one row broken", P, again(sex="X"), quarantined=1),
     Together(
         "three rows of a person, two alike",
         P,

@@ -17,7 +17,7 @@ from living_finance.contracts.bronze import PROVENANCE
 from living_finance.contracts.core import Table
 from living_finance.contracts.deliveries import DeliveredTable
 from living_finance.contracts.silver import SET_ASIDE
-from living_finance.contracts.validation import ValidRegions, parse, row_reasons
+from living_finance.contracts.validation import TEXTUAL, ValidRegions, parse, row_reasons
 from living_finance.months import Month
 
 Note = tuple[str, Column]
@@ -83,11 +83,20 @@ def checked(
         One row per row: provenance, `_gu_code`, `_flaws` and every delivered column, typed, null where unreadable.
     """
     names = renames or {}
-    return rows.select(
+    values = {column.name: f"_value_{column.name}" for column in table.columns if column.kind not in TEXTUAL}
+    # Two steps, so that a number is read once for its rules and its value.
+    read = rows.select(
         *PROVENANCE_COLUMNS,
+        *table.column_names,
         gu.alias(GU),
-        row_reasons(table, regions=regions).alias(FLAWS),
-        *(parse(column).alias(names.get(column.name, column.name)) for column in table.columns),
+        *(parse(table.column(name)).alias(value) for name, value in values.items()),
+    )
+    reasons = row_reasons(table, regions=regions, values={name: F.col(value) for name, value in values.items()})
+    return read.select(
+        *PROVENANCE_COLUMNS,
+        GU,
+        reasons.alias(FLAWS),
+        *(F.col(values.get(name, name)).alias(names.get(name, name)) for name in table.column_names),
     )
 
 

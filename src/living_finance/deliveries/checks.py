@@ -141,6 +141,8 @@ def _total_of_rows(flagged: DataFrame, table: DeliveredTable) -> DataFrame:
 
 def _total_of_keys(flagged: DataFrame, table: DeliveredTable, *, keys: list[str]) -> DataFrame:
     sound_gu = F.when(~F.col("is_bad"), F.col("gu"))
+    # Rows that keep the contract decide whether a person's rows disagree, as in cleansing.
+    sound_content = F.when(~F.col("is_bad"), F.col("content"))
     per_key = flagged.groupBy(*keys, "has_key").agg(
         F.count(F.lit(1)).alias("rows"),
         F.count_if("is_bad").alias("bad"),
@@ -149,12 +151,13 @@ def _total_of_keys(flagged: DataFrame, table: DeliveredTable, *, keys: list[str]
         F.count_if("is_outside_scope").alias("outside_scope"),
         F.count_if("is_too_fine").alias("too_fine"),
         F.count_if("is_overlapping").alias("overlapping"),
-        (F.min("content") != F.max("content")).alias("disagrees"),
+        (F.min(sound_content) != F.max(sound_content)).alias("disagrees"),
         F.min(sound_gu).alias("first_gu"),
         F.max(sound_gu).alias("last_gu"),
     )
     is_repeated = F.col("has_key") & (F.col("rows") > 1)
-    quarantined = F.when(F.col("has_key") & F.col("disagrees"), F.col("rows")).otherwise(F.col("bad"))
+    # A missing key is a reason of its own, so that sound rows have one.
+    quarantined = F.when(F.col("disagrees"), F.col("rows")).otherwise(F.col("bad"))
     return per_key.agg(
         F.lit(table.name).alias("table_name"),
         F.coalesce(F.sum("rows"), F.lit(0)).alias("rows"),
@@ -303,15 +306,15 @@ def reason_counts(rows: DataFrame, *, table: DeliveredTable, regions: ValidRegio
     counted = reasons.groupBy("reason").agg(F.count(F.lit(1)).alias("rows"))
     if table.is_reference or not table.key:
         return counted
-    keys = list(table.key)
+    keys = table.key
     per_key = (
-        rows.where(reduce(and_, (F.col(name).isNotNull() for name in keys)))
+        rows.where(F.size(row_reasons(table, regions=regions)) == 0)
         .select(*keys, row_fingerprint(table).alias("content"))
         .groupBy(*keys)
         .agg(F.count(F.lit(1)).alias("rows"), (F.min("content") != F.max("content")).alias("disagrees"))
     )
     disagreeing = per_key.where("disagrees").agg(
-        F.lit(f"{keys[0]}:rows_disagree").alias("reason"), F.coalesce(F.sum("rows"), F.lit(0)).alias("rows")
+        F.lit(f"{keys[0]}:conflicting_rows").alias("reason"), F.coalesce(F.sum("rows"), F.lit(0)).alias("rows")
     )
     return counted.unionByName(disagreeing.where(F.col("rows") > 0))
 

@@ -103,5 +103,5 @@ def household_shares(persons: DataFrame) -> dict[str, float]:
         F.count(F.lit(1)).alias("households"),
         F.avg(is_right_size.cast("double")).alias("right_size_share"),
         F.avg(is_exact.cast("double")).alias("exact_member_share"),
-    ).collect()[0]
+    ).collect()[0]  # one row
     return {name: float(row[name] or 0.0) for name in ("households", "right_size_share", "exact_member_share")}

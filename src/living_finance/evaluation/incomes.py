@@ -68,7 +68,7 @@ def true_distribution(households: DataFrame) -> dict[str, float]:
         F.sum(F.col("n").cast("double") * (F.col("income_up_to") + before)).alias("area"),
         F.max("up_to").alias("number"),
         F.sum((F.col("n") * F.col("value")).cast("double")).alias("income"),
-    ).collect()[0]
+    ).collect()[0]  # one row
     number, income = float(row["number"] or 0), float(row["income"] or 0)
     gini = 1 - float(row["area"]) / (number * income) if number and income else 0.0
     return {**{name: float(row[name] or 0) for name in QUANTILES}, "gini": gini}

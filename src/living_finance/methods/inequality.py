@@ -19,8 +19,8 @@ from living_finance.contracts.codes import ALL
 from living_finance.methods import grouped
 from living_finance.methods.quantiles import columns_of_sets, fixed_weight, value_bucket
 
-_BUCKETS_PER_UNIT_LOG = 64.0
-"""About 44 buckets per doubling: each is 1.6 % wide and holds one or two hundredths of a city's incomes."""
+_BUCKETS_PER_UNIT_LOG = 16.0
+"""About 11 buckets per doubling: each is 6 % wide and holds a twentieth of a city's incomes at most."""
 
 
 def grouped_gini(grouping: grouped.Grouping, *, value: grouped.Floats, weight: grouped.Integers) -> grouped.Floats:
@@ -48,7 +48,7 @@ def weighted_gini(frame: DataFrame, *, value: str, weight: str, sets: Sequence[S
 
     Incomes are split into fixed buckets by size; each bucket is ranked by itself in one Python worker, and
     the weight of the buckets below is added to the ranks afterwards. Bound: one bucket, the rows whose values
-    differ by less than 1.6 % (or are equal), in one worker's memory.
+    differ by less than 7 % (or are equal), in one worker's memory.
 
     Args:
         frame: any grain; rows without a value or with a weight that is missing or not positive are left out.

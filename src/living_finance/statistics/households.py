@@ -82,6 +82,8 @@ def household_breakdown(households: DataFrame, *, month: Month, benchmark_rse: f
         month: written into every row.
         benchmark_rse: relative standard error of the published mean the incomes were adjusted to; None: not adjusted.
 
+    The quintile limits are worked out when the function is called, the rest when the result is used.
+
     Returns:
         One row per region (output area, dong, gu, city) × dimension × category that occurs: gold.household_breakdown.
     """
@@ -127,10 +129,11 @@ def _counted(households: DataFrame) -> DataFrame:
 
 def _with_income_class(households: DataFrame) -> DataFrame:
     limits = weighted_quantiles(households, value=gold.TOTAL_INCOME, weight="weight", sets=[()], probabilities=_THRESHOLDS)
+    # ok: four numbers; as a lazy join they would be worked out again by each of the five readings that follow
+    found = limits.first()
     income = F.col(gold.TOTAL_INCOME)
-    above = [F.when(income > F.col(name), F.lit(1)).otherwise(F.lit(0)) for name in _THRESHOLDS]
-    rank = sum(above, start=F.lit(1)).cast("string")
-    return households.crossJoin(F.broadcast(limits)).withColumns({"income_class": rank}).drop(*_THRESHOLDS)
+    above = [F.when(income > F.lit(limit), F.lit(1)).otherwise(F.lit(0)) for limit in found or ()]
+    return households.withColumns({"income_class": sum(above, start=F.lit(1)).cast("string")})
 
 
 def _quantiles_by_dimension(frame: DataFrame) -> DataFrame:

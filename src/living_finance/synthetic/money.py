@@ -188,7 +188,8 @@ def _benefits(
         gets = (eligible[programme] & is_home).astype(float)
         people = added(gets)
         if programme == "basic_livelihood":
-            per_person = np.round(np.clip(5.6e5 - need / 12 * 0.6, 1.2e5, 5.6e5) / np.sqrt(np.maximum(size, 1)) ** 0.6, -3)
+            granted = np.clip(5.6e5 - need / 12 * 0.6, 1.2e5, 5.6e5) * (0.75 + households["u_poor"])
+            per_person = np.round(granted / np.maximum(size, 1) ** 0.3, -3)
             result[programme] = (people, people * per_person)
         else:
             result[programme] = (people, people * _MONTHLY_BENEFIT_KRW[programme])

@@ -67,10 +67,10 @@ def characters(random: np.random.Generator, people: Rows, *, income_effect: Arra
     schooling = np.searchsorted(_SCHOOLING, talent)
     household = people["household"]
     shared = random.normal(0, 0.16, int(household.max()) + 1 if count else 0)[household]
-    skill = random.normal(0, 0.27, count) + shared + _AREA_PULL * income_effect
+    skill = random.normal(0, 0.25, count) + shared + _AREA_PULL * income_effect
     effort = np.where((people["role"] == HEAD) & (age >= 23) & (age < 62), 0.80, 1.0)  # breadwinners work more often
     pension_share = np.where(people["sex"] == MALE, 0.62, 0.30)
-    pension = np.exp(random.normal(np.log(6.6e6) + 0.28 * (schooling - 2), 0.55, count))
+    pension = np.exp(random.normal(np.log(7.4e6) + 0.28 * (schooling - 2), 0.55, count))
     return Rows(
         talent=talent.astype(np.float32),
         occupation=chosen(random, _OCCUPATION_SHARE[schooling]),
