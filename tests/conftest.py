@@ -18,7 +18,9 @@ os.environ.setdefault("TZ", "Asia/Seoul")
 def spark() -> Iterator[SparkSession]:
     """A local session on two cores with few shuffle partitions."""
     session = build_session(
-        SparkSettings(master="local[2]", driver_memory="2g", shuffle_partitions=2), name="living-finance-tests"
+        # Tests are many short queries: compiling them further than C1 costs more than it saves.
+        SparkSettings(master="local[2]", driver_memory="2g", shuffle_partitions=2, java_options="-XX:TieredStopAtLevel=1"),
+        name="living-finance-tests",
     )
     yield session
     session.stop()

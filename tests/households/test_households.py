@@ -95,6 +95,15 @@ def frame(spark: SparkSession, table: Table, rows: Iterable[dict[str, Any]]) -> 
     return spark.createDataFrame([tuple(row.get(name) for name in table.column_names) for row in rows], table.schema())
 
 
+def tables(formed: Householding) -> dict[str, list[Row]]:
+    """Everything, made as a run makes it: what several tables need is kept."""
+    kept = [formed.people.persist(), formed.formed.persist()]
+    made = {name: getattr(formed, name).collect() for name in ("member", "household", "output_area")}
+    for intermediate in kept:
+        intermediate.unpersist()
+    return made
+
+
 def groups(formed: Householding) -> set[frozenset[str]]:
     by_household: dict[str, set[str]] = {}
     for row in formed.member.collect():
@@ -146,18 +155,16 @@ def every_rule() -> City:
 
 
 @pytest.fixture(scope="module")
-def formed(spark: SparkSession) -> Iterable[tuple[dict[str, Row], dict[str, Row], list[Row]]]:
+def formed(spark: SparkSession) -> tuple[dict[str, Row], dict[str, Row], list[Row]]:
     """Members by person, households by a member or register address, output areas."""
     result = every_rule().form(spark)
-    result.people.persist()
-    members = {row["person_id"]: row for row in result.member.collect()}
-    households = {row["household_id"]: row for row in result.household.collect()}
-    areas = result.output_area.collect()
+    made = tables(result)
+    members = {row["person_id"]: row for row in made["member"]}
+    households = {row["household_id"]: row for row in made["household"]}
     assert result.household.schema.simpleString() == silver.HOUSEHOLD.schema().simpleString()
     assert result.member.schema.simpleString() == gold.HOUSEHOLD_MEMBER.schema().simpleString()
     assert result.output_area.schema.simpleString() == silver.OUTPUT_AREA.schema().simpleString()
-    result.people.unpersist()
-    yield members, households, areas
+    return members, households, made["output_area"]
 
 
 Formed = tuple[dict[str, Row], dict[str, Row], list[Row]]
@@ -301,9 +308,9 @@ def test_tenures_without_a_loan_come_from_the_margin(formed: Formed) -> None:
 def test_same_tables_whatever_the_order_and_partitions(spark: SparkSession) -> None:
     city = every_rule()
     turned = City(city.persons[::-1], city.register[::-1], city.buildings[::-1], city.margins[::-1])
-    for table in ("member", "household", "output_area"):
-        one, other = getattr(city.form(spark), table), getattr(turned.form(spark, partitions=5), table)
-        assert sorted(map(repr, one.collect())) == sorted(map(repr, other.collect())), table
+    one, other = tables(city.form(spark)), tables(turned.form(spark, partitions=5))
+    for name, rows in one.items():
+        assert sorted(map(repr, rows)) == sorted(map(repr, other[name])), name
 
 
 def test_ids_stay_when_others_change(spark: SparkSession) -> None:
@@ -322,9 +329,10 @@ def test_register_change_moves_the_target(spark: SparkSession) -> None:
     city.bureau("P1", "A1", "U1", "M", 30).bureau("P9", "A1", None, "M", 70).margin("households", "all", 9)
     then = spark.createDataFrame([(AREA, 4), ("11110510009", 7)], "output_area_id string, register_households bigint")
     result = city.form(spark, census_register_counts=then)
-    [area] = result.output_area.collect()
+    made = tables(result)
+    [area] = made["output_area"]
     assert (area["register_households"], area["register_change"], area["target_households"]) == (2, 0.5, 4.5)
-    assert [row["weight"] for row in result.household.collect()] == [1.5] * 3
+    assert [row["weight"] for row in made["household"]] == [1.5] * 3
 
 
 def test_persons_without_a_household_flag_stay_out(spark: SparkSession) -> None:
@@ -352,7 +360,8 @@ def test_random_cities_lose_nobody(spark: SparkSession) -> None:
                 band = draw.randrange(15, 85, 5)
                 city.bureau(f"P{address}x{unit}x{person}", f"A{address}", known, draw.choice("MF"), band)
     result = city.form(spark)
-    members, households = result.member.collect(), result.household.collect()
+    made = tables(result)
+    members, households = made["member"], made["household"]
     assert sorted(row["person_id"] for row in members) == sorted(row["person_id"] for row in city.persons)
     assert {row["household_id"] for row in members} <= {row["household_id"] for row in households}
     assert len({row["household_id"] for row in households}) == len(households)

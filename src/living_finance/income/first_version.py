@@ -31,7 +31,7 @@ OBSERVED = ("labour", "business")
 class IncomeParameters:
     """Choices of the estimate."""
 
-    donors_kept: int = 64
+    donors_kept: int = 256
     """Order statistics kept of a cell's positive amounts."""
     min_households: int = 30
     """Surveyed households a cell's share needs; fewer borrow from the age group, then from everybody."""
