@@ -121,8 +121,9 @@ types: setup ## mypy, strict
 docs: setup ## make docs/data-dictionary.md anew from the contracts
 	@$(BIN)/python -m living_finance.catalog.dictionary > docs/data-dictionary.md.new
 	@mv docs/data-dictionary.md.new docs/data-dictionary.md
-bench: setup ## measurements: every benchmarks/bench_*.py
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+bench: setup ## the full city once, then its relational part beside DuckDB (about an hour)
+	@$(BIN)/python benchmarks/full_city.py
+	@$(BIN)/python benchmarks/relational.py --warehouse .bench/city/warehouse --month 202001
 
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	  --python-version 3.11 $(LOCK_FLAGS)

@@ -160,9 +160,9 @@ def status(warehouse: WarehouseFolder) -> None:
         done = ["·" if r is None else f"{r.seconds:.0f} s" for r in records]
         table.add_row(str(month), *done, "[green]✓[/green]" if ledger.manifest(month) else "")
     console.print(table if table.row_count else f"Nothing made in {warehouse} yet.")
-    refused = sorted((warehouse / "_refused").glob("*.json"))
-    for file in refused:
-        console.print(f"[red]refused[/red] {json.loads(file.read_text(encoding='utf-8')).get('message', file.name)}")
+    for file in sorted((warehouse / "_refused").glob("*.json")):
+        refusal = json.loads(file.read_text(encoding="utf-8"))
+        console.print(f"[red]refused[/red] {refusal['delivery']}: {refusal['rule']} (details: {file})")
 
 
 @app.command()

@@ -55,11 +55,20 @@ def _common(settings: SparkSettings) -> dict[str, str]:
         "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
         "spark.sql.adaptive.enabled": "true",
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+        # The rules of a delivered row are one expression of hundreds of terms; inferring filters from it takes the planner
+        # minutes (Spark's constraint propagation is exponential there) and finds nothing that these queries need.
+        "spark.sql.constraintPropagation.enabled": "false",
         "spark.sql.autoBroadcastJoinThreshold": f"{settings.broadcast_limit_mb}m" if settings.broadcast_limit_mb >= 0 else "-1",
         "spark.sql.session.timeZone": "Asia/Seoul",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
         "spark.sql.parquet.compression.codec": "zstd",
+        # The status store keeps every plan as text: a month's plans filled a heap of 2 GB.
+        "spark.sql.maxPlanStringLength": "2000",
+        "spark.sql.ui.retainedExecutions": "5",
+        "spark.ui.retainedJobs": "20",
+        "spark.ui.retainedStages": "20",
+        "spark.ui.retainedTasks": "200",
     }
 
 

@@ -52,10 +52,10 @@ PnoTwo         | labour_income=, credit_card_spending=    | kept labour:imputed 
 Pother         | employment=none, labour_income=0         | kept
 Pself          | employment=self_employed, labour_income= | kept labour:imputed_zero
 """
-# Rows that share their person; `#2` and so on are further rows of it.
+# Rows that share their person; `#2` and so on are further rows of it. The first is first by file name, then row number.
 SHARED = """
-Prepeat        |                                          | kept
-Prepeat#2      |                                          | removed row:repeated
+Prepeat        | file_name=z.csv.gz                       | removed row:repeated
+Prepeat#2      |                                          | kept
 Prepeat#3      | labour_income=3e7, deceased=0            | removed row:repeated
 Pconflict      |                                          | quarantined person_id:conflicting_rows
 Pconflict#2    | labour_income=30000001                   | quarantined person_id:conflicting_rows
@@ -106,7 +106,6 @@ def outcome(spark: SparkSession) -> Iterator[Outcome]:
         settings=CleansingSettings(min_donors=2, donors_kept=16),
         seed=1,
     )
-    cleansed.shared.persist()
     set_aside = cleansed.set_aside.collect()
     kept = {row.person_id: row for row in cleansed.kept.collect()}
     found = {row.row_number: (row.disposition, *row.reasons) for row in set_aside}
@@ -117,7 +116,6 @@ def outcome(spark: SparkSession) -> Iterator[Outcome]:
     }
     counts = disposition_counts(spark.createDataFrame(set_aside, SET_ASIDE.schema())).collect()[0]
     yield Outcome(outcomes, kept, cleansed.kept, cleansed.set_aside, counts)
-    cleansed.shared.unpersist()
 
 
 @pytest.mark.parametrize(("name", "expected"), [(name, _spelled(expected)) for name, _, expected in _scenarios()])
@@ -156,17 +154,6 @@ def test_values_of_kept_rows(outcome: Outcome) -> None:
     assert kept["PnegativeCard"][CREDIT] == 4e5
 
 
-def test_the_first_of_repeated_rows_is_by_file_then_row(spark: SparkSession) -> None:
-    places = [("b.csv.gz", "1"), ("a.csv.gz", "9"), ("a.csv.gz", "10")]
-    rows = [{"person_id": "P1", "file_name": file, "row_number": number} for file, number in places]
-    good = [{"person_id": f"P{number}", "file_name": "c.csv.gz", "row_number": str(number)} for number in range(2, 5)]
-    cleansed = cleanse_persons(
-        bronze_frame(spark, "bureau_persons", rows + good), month=MONTH, regions=REGIONS, settings=CleansingSettings(), seed=1
-    )
-    left_out = {(row.file_name, row.row_number) for row in cleansed.set_aside.collect()}
-    assert left_out == {("b.csv.gz", 1), ("a.csv.gz", 10)}
-
-
 def test_every_column_of_the_contract_is_in_the_good_row() -> None:
     assert set(GOOD["bureau_persons"]) == {*PERSON_RENAMES, *PERSON.column_names} - {
         "gu_code",
@@ -187,10 +174,8 @@ def test_sample_delivery_end_to_end(spark: SparkSession, sample: DataFrame) -> N
         cleansed = cleanse_persons(
             sample.repartition(partitions), month=MONTH, regions=sample_regions(), settings=CleansingSettings(), seed=7
         )
-        cleansed.shared.persist()
         set_aside = cleansed.set_aside.orderBy("file_name", "row_number").collect()
         kept = cleansed.kept.orderBy("person_id").collect()
-        cleansed.shared.unpersist()
         return kept, set_aside
 
     kept, set_aside = run(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -88,6 +89,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         "CLUSTER_MEMORY": "1g",
     }
     script = str(ROOT / "docker" / "cluster.sh")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a stopped test run stops its cluster too
     try:
         _run([script, "up"], seconds=120, **where)
         yield Cluster(f"spark://127.0.0.1:{port}", package)

@@ -284,7 +284,12 @@ def judged(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dic
         regions = None if table == "regions" else LISTED
         reasons = row_reasons(declared, regions=regions)
         parts.append(
-            rows.select(F.lit(table).alias("table"), "changed", reasons.alias("r"), has_direct_identifier(declared).alias("i"))
+            rows.select(
+                F.lit(table).alias("table"),
+                "changed",
+                reasons.alias("r"),
+                has_direct_identifier(declared, is_bad=F.size(reasons) > 0).alias("i"),
+            )
         )
     found = reduce(DataFrame.unionByName, parts).collect()
     return {(row["table"], row["changed"]): (row["r"], row["i"]) for row in found}

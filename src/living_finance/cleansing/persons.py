@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.storagelevel import StorageLevel
 
 from living_finance.cleansing import slips
 from living_finance.cleansing.disposition import (
@@ -86,8 +87,12 @@ def cleanse_persons(rows: DataFrame, *, month: Month, regions: ValidRegions, set
         quarantines=[("person_id:conflicting_rows", F.col("fate") == "conflicting")],
         removals=[("row:repeated", F.col("fate") == "repeated"), ("deceased:true", F.col("deceased"))],
     )
-    edited = kept_rows(frame).transform(
-        _with_edited_amounts, shapes=_shapes(frame, factor=settings.unit_slip_factor), factor=settings.unit_slip_factor
+    shapes = _shapes(frame, factor=settings.unit_slip_factor)
+    # Donors and recipients are read from here: the plan is cut so that the edits are neither planned nor done twice.
+    edited = (
+        kept_rows(frame)
+        .transform(_with_edited_amounts, shapes=shapes, factor=settings.unit_slip_factor)
+        .localCheckpoint(eager=False, storageLevel=StorageLevel.DISK_ONLY)
     )
     lent = edited.select(*DONOR_CELL, *(F.when(F.col(f"_lends_{n}"), F.col(n)).alias(n) for n in IMPUTED_COLUMNS))
     donors = donor_values(
@@ -110,7 +115,6 @@ def cleanse_persons(rows: DataFrame, *, month: Month, regions: ValidRegions, set
     return Cleansed(
         kept=as_table(filled, table=PERSON, month=month),
         set_aside=set_aside_rows(frame, table=PERSONS, month=month),
-        shared=frame,
     )
 
 

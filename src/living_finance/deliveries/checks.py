@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 
 from living_finance.contracts.core import Kind, Measure
 from living_finance.contracts.deliveries import DeliveredTable
-from living_finance.contracts.validation import ValidRegions, parse, row_reasons
+from living_finance.contracts.validation import TEXTUAL, ValidRegions, parse, row_reasons
 from living_finance.deliveries.identifiers import has_direct_identifier, identifier_conditions
 from living_finance.months import Month
 
@@ -91,31 +91,51 @@ def table_facts(
     Returns:
         One row with the columns of `FACTS`.
     """
-    flags = _flags(table, month=month, regions=regions, residents_only=residents_only)
+    judged = _judged(rows, table=table, month=month, regions=regions, residents_only=residents_only)
     if not table.key:
-        return _total_of_rows(rows.select(*(flag.alias(name) for name, flag in flags.items())), table)
-    keys = {f"key_{name}": parse(table.column(name)) for name in table.key}
-    required = [parse(table.column(name)).isNotNull() for name in table.key if table.column(name).is_required]
-    content = F.lit(0).cast("bigint") if table.is_reference else row_fingerprint(table)
-    flagged = rows.select(
+        return _total_of_rows(judged.select(*_FLAGS), table)
+    values = _values(table)
+    required = [values[name].isNotNull() for name in table.key if table.column(name).is_required]
+    content = F.lit(0).cast("bigint") if table.is_reference else row_fingerprint(table, values=values)
+    keys = {f"key_{name}": values[name] for name in table.key}
+    flagged = judged.select(
         *(key.alias(name) for name, key in keys.items()),
         reduce(and_, required).alias("has_key"),
         content.alias("content"),
-        *(flag.alias(name) for name, flag in flags.items()),
+        *_FLAGS,
     )
     return _total_of_keys(flagged, table, keys=list(keys))
 
 
-def _flags(table: DeliveredTable, *, month: Month, regions: ValidRegions | None, residents_only: bool) -> dict[str, SparkColumn]:
-    return {
-        "is_bad": F.size(row_reasons(table, regions=regions)) > 0,
-        "is_other_month": _is_of_other_month(table, month),
-        "has_identifier": has_direct_identifier(table),
-        "is_outside_scope": F.coalesce(F.col("residence") == "outside", _never()) if residents_only else _never(),
-        "is_too_fine": _is_too_fine(table),
-        "is_overlapping": _overlaps(table),
-        "gu": _district(table, regions),
-    }
+_FLAGS = ("is_bad", "is_other_month", "has_identifier", "is_outside_scope", "is_too_fine", "is_overlapping", "gu")
+
+
+def _judged(
+    rows: DataFrame, *, table: DeliveredTable, month: Month, regions: ValidRegions | None, residents_only: bool
+) -> DataFrame:
+    """The rows with `_FLAGS` and, for every column that is not text, its parsed value: each parsed once."""
+    parsed = {f"value_{column.name}": parse(column) for column in table.columns if column.kind not in TEXTUAL}
+    values = _values(table)
+    is_bad = F.size(row_reasons(table, regions=regions, values=values)) > 0
+    return (
+        rows.withColumns(parsed)
+        .withColumn("is_bad", is_bad)
+        .withColumns(
+            {
+                "is_other_month": _is_of_other_month(table, month, values),
+                "has_identifier": has_direct_identifier(table, is_bad=F.col("is_bad")),
+                "is_outside_scope": F.coalesce(F.col("residence") == "outside", _never()) if residents_only else _never(),
+                "is_too_fine": _is_too_fine(table, values),
+                "is_overlapping": _overlaps(table, values),
+                "gu": _district(table, regions),
+            }
+        )
+    )
+
+
+def _values(table: DeliveredTable) -> dict[str, SparkColumn]:
+    """Where a judged row holds the typed value of each column."""
+    return {c.name: F.col(c.name if c.kind in TEXTUAL else f"value_{c.name}") for c in table.columns}
 
 
 def _never() -> SparkColumn:
@@ -172,10 +192,14 @@ def _total_of_keys(flagged: DataFrame, table: DeliveredTable, *, keys: list[str]
     )
 
 
-def row_fingerprint(table: DeliveredTable) -> SparkColumn:
-    """A 64-bit hash of a delivered row's values: `1e7` and `10000000` are one value, a missing one is its own."""
-    parts = [part for column in table.columns for part in (F.col(column.name).isNull(), parse(column))]
-    return F.xxhash64(*parts)
+def row_fingerprint(table: DeliveredTable, *, values: Mapping[str, SparkColumn]) -> SparkColumn:
+    """A 64-bit hash of a delivered row's values: `1e7` and `10000000` are one value, a missing one is its own.
+
+    Args:
+        table: the declaration.
+        values: delivered column → its typed value; hashed with whether it is missing, which xxhash64 passes over.
+    """
+    return F.xxhash64(*(part for column in table.columns for part in (values[column.name].isNull(), values[column.name])))
 
 
 def district_rows(rows: DataFrame, *, table: DeliveredTable, regions: ValidRegions | None) -> DataFrame:
@@ -202,29 +226,28 @@ def _district(table: DeliveredTable, regions: ValidRegions | None) -> SparkColum
     return gu if regions is None else F.when(code.isin(list(regions.gu_codes)), gu)
 
 
-def _is_of_other_month(table: DeliveredTable, month: Month) -> SparkColumn:
+def _is_of_other_month(table: DeliveredTable, month: Month, values: Mapping[str, SparkColumn]) -> SparkColumn:
     if table.month_column is None:
         return _never()
-    column = table.column(table.month_column)
-    stated = parse(column)
-    expected = F.lit(month.date) if column.kind is Kind.MONTH else F.lit(month.year)
-    return F.coalesce(stated != expected, _never())
+    is_month = table.column(table.month_column).kind is Kind.MONTH
+    expected = F.lit(month.date) if is_month else F.lit(month.year)
+    return F.coalesce(values[table.month_column] != expected, _never())
 
 
-def _is_too_fine(table: DeliveredTable) -> SparkColumn:
-    categorised = [c for c in table.columns if c.measure is Measure.CATEGORISED and c.kind is Kind.INTEGER]
-    if not categorised:
+def _is_too_fine(table: DeliveredTable, values: Mapping[str, SparkColumn]) -> SparkColumn:
+    banded = [c for c in table.columns if c.measure is Measure.CATEGORISED and c.kind is Kind.INTEGER]
+    if not banded:
         return _never()
-    value = parse(categorised[0])
-    in_range = value.between(F.lit(categorised[0].minimum), F.lit(categorised[0].maximum))
-    return F.coalesce(in_range & (F.pmod(value, F.lit(_BAND_WIDTH_YEARS)) != 0), _never())
+    lower_bound = values[banded[0].name]
+    in_range = lower_bound.between(F.lit(banded[0].minimum), F.lit(banded[0].maximum))
+    return F.coalesce(in_range & (F.pmod(lower_bound, F.lit(_BAND_WIDTH_YEARS)) != 0), _never())
 
 
-def _overlaps(table: DeliveredTable) -> SparkColumn:
+def _overlaps(table: DeliveredTable, values: Mapping[str, SparkColumn]) -> SparkColumn:
     """Whether a validity ends before it begins, or after the dong's next one begins."""
     if "valid_to" not in table.column_names:
         return _never()
-    first, last = parse(table.column("valid_from")), parse(table.column("valid_to"))
+    first, last = values["valid_from"], values["valid_to"]
     by_dong = Window.partitionBy("dong_code").orderBy(first, "file_name", "row_number")
     next_first = F.lead(first).over(by_dong)
     is_open = F.col("valid_to").isNull()
@@ -288,11 +311,11 @@ def offending_files(
         One row per file with such rows: file_name, rows.
     """
     if rule in _FLAG_OF_RULE:
-        flag = _flags(table, month=month, regions=regions, residents_only=residents_only)[_FLAG_OF_RULE[rule]]
+        judged = _judged(rows, table=table, month=month, regions=regions, residents_only=residents_only)
+        flagged = judged.select("file_name", F.col(_FLAG_OF_RULE[rule]).alias("is_offending"))
     else:
         of_one_key = Window.partitionBy(*table.key)
-        flag = F.count(F.lit(1)).over(of_one_key) > 1
-    flagged = rows.select("file_name", flag.alias("is_offending"))
+        flagged = rows.select("file_name", (F.count(F.lit(1)).over(of_one_key) > 1).alias("is_offending"))
     return flagged.where("is_offending").groupBy("file_name").agg(F.count(F.lit(1)).alias("rows"))
 
 
@@ -307,9 +330,10 @@ def reason_counts(rows: DataFrame, *, table: DeliveredTable, regions: ValidRegio
     if table.is_reference or not table.key:
         return counted
     keys = table.key
+    values = {column.name: parse(column) for column in table.columns}
     per_key = (
         rows.where(F.size(row_reasons(table, regions=regions)) == 0)
-        .select(*keys, row_fingerprint(table).alias("content"))
+        .select(*keys, row_fingerprint(table, values=values).alias("content"))
         .groupBy(*keys)
         .agg(F.count(F.lit(1)).alias("rows"), (F.min("content") != F.max("content")).alias("disagrees"))
     )

@@ -156,16 +156,12 @@ def cleanse(run: MonthRun) -> None:
     ]
     cleansed = {f"{dataset}_{name}": clean(run.bronze(dataset, name)) for dataset, name, _, clean in jobs}
     rows_in = {f"{dataset}_{name}": run.deliveries[dataset].rows[name] for dataset, name, _, _ in jobs}
-    for part in cleansed.values():
-        part.shared.persist(StorageLevel.DISK_ONLY)
     set_aside = functools.reduce(DataFrame.unionByName, (c.set_aside for c in cleansed.values()))
     run.commit(silver.SET_ASIDE, set_aside)
     counted = run.read(silver.SET_ASIDE).groupBy("table_name").count().collect()  # ok: one row per table
     left_out = {row["table_name"]: row["count"] for row in counted}
     tables = {f"{dataset}_{name}": table for dataset, name, table, _ in jobs}
     run.commit_together((table, cleansed[name].kept, rows_in[name] - left_out.get(name, 0)) for name, table in tables.items())
-    for part in cleansed.values():
-        part.shared.unpersist()
     run.facts["rows"] = {name: {"in": rows_in[name], "left_out": left_out.get(name, 0)} for name in tables}
     written = {
         name: (run.read(table), run.read(silver.SET_ASIDE).where(F.col("table_name") == name)) for name, table in tables.items()
