@@ -49,7 +49,7 @@ def agreement(persons: DataFrame) -> dict[str, dict[str, float]]:
         )
 
     both = side("true", "of_true").join(side("found", "of_found"), on="dwelling", how="full_outer")
-    rows = both.collect()  # one row per dwelling type
+    rows = both.collect()  # ok: one row per dwelling type
     return {row["dwelling"]: _scores(row.asDict()) for row in sorted(rows, key=lambda row: row["dwelling"])}
 
 
@@ -103,5 +103,5 @@ def household_shares(persons: DataFrame) -> dict[str, float]:
         F.count(F.lit(1)).alias("households"),
         F.avg(is_right_size.cast("double")).alias("right_size_share"),
         F.avg(is_exact.cast("double")).alias("exact_member_share"),
-    ).collect()[0]  # one row
+    ).collect()[0]  # ok: one row
     return {name: float(row[name] or 0.0) for name in ("households", "right_size_share", "exact_member_share")}

@@ -83,7 +83,7 @@ def distances(*, found: DataFrame, true: DataFrame) -> dict[str, dict[str, float
                 for name in ("unweighted", "weighted")
             )
         )
-        .collect()  # one row per dimension
+        .collect()  # ok: one row per dimension
     )
     return {
         row["dimension"]: {name: float(row[name] or 0.0) for name in row.asDict() if name != "dimension"}

@@ -68,7 +68,7 @@ def true_distribution(households: DataFrame) -> dict[str, float]:
         F.sum(F.col("n").cast("double") * (F.col("income_up_to") + before)).alias("area"),
         F.max("up_to").alias("number"),
         F.sum((F.col("n") * F.col("value")).cast("double")).alias("income"),
-    ).collect()[0]  # one row
+    ).collect()[0]  # ok: one row
     number, income = float(row["number"] or 0), float(row["income"] or 0)
     gini = 1 - float(row["area"]) / (number * income) if number and income else 0.0
     return {**{name: float(row[name] or 0) for name in QUANTILES}, "gini": gini}
@@ -96,7 +96,7 @@ def errors(*, statistics: DataFrame, households: DataFrame) -> dict[str, Any]:
     published = statistics.where(is_margin)
     joined = true_figures(households).join(published, on=["region_level", "region_code"], how="left")
     joined = joined.join(true_medians(households), on="region_code", how="left")
-    city = joined.where(F.col("region_level") == "city").collect()[0].asDict()  # one row
+    city = joined.where(F.col("region_level") == "city").collect()[0].asDict()  # ok: one row
     pairs = {
         "total_income": "mean_total_income_krw_year",
         **{f"{name}_income": f"mean_{name}_income_krw_year" for name in COMPONENTS},
@@ -124,7 +124,7 @@ def errors(*, statistics: DataFrame, households: DataFrame) -> dict[str, Any]:
                 for name, (found, true) in compared.items()
             ),
         )
-        .collect()  # four levels
+        .collect()  # ok: four levels
     )
     levels = {row["region_level"]: row.asDict() for row in rows}
     true_city = {**true_distribution(households), "mean": float(city["true_total_income"])}

@@ -110,4 +110,4 @@ def _coverage(
             found.agg(F.lit("households_weighted").alias("name"), F.coalesce(F.sum("weight"), F.lit(0.0)).alias("value"))
         )
     )
-    return {row["name"]: float(row["value"]) for row in counts.collect()}  # seven rows
+    return {row["name"]: float(row["value"]) for row in counts.collect()}  # ok: seven rows

@@ -151,7 +151,7 @@ def estimate_income(
 def _fit_cells(survey: DataFrame, parameters: IncomeParameters) -> _Cells:
     columns = ("head_age", "household_size", "weight", *(f"{name}_income_krw_year" for name in MODELLED))
     # Collected: a survey has about 1,000 households whatever the size of the city. Ordered, so that sums repeat.
-    rows = survey.select(*columns).orderBy(*columns).collect()
+    rows = survey.select(*columns).orderBy(*columns).collect()  # ok: about 1,000 surveyed households
     answers = [
         SurveyRow(
             weight=row["weight"],
@@ -218,7 +218,7 @@ def _weighted_means(drawn: DataFrame) -> _Means:
         F.sum("households").alias("households"),
         F.sum(weight * F.col("households").cast("decimal(19,0)")).alias("weight"),
         *(F.sum(weight * F.col(name).cast("decimal(19,0)")).alias(name) for name in sums),
-    ).collect()[0]  # one row of sums
+    ).collect()[0]  # ok: one row of sums
     total = row["weight"] or Decimal(0)
     means = {name: float(row[name] / total) if total > 0 else 0.0 for name in sums}
     return _Means(
@@ -238,7 +238,7 @@ def _published_means(benchmarks: DataFrame, *, month: Month) -> dict[str, Publis
             (F.col("region_code") == codes.CITY_CODE) & (F.col("dimension") == codes.ALL) & F.col("indicator").isin(*wanted)
         )
         .select("indicator", "source", "year", "reference_period", "value", "relative_standard_error")
-        .collect()
+        .collect()  # ok: a few figures a year
     )
     found: dict[str, PublishedMean] = {}
     for indicator, name in wanted.items():

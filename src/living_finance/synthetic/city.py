@@ -124,7 +124,8 @@ def _make_districts(spark: SparkSession, order: Order) -> list[Made]:
     largest_first = sorted(range(len(districts)), key=lambda position: -districts[position].households)
     shared = spark.sparkContext.broadcast(order)
     tasks = spark.sparkContext.parallelize(largest_first, len(largest_first))
-    made = dict(zip(largest_first, tasks.map(lambda position: make_district(shared.value, position)).collect(), strict=True))
+    reports = tasks.map(lambda position: make_district(shared.value, position)).collect()  # ok: one small report per district
+    made = dict(zip(largest_first, reports, strict=True))
     shared.destroy()
     return [made[position] for position in range(len(districts))]
 
