@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -313,3 +314,10 @@ def test_each_rule_tells_bad_from_good(check: object, bad: str, good: str) -> No
     assert callable(check)
     assert check(Source("households.sample", bad)) != []
     assert check(Source("households.sample", good)) == []
+
+
+def test_no_job_hides_a_standard_module() -> None:
+    """spark-submit puts the script's folder first on the path: a jobs/statistics.py would be everybody's `statistics`."""
+    jobs = {file.stem for file in (ROOT / "jobs").glob("*.py")}
+    assert jobs
+    assert not jobs & sys.stdlib_module_names
