@@ -85,6 +85,7 @@ class City:
             "margins": table(silver.CENSUS_MARGIN, self.margins, base_month=MONTH.date, reference_month=dt.date(2020, 11, 1)),
             "census_register_counts": None,
             "month": MONTH,
+            "rows": len(self.persons) + len(self.register),
             "seed": 7,
             "is_provisional": True,
         }

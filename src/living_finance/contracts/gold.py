@@ -92,7 +92,11 @@ HOUSEHOLD_EVIDENCE = CodeList(
     (
         ("register_unit", "등록부와 호 일치", "matched to a register person in the same unit"),
         ("register_address", "등록부와 건물 일치", "matched to a register person at the same address"),
-        ("shared_unit", "같은 호의 미등록자", "with the others in the unit, which no register household explains"),
+        (
+            "shared_unit",
+            "같은 곳의 미등록자",
+            "with others there whom the register does not know: people who came together",
+        ),
         ("alone", "단독", "alone: the register does not know this person here"),
     ),
 )
@@ -117,6 +121,16 @@ HOUSEHOLD_MEMBER = Table(
             label_en="evidence of the assignment",
             codes=HOUSEHOLD_EVIDENCE,
             is_required=True,
+        ),
+        Column(
+            name="assignment_probability",
+            kind=Kind.DECIMAL,
+            label_ko="배정 확률",
+            label_en="probability of the assignment",
+            meaning="posterior probability of belonging there; of somebody the register does not know, to none that it knows",
+            is_required=True,
+            minimum=0,
+            maximum=1,
         ),
     ),
 )

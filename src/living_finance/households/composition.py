@@ -32,14 +32,16 @@ _BUREAU_SUMS = {
 def form_households(people: DataFrame, *, buildings: DataFrame) -> DataFrame:
     """Households of the month, before tenure and weight.
 
-    A register household is a household even when nobody of it is in the bureau. Members are the register
-    persons and the bureau persons without a partner in the register. Rules:
+    A register household is a household even when nobody of it is in the bureau; register households of one
+    dwelling unit are one household. Members are the register persons and the bureau persons without a partner in
+    the register. Rules:
 
-    - head: who the register calls head; without one, the oldest member; of equal age, the man (as most
-      couples register). Age of a bureau person is the lower bound of its band.
+    - head: who the register calls head, of the register household with most members; without one, the oldest
+      member; of equal age, the man (as most couples register). Age of a bureau person is the lower bound of its band.
     - generations of a register household: parents, head and spouse, children; a member of other relation is
       20 years or more away from the head is one generation up or down, one 20 years younger than the head's
-      oldest child a grandchild. Only others of the head's generation: `unrelated`.
+      oldest child a grandchild. Only others of the head's generation: a man and a woman by themselves are a couple
+      (`one_generation`), any other group `unrelated`.
     - generations without a register: ages 20 years or more apart are two generations; a man and a woman closer
       than that are a couple (`one_generation`), any other group `unrelated`.
     - group quarters: a non-residential building, or six or more people none of whom is the head's spouse, child or parent.
@@ -93,7 +95,7 @@ def _count_members(people: DataFrame) -> DataFrame:
     is_register, unit_id = ~F.col("is_bureau"), F.col("unit_id")
     gu_code, dong_code = F.col("details.gu_code"), F.col("details.dong_code")
     sex, age = F.col("details.sex"), F.col("details.age")
-    relation = F.coalesce("details.relation_to_head", F.lit("other"))
+    relation = F.col("relation")
     is_member = is_register | ~F.col("is_matched")
     is_other = is_member & (relation == "other")
 
@@ -165,13 +167,13 @@ def _household_type() -> Column:
     has_own = (F.col("_heads_and_spouses") > 0) | oldest_is_other
     generations = sum((has.cast("int") for has in (has_elders, has_own, has_young, has_grandchildren)), F.lit(0))
     kin = F.col("_spouses") + F.col("_children") + F.col("_parents")
+    is_couple = (F.col("household_size") == 2) & (F.col("_men") == 1)
     from_register = (
         F.when(generations >= 3, "three_generation")
         .when(generations == 2, "two_generation")
-        .when(kin == 0, "unrelated")
+        .when((kin == 0) & ~is_couple, "unrelated")
         .otherwise("one_generation")
     )
-    is_couple = (F.col("household_size") == 2) & (F.col("_men") == 1)
     from_ages = (
         F.when(F.col("_oldest") - F.col("_youngest") >= gap, "two_generation")
         .when(is_couple, "one_generation")

@@ -1,7 +1,6 @@
-"""Everybody known at an address, from both sources, in one frame that is partitioned by address.
+"""Everybody known at an address, from both sources, in one frame.
 
-Bureau and register share no person key, so every later step compares people of one address. Putting them
-side by side once lets matching and composition work without moving a row again.
+Bureau and register share no person key, so every later step compares people of one address.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from pyspark.sql import functions as F
 
 from living_finance.contracts import silver
 
-PEOPLE_COLUMNS = ("address_id", "unit_id", "sex_age", "is_bureau", "person_key", "details")
-"""Few columns, because every window copies them: what only composition needs is one struct, `details`."""
+PEOPLE_COLUMNS = ("address_id", "unit_id", "sex_age", "is_bureau", "person_key", "features", "details")
+"""What only composition needs is one struct, `details`."""
 
 AMOUNTS = {
     "labour_krw": ("labour_income_krw_year",),
@@ -22,6 +21,17 @@ AMOUNTS = {
     "jeonse_krw": ("jeonse_loan_balance_krw",),
     "spending_krw": silver.SPENDING_COLUMNS,
 }
+_FEATURE_AMOUNTS = (
+    ("labour_income_krw_year",),
+    ("business_income_krw_year",),
+    silver.SPENDING_COLUMNS,
+    ("mortgage_balance_krw",),
+    ("jeonse_loan_balance_krw",),
+    ("credit_loan_balance_krw",),
+    ("business_loan_balance_krw",),
+    ("repayment_krw_month",),
+)
+"""Amounts of `model.FEATURES`, in its order."""
 """Amounts of a bureau person that households add up, and the columns each is made of."""
 
 _YOUNGEST_BUREAU_AGE = 15
@@ -36,7 +46,7 @@ def gather_evidence(*, persons: DataFrame, register: DataFrame) -> DataFrame:
         register: silver.REGISTER_PERSON of the month (residents only).
 
     Returns:
-        One row per bureau resident and per register person, hash-partitioned by `address_id`:
+        One row per bureau resident and per register person:
 
         - address_id, unit_id (text, missing where there is none);
         - sex_age: integer that two people share who have one sex and one five-year band of the bureau;
@@ -44,6 +54,7 @@ def gather_evidence(*, persons: DataFrame, register: DataFrame) -> DataFrame:
         - is_bureau: which source;
         - person_key: the bureau's person_id, or the register_household_id (register persons have no key). A
           register household that stands at several addresses gets a key of its own at each;
+        - features: what tells one person of a cell from another, in the order of `model.FEATURES` (bureau rows only);
         - details: struct of sex, age (years; a bureau person's is the lower bound of its band),
           relation_to_head, gu_code, dong_code, and the bureau's amounts in whole won.
     """
@@ -53,6 +64,7 @@ def gather_evidence(*, persons: DataFrame, register: DataFrame) -> DataFrame:
         _sex_age(F.col("age_band")).alias("sex_age"),
         F.lit(True).alias("is_bureau"),
         F.col("person_id").alias("person_key"),
+        _features(),
         _details(
             age=F.col("age_band"),
             relation=F.lit(None).cast("string"),
@@ -65,13 +77,21 @@ def gather_evidence(*, persons: DataFrame, register: DataFrame) -> DataFrame:
         _sex_age(F.col("age")).alias("sex_age"),
         F.lit(False).alias("is_bureau"),
         F.col("register_household_id").alias("person_key"),
+        F.lit(None).cast("array<double>").alias("features"),
         _details(
             age=F.col("age"),
             relation=F.col("relation_to_head"),
             amounts={name: F.lit(None).cast("bigint") for name in AMOUNTS},
         ),
     )
-    return bureau.unionByName(registered).repartition("address_id")
+    return bureau.unionByName(registered)
+
+
+def _features() -> Column:
+    """Unrounded: a missing amount counts as none."""
+    flags = [(F.col("employment") == employment).cast("double") for employment in ("employee", "self_employed")]
+    amounts = [sum((F.coalesce(F.col(name), F.lit(0.0)) for name in names), F.lit(0.0)) for names in _FEATURE_AMOUNTS]
+    return F.array(*flags, *amounts).alias("features")
 
 
 def _details(*, age: Column, relation: Column, amounts: dict[str, Column]) -> Column:

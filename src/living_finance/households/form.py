@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 from living_finance.contracts import gold, silver
 from living_finance.households.composition import form_households
 from living_finance.households.evidence import gather_evidence
-from living_finance.households.matching import assignments, match_to_register
+from living_finance.households.matching import assignments, fit_model, match_to_register
+from living_finance.households.model import AssignmentModel
 from living_finance.households.tenure import draw_tenure
 from living_finance.households.weights import output_areas, weigh
 from living_finance.months import Month
@@ -34,6 +35,8 @@ class Householding:
     """gold.HOUSEHOLD_MEMBER."""
     output_area: DataFrame
     """silver.OUTPUT_AREA."""
+    model: AssignmentModel
+    """What the assignments rest on."""
 
 
 def householding(
@@ -44,6 +47,7 @@ def householding(
     margins: DataFrame,
     census_register_counts: DataFrame | None,
     month: Month,
+    rows: int,
     seed: int,
     is_provisional: bool,
 ) -> Householding:
@@ -56,13 +60,16 @@ def householding(
         margins: silver.CENSUS_MARGIN used for the month.
         census_register_counts: silver.OUTPUT_AREA of the census month, or None (see `output_areas`).
         month: the month.
-        seed: the run's seed, for tenures that nothing shows.
+        rows: about how many people both sources hold; decides how work is cut, not the result.
+        seed: the run's seed, for assignments and for tenures that nothing shows.
         is_provisional: the census used is of another year than the month asks for.
 
     Returns:
-        Lazy tables; nothing runs until they are written. People move once, by address.
+        Lazy tables; only the model is fitted at once, on a sample. People move once, by address.
     """
-    people = gather_evidence(persons=persons, register=register).transform(match_to_register)
+    evidence = gather_evidence(persons=persons, register=register)
+    model = fit_model(evidence, rows=rows)
+    people = match_to_register(evidence, model=model, rows=rows, seed=seed)
     formed = form_households(people, buildings=buildings)
     areas = output_areas(formed, margins=margins, census_register_counts=census_register_counts, month=month)
     household = (
@@ -72,4 +79,4 @@ def householding(
         .select(*silver.HOUSEHOLD.column_names)
     )
     member = people.transform(assignments).withColumn("base_month", F.lit(month.date)).select(*gold.HOUSEHOLD_MEMBER.column_names)
-    return Householding(people=people, formed=formed, household=household, member=member, output_area=areas)
+    return Householding(people=people, formed=formed, household=household, member=member, output_area=areas, model=model)

@@ -1,17 +1,38 @@
-"""Which household each bureau resident belongs to: the seam that a better method replaces.
+"""From evidence to assignments on Spark: the model is fitted on a sample of addresses, then blocks of addresses are solved.
 
-Contract of the seam: `match_to_register(people)` receives the rows of `gather_evidence` and returns them all,
-once each, with `household_key`, `assignment_evidence` and `is_matched` added. Nothing else in the room
-depends on how that is done.
+Contract of the seam: `match_to_register(people, …)` receives the rows of `gather_evidence` and returns them all, once
+each, with the columns of `MATCH_COLUMNS`. Nothing else in the room depends on how that is done.
 """
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Window, WindowSpec
-from pyspark.sql import functions as F
+from collections.abc import Sequence
 
-MATCH_COLUMNS = ("household_key", "assignment_evidence", "is_matched")
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from living_finance.households.assignment import Assignment, assign
+from living_finance.households.layout import RELATIONS, Block, Integers, Layout, lay_out, sorted_block
+from living_finance.households.model import FEATURES, AssignmentModel, fit
+
+MATCH_COLUMNS = ("household_key", "assignment_evidence", "is_matched", "assignment_probability", "relation")
+_MATCH_SCHEMA = (
+    T.StructField("household_key", T.StringType()),
+    T.StructField("assignment_evidence", T.StringType()),
+    T.StructField("is_matched", T.BooleanType()),
+    T.StructField("assignment_probability", T.DoubleType()),
+    T.StructField("relation", T.StringType()),
+)
 _ID_DIGITS = 24
+_PEOPLE_PER_BLOCK = 150_000
+"""About as many people as one Arrow task works on; 100 MB of arrays."""
+_SAMPLED_PEOPLE = 400_000
+"""People of the addresses that the model is fitted on, at most about that many: 200 MB on the driver."""
+_SAMPLE_STEPS = 1_000_000
 
 
 def household_id(key: Column) -> Column:
@@ -23,37 +44,52 @@ def household_id(key: Column) -> Column:
     return F.concat(F.lit("H"), F.substring(F.sha2(key, 256), 1, _ID_DIGITS))
 
 
-def match_to_register(people: DataFrame) -> DataFrame:
-    """Match bureau residents to register persons of the same address, and group the rest.
-
-    Bureau and register persons of one cell are exchangeable: nothing tells them apart but the household they
-    lead to. So they are matched by rank, the k-th with the k-th, in two passes:
-
-    1. cell = address, unit, sex, five-year band (no unit is a unit of its own: houses without units);
-    2. what both sides have left, cell = address, sex, band: bureau persons whose unit is missing; those with
-       a unit, too, where the register's people left in the cell have none for it to contradict.
-
-    A person left over is probably at an old address and must not enter somebody else's household:
-
-    - in a unit where nobody is matched by unit, the left-over people of that unit live together
-      (`shared_unit`): the register has not heard of them yet;
-    - everybody else is `alone`.
+def fit_model(people: DataFrame, *, rows: int) -> AssignmentModel:
+    """Estimate the month's model from whole addresses, chosen by the hash of their keys.
 
     Args:
-        people: rows of `gather_evidence`, partitioned by `address_id` (kept: no row moves).
+        people: rows of `gather_evidence`.
+        rows: about how many there are.
 
     Returns:
-        The same rows and columns, plus `household_key` (text: source and key of what the household rests on),
-        `assignment_evidence` (bureau rows only) and `is_matched` (the row has a partner in the other source).
-        Bound: one address is worked on in one task, linear in its people.
+        The model; the same for the same people, however they are partitioned.
     """
-    return (
-        people.withColumn("_unit", F.coalesce("unit_id", F.lit("")))
-        .transform(_rank_in_unit)
-        .transform(_rank_at_address)
-        .transform(_join_partners)
-        .select(*people.columns, *MATCH_COLUMNS)
-    )
+    share = min(1.0, _SAMPLED_PEOPLE / max(rows, 1))
+    sampled = people.where(F.pmod(F.xxhash64(F.lit("sample"), "address_id"), F.lit(_SAMPLE_STEPS)) < int(share * _SAMPLE_STEPS))
+    return fit(lay_out(_block(sampled.select(*_numbers()).toArrow())))  # ok: a bounded sample
+
+
+def match_to_register(people: DataFrame, *, model: AssignmentModel, rows: int, seed: int) -> DataFrame:
+    """Put every bureau resident into a household of the address.
+
+    Args:
+        people: rows of `gather_evidence`.
+        model: parameters of the month.
+        rows: about how many people there are; decides the number of blocks, not the result.
+        seed: the run's seed.
+
+    Returns:
+        The same rows and columns, plus
+
+        - `household_key` (text: source and key of what the household rests on; the register household with most
+          members where several live together, the smallest person where the register knows nobody);
+        - `assignment_evidence` (bureau rows only): register_unit, register_address, shared_unit, alone;
+        - `is_matched`: the row has a partner in the other source;
+        - `assignment_probability` (bureau rows only): posterior probability of the place in that household;
+        - `relation`: to the head of the household; members of other register households are `other`.
+
+        Bound: blocks of about 150,000 people, an address never split.
+    """
+    blocks = max(1, -(-rows // _PEOPLE_PER_BLOCK))
+    schema = T.StructType([*people.schema.fields, *_MATCH_SCHEMA])
+    parameters = model.to_json()
+    columns = people.columns
+
+    def solve(table: pa.Table) -> pa.Table:
+        return _solved(table, columns=columns, model=AssignmentModel.from_json(parameters), seed=seed)
+
+    block = F.pmod(F.xxhash64("address_id"), F.lit(blocks)).alias("_block")
+    return people.select(*columns, *_numbers(), block).groupBy("_block").applyInArrow(solve, schema)
 
 
 def assignments(people: DataFrame) -> DataFrame:
@@ -63,7 +99,8 @@ def assignments(people: DataFrame) -> DataFrame:
         people: rows of `match_to_register`.
 
     Returns:
-        One row per bureau resident: gu_code, person_id, address_id, unit_id, household_id, assignment_evidence.
+        One row per bureau resident: gu_code, person_id, address_id, unit_id, household_id, assignment_evidence,
+        assignment_probability.
     """
     return people.where("is_bureau").select(
         F.col("details.gu_code").alias("gu_code"),
@@ -72,105 +109,90 @@ def assignments(people: DataFrame) -> DataFrame:
         "unit_id",
         household_id(F.col("household_key")).alias("household_id"),
         "assignment_evidence",
+        "assignment_probability",
     )
 
 
-def _count(condition: Column, window: WindowSpec) -> Column:
-    return F.sum(F.when(condition, 1).otherwise(0)).over(window)
+def _numbers() -> list[Column]:
+    """What the arrays of a block are made from: keys as 64-bit hashes, codes as numbers."""
+    relation = F.array_position(F.array(*(F.lit(name) for name in RELATIONS)), F.col("details.relation_to_head")) - F.lit(1)
+    return [
+        F.xxhash64("address_id").alias("_address"),
+        F.when(F.col("unit_id").isNull(), F.lit(0)).otherwise(F.xxhash64("unit_id")).cast("bigint").alias("_unit"),
+        F.xxhash64("person_key").alias("_key"),
+        F.coalesce(relation, F.lit(-1)).cast("bigint").alias("_relation"),
+        F.col("sex_age").cast("bigint").alias("_sex_age"),
+        F.col("is_bureau").alias("_is_bureau"),
+        F.col("features").alias("_features"),
+    ]
 
 
-def _whole(window: WindowSpec) -> WindowSpec:
-    return window.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
-
-
-def _so_far(window: WindowSpec) -> WindowSpec:
-    return window.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-
-
-def _rank_in_unit(people: DataFrame) -> DataFrame:
-    """Pass 1: `_unit_rank` where the row has a partner of its unit, sex and band; otherwise missing.
-
-    Register rows that tie in the order are of one household and one cell: either as partner gives the same result.
-    """
-    cell = Window.partitionBy("address_id", "sex_age", "_unit").orderBy("is_bureau", "person_key")
-    is_bureau, registered = F.col("is_bureau"), F.col("_registered")
-    # The register comes first in the order, so a bureau person's rank is its place after the registered ones.
-    rank = F.when(is_bureau, F.col("_place") - registered).otherwise(F.col("_place"))
-    pairs = F.least(registered, F.col("_in_bureau"))
-    return (
-        people.withColumns(
-            {
-                "_place": F.row_number().over(_so_far(cell)),
-                "_registered": _count(~is_bureau, _whole(cell)),
-                "_in_bureau": _count(is_bureau, _whole(cell)),
-            }
-        )
-        .withColumn("_unit_rank", F.when(rank <= pairs, rank))
-        .drop("_place", "_registered", "_in_bureau")
+def _block(table: pa.Table) -> Block:
+    table = table.combine_chunks()
+    is_bureau = table["_is_bureau"].to_numpy()
+    features = np.zeros((table.num_rows, len(FEATURES)))
+    known = pc.list_flatten(table["_features"]).to_numpy()
+    features[is_bureau] = known.reshape(-1, len(FEATURES))
+    names = ("_address", "_unit", "_sex_age", "_key", "_relation")
+    address, unit, sex_age, key, relation = (table[name].to_numpy() for name in names)
+    return sorted_block(
+        address=address, unit=unit, sex_age=sex_age, is_bureau=is_bureau, key=key, relation=relation, features=features
     )
 
 
-def _rank_at_address(people: DataFrame) -> DataFrame:
-    """Pass 2: `_address_rank` where a row left over by pass 1 has a partner; in the order of rows pass 1 has made."""
-    cell = Window.partitionBy("address_id", "sex_age").orderBy("_unit", "is_bureau", "person_key")
-    is_left = F.col("_unit_rank").isNull() & (F.col("sex_age") >= 0)
-    has_unit = F.col("_unit") != ""
-    is_left_bureau = is_left & F.col("is_bureau")
-    is_left_register = is_left & ~F.col("is_bureau")
-    groups = {
-        "register": is_left_register,
-        "register_with_unit": is_left_register & has_unit,
-        "bureau": is_left_bureau,
-        "bureau_without_unit": is_left_bureau & ~has_unit,
+def _solved(table: pa.Table, *, columns: Sequence[str], model: AssignmentModel, seed: int) -> pa.Table:
+    """The block's rows with `MATCH_COLUMNS`, in the block's own order."""
+    layout = lay_out(_block(table))
+    result = assign(layout, model, seed=seed)
+    rows = table.select(list(columns)).take(pa.array(layout.block.position))
+    key_row, prefix = _household_keys(layout, result)
+    names = rows["person_key"].combine_chunks()
+    keys = pc.binary_join_element_wise(pa.array(prefix), names.take(pa.array(key_row)), "|")
+    evidence, is_register = _evidence(layout, result), layout.is_register
+    added = {
+        "household_key": keys,
+        "assignment_evidence": pa.array(evidence, mask=is_register),
+        "is_matched": pa.array(result.is_matched),
+        "assignment_probability": pa.array(result.probability, mask=is_register),
+        "relation": pa.array(_relations(layout, key_row)),
     }
-    ranks = {f"_{name}_rank": _count(condition, _so_far(cell)) for name, condition in groups.items()}
-    totals = {f"_{name}_total": _count(condition, _whole(cell)) for name, condition in groups.items()}
-    contradicts = F.col("_register_with_unit_total") > 0
-    bureau_total = F.when(contradicts, F.col("_bureau_without_unit_total")).otherwise(F.col("_bureau_total"))
-    bureau_rank = F.when(contradicts, F.when(~has_unit, F.col("_bureau_without_unit_rank"))).otherwise(F.col("_bureau_rank"))
-    rank = F.when(is_left_bureau, bureau_rank).when(is_left_register, F.col("_register_rank"))
-    pairs = F.least(F.col("_register_total"), bureau_total)
-    return people.withColumns({**ranks, **totals}).withColumn("_address_rank", F.when(rank <= pairs, rank)).drop(*ranks, *totals)
+    for name, values in added.items():
+        rows = rows.append_column(name, values)
+    return rows
 
 
-def _join_partners(people: DataFrame) -> DataFrame:
-    """Give partners (same slot: unit, pass, sex and band, rank) the register household, and group the left-over."""
-    is_by_unit, is_by_address = F.col("_unit_rank").isNotNull(), F.col("_address_rank").isNotNull()
-    slots = people.withColumns(
-        {
-            "is_matched": is_by_unit | is_by_address,
-            "_pass": F.when(is_by_unit, 1).when(is_by_address, 2),
-            "_slot_unit": F.when(is_by_address, F.lit("")).otherwise(F.col("_unit")),
-            "_rank": F.coalesce("_unit_rank", "_address_rank"),
-        }
-    ).drop("_unit_rank", "_address_rank")
-    slot = _whole(Window.partitionBy("address_id", "_slot_unit", "_pass", "sex_age", "_rank"))
-    unit = _whole(Window.partitionBy("address_id", "_slot_unit"))
-    is_bureau, is_matched, key = F.col("is_bureau"), F.col("is_matched"), F.col("person_key")
-    is_left = is_bureau & ~is_matched
-    is_in_unit = F.col("_unit") != ""
-    shares_unit = is_left & is_in_unit & (F.col("_matched_in_unit") == 0) & (F.col("_left_in_unit") > 1)
-    register_household = F.when(~is_bureau, key).when(is_matched, F.col("_partner"))
-    smallest_person = F.when(shares_unit, F.col("_first_in_unit")).otherwise(key)
-    return (
-        slots.withColumn("_partner", F.max(F.when(~is_bureau, key)).over(slot))
-        .withColumns(
-            {
-                "_matched_in_unit": _count(is_bureau & is_matched, unit),
-                "_left_in_unit": _count(is_left, unit),
-                "_first_in_unit": F.min(F.when(is_left, key)).over(unit),
-            }
-        )
-        .withColumns(
-            {
-                "household_key": F.coalesce(
-                    F.concat(F.lit("register|"), register_household), F.concat(F.lit("bureau|"), smallest_person)
-                ),
-                "assignment_evidence": F.when(~is_bureau, F.lit(None).cast("string"))
-                .when((F.col("_pass") == 1) & is_in_unit, "register_unit")
-                .when(is_matched, "register_address")
-                .when(shares_unit, "shared_unit")
-                .otherwise("alone"),
-            }
-        )
-    )
+def _household_keys(layout: Layout, result: Assignment) -> tuple[Integers, list[str]]:
+    """Row whose key names the household, by row, and the source of that key."""
+    register_row = _main_rows(layout)
+    is_extra = result.dwelling < 0
+    key_row = np.empty(layout.block.rows, np.int64)
+    key_row[~is_extra] = register_row[result.dwelling[~is_extra]]
+    extras = np.flatnonzero(is_extra)
+    order = extras[np.lexsort((layout.block.key[extras], result.extras[extras]))]
+    group = result.extras[order]
+    is_first = np.r_[True, group[1:] != group[:-1]] if len(order) else np.zeros(0, bool)
+    key_row[order] = order[is_first][np.cumsum(is_first) - 1]
+    return key_row, ["bureau" if extra else "register" for extra in is_extra.tolist()]
+
+
+def _main_rows(layout: Layout) -> Integers:
+    """A row of each dwelling's main register household: most members, then the smallest key."""
+    rows = np.flatnonzero(layout.is_register)
+    size = np.bincount(layout.household[rows], minlength=layout.households)[layout.household[rows]]
+    order = rows[np.lexsort((layout.block.key[rows], -size, layout.dwelling[rows]))]
+    return order[np.unique(layout.dwelling[order], return_index=True)[1]]
+
+
+def _relations(layout: Layout, key_row: Integers) -> list[str]:
+    """Relation to the head of the household: as registered in the main register household, `other` elsewhere."""
+    is_main = layout.is_register & (layout.block.key == layout.block.key[key_row])
+    code = np.where(is_main & (layout.block.relation >= 0), layout.block.relation, len(RELATIONS) - 1)
+    return [RELATIONS[position] for position in code.tolist()]
+
+
+def _evidence(layout: Layout, result: Assignment) -> list[str]:
+    in_unit = (layout.partner >= 0) & layout.block.is_bureau
+    group = np.maximum(result.extras, 0)
+    shares = (result.extras >= 0) & (np.bincount(group[result.extras >= 0], minlength=layout.block.rows)[group] > 1)
+    names = ("register_unit", "register_address", "shared_unit", "alone")
+    return [names[position] for position in np.select([in_unit, result.dwelling >= 0, shares], [0, 1, 2], 3).tolist()]

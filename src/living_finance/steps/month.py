@@ -202,6 +202,7 @@ def form_households(run: MonthRun) -> None:
         margins=run.read(silver.CENSUS_MARGIN),
         census_register_counts=_register_counts_at_census(run),
         month=run.month,
+        rows=run.rows(silver.PLACED_PERSON) + run.rows(silver.REGISTER_PERSON),
         seed=run.settings.seed,
         is_provisional=run.is_provisional,
     )

@@ -1,0 +1,372 @@
+"""The probability model of who lives where, and its estimation from the month's own data.
+
+The model, for one address:
+
+- A register household is settled here with probability `settled`; each of its adults then has a bureau record at the
+  address with probability `present[1]` of the adult's sex and age, otherwise with `present[0]` (two-class mixture, EM).
+- Bureau persons whom the register does not know at the address (people at an old address, people registered
+  elsewhere) arrive as a Poisson process: per register household of the address and per sex and band (`extra_rate`).
+- What the bureau knows of a person depends on the role in the register household, or on being such an extra:
+  multinomial logistic regressions per sex and age group, fitted where the dwelling unit shows who is who, and used as
+  likelihood ratios (`log P(role | features, band) - log P(role | band)`).
+- People who live together spend alike: residual log spending has the intraclass correlation `spending_icc`.
+- Two extras of one unit (or of one address without units) belong together with a probability that depends on their sexes
+  and ages: a mixture of the pairs seen in register households and of pairs at random (EM for the share).
+
+Nothing is set by hand but the classes. Source: Fellegi & Sunter (1969) for the likelihood-ratio form of linkage;
+Dempster, Laird & Rubin (1977) for EM; Domingos & Pazzani (1997) on the use of class posteriors as ratios.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from living_finance.households.layout import EXTRA, GROUPS, Flags, Floats, Integers, Layout, group_of, numbered, size_of
+
+FEATURES = (
+    "is_employee",
+    "is_self_employed",
+    "labour_krw",
+    "business_krw",
+    "spending_krw",
+    "mortgage_krw",
+    "jeonse_krw",
+    "credit_krw",
+    "business_loan_krw",
+    "repayment_krw",
+)
+"""What evidence hands over of a bureau person, in this order; amounts in won."""
+
+_AMOUNTS = slice(2, None)
+_SPENDING = 4
+_SCALE_KRW = 1e4
+CELLS = 34
+"""Values of sex and band: twice 0 … 80 in steps of five, plus one."""
+_FEWEST = 60
+_MOST_PER_GROUP = 12_000
+_ROUNDS = 100
+_TOLERANCE = 1e-6
+_GAPS = 8
+PAIR_CLASSES = 2 * _GAPS * 3
+
+
+@dataclass(frozen=True)
+class RoleModel:
+    """Log likelihood ratios of the roles for one group of sex and age."""
+
+    mean: list[float]
+    scale: list[float]
+    coefficients: list[list[float]]
+    """One row per class (ROLES, then extra), one column per term."""
+    intercepts: list[float]
+    base: list[list[float]]
+    """Log share of each class by band of the group (rows: bands of `bands`)."""
+    bands: list[int]
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """What an iteration reached."""
+
+    reached: bool
+    rounds: int
+    largest_change: float
+
+
+@dataclass(frozen=True)
+class AssignmentModel:
+    """Estimated parameters; plain numbers, so that a run can keep them as JSON."""
+
+    roles: list[RoleModel | None]
+    """By group; None where too few people were seen."""
+    settled: float
+    present: list[list[float]]
+    """[not settled, settled] × group."""
+    unit_known: float
+    """Share of residents with a unit number where dwellings have one."""
+    extra_rate: list[list[float]]
+    """[address without units, without unit number at an address with units, in a unit] × sex and band: extras per
+    register household of the address."""
+    spending: list[list[float]]
+    """By group: coefficients of log spending on the terms, then its residual standard deviation; empty where unknown."""
+    spending_icc: float
+    pair_share: list[float]
+    """[address without units, unit]: share of pairs of extras that belong together."""
+    pair_together: list[float]
+    """Share of each pair class among people of one register household."""
+    pair_apart: list[float]
+    """Share of each pair class among extras of different addresses."""
+    convergence: Convergence
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> AssignmentModel:
+        roles = [RoleModel(**role) if role else None for role in values["roles"]]
+        return cls(**{**values, "roles": roles, "convergence": Convergence(**values["convergence"])})
+
+
+def terms(features: Floats) -> Floats:
+    """Columns of the regressions: flags, log amounts, whether there is any, squared log earnings."""
+    flags, amounts = features[:, :2], np.maximum(features[:, _AMOUNTS], 0.0)
+    logs = np.log1p(amounts / _SCALE_KRW)
+    return np.hstack([flags, logs, (amounts > 0).astype(float), logs[:, :1] ** 2 / 10.0])
+
+
+def _without_spending(columns: Floats) -> Floats:
+    amounts = len(FEATURES) - 2
+    spending = (_SPENDING, _SPENDING + amounts)
+    return np.delete(columns, spending, axis=1)
+
+
+def fit(layout: Layout) -> AssignmentModel:
+    """Estimate the model from a sample of whole addresses.
+
+    Args:
+        layout: of the sampled addresses, people with known units among them for the roles.
+
+    Returns:
+        The parameters. Where the sample lacks what a parameter needs (no units at all), the evidence it would
+        carry is left out: likelihood ratios of 1, a correlation of 0.
+    """
+    block = layout.block
+    in_unit = block.unit != 0
+    group = group_of(block.sex_age)
+    is_extra = block.is_bureau & in_unit & (layout.partner < 0)
+    matched = np.flatnonzero(block.is_bureau & (layout.partner >= 0))
+    seen_class = np.full(block.rows, -1, np.int64)
+    seen_class[is_extra] = EXTRA
+    seen_class[matched] = layout.role[layout.partner[matched]]
+    columns = terms(block.features)
+    roles = [_fit_roles(columns, seen_class, block.sex_age, (group == g) & (seen_class >= 0)) for g in range(GROUPS)]
+    settled, present, convergence = _fit_presence(layout, in_unit & layout.is_register & (group >= 0), group)
+    spending = [_fit_spending(columns, (group == g) & (seen_class >= 0) & (seen_class < EXTRA)) for g in range(GROUPS)]
+    residual = spending_residual(spending, columns, group, block.features[:, _SPENDING] > 0)
+    together = _pairs_of(layout.dwelling[layout.partner[matched]], matched)
+    icc = _intraclass(residual, together)
+    extras = np.flatnonzero(block.is_bureau & ~_is_known_somewhere(layout))
+    shares, g_k, f_k = _fit_pairs(layout, together=together, extras=extras)
+    return AssignmentModel(
+        roles=roles,
+        settled=settled,
+        present=present,
+        unit_known=_unit_known(layout),
+        extra_rate=_extra_rates(layout),
+        spending=spending,
+        spending_icc=icc,
+        pair_share=shares,
+        pair_together=g_k,
+        pair_apart=f_k,
+        convergence=convergence,
+    )
+
+
+def _fit_roles(columns: Floats, seen_class: Integers, sex_age: Integers, rows: Flags) -> RoleModel | None:
+    chosen = np.flatnonzero(rows)[:_MOST_PER_GROUP]
+    classes = np.unique(seen_class[chosen])
+    if len(chosen) < _FEWEST or len(classes) < 2:
+        return None
+    band = sex_age[chosen] // 2
+    bands = np.unique(band)
+    is_band = (band[:, None] == bands[None, :]).astype(float)
+    x = columns[chosen]
+    mean, scale = x.mean(axis=0), x.std(axis=0)
+    scale[scale == 0] = 1.0
+    design = np.hstack([(x - mean) / scale, is_band])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a round limit reached is a slightly weaker ratio, not a wrong one
+        model = LogisticRegression(C=0.3, max_iter=150).fit(design, seen_class[chosen])
+    coefficients = np.zeros((EXTRA + 1, design.shape[1]))
+    intercepts = np.full(EXTRA + 1, -20.0)
+    if len(model.classes_) == 2:
+        coefficients[model.classes_] = np.vstack([-model.coef_[0] / 2, model.coef_[0] / 2])
+        intercepts[model.classes_] = [-model.intercept_[0] / 2, model.intercept_[0] / 2]
+    else:
+        coefficients[model.classes_], intercepts[model.classes_] = model.coef_, model.intercept_
+    counts = np.stack([np.bincount(seen_class[chosen][band == b], minlength=EXTRA + 1) for b in bands]) + 0.5
+    base = np.log(counts / counts.sum(axis=1, keepdims=True))
+    return RoleModel(mean.tolist(), scale.tolist(), coefficients.tolist(), intercepts.tolist(), base.tolist(), bands.tolist())
+
+
+def role_ratios(model: AssignmentModel, features: Floats, sex_age: Integers) -> Floats:
+    """Log likelihood ratio of every class for bureau persons: one row per person, columns ROLES and extra."""
+    ratios = np.zeros((len(features), EXTRA + 1))
+    group = group_of(sex_age)
+    columns = terms(features)
+    for number, role in enumerate(model.roles):
+        rows = np.flatnonzero(group == number)
+        if role is None or len(rows) == 0:
+            continue
+        bands = np.array(role.bands)
+        place = np.minimum(np.searchsorted(bands, sex_age[rows] // 2), len(bands) - 1)
+        is_band = np.eye(len(bands))[place]
+        x = (columns[rows] - np.array(role.mean)) / np.array(role.scale)
+        score = np.hstack([x, is_band]) @ np.array(role.coefficients).T + np.array(role.intercepts)
+        score -= score.max(axis=1, keepdims=True)
+        score -= np.log(np.exp(score).sum(axis=1, keepdims=True))
+        ratios[rows] = np.clip(score - np.array(role.base)[place], -4.0, 4.0)
+    return ratios
+
+
+def _fit_presence(layout: Layout, rows: Flags, group: Integers) -> tuple[float, list[list[float]], Convergence]:
+    """EM for the mixture of settled and other register households; label 1 is the class with more adults present."""
+    chosen = np.flatnonzero(rows)
+    settled, present = 0.9, np.array([np.full(GROUPS, 0.2), np.full(GROUPS, 0.9)])
+    if len(chosen) < _FEWEST:
+        return settled, present.tolist(), Convergence(False, 0, 0.0)
+    household = numbered(layout.household[chosen])
+    is_present = layout.partner[chosen] >= 0
+    of_group = group[chosen]
+    change = 1.0
+    rounds = 0
+    while rounds < _ROUNDS and change >= _TOLERANCE:
+        rounds += 1
+        log_p, log_q = np.log(present[:, of_group]), np.log1p(-present[:, of_group])
+        likelihood = np.where(is_present, log_p, log_q)
+        by_class = np.stack([np.bincount(household, weights=likelihood[k]) for k in (0, 1)])
+        odds = by_class[1] - by_class[0] + np.log(settled / (1 - settled))
+        weight = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
+        new_settled = float(np.clip(weight.mean(), 0.02, 0.98))
+        new = np.empty_like(present)
+        for k, of_class in ((0, 1 - weight), (1, weight)):
+            members = np.bincount(of_group, weights=of_class[household], minlength=GROUPS)
+            found = np.bincount(of_group, weights=of_class[household] * is_present, minlength=GROUPS)
+            # Two pseudo-persons at the class's mean keep small groups near the rest.
+            mean = found.sum() / max(members.sum(), 1e-9)
+            new[k] = np.clip((found + 2 * mean) / (members + 2), 0.01, 0.99)
+        change = float(max(np.abs(new - present).max(), abs(new_settled - settled)))
+        settled, present = new_settled, new
+    if present[0].mean() > present[1].mean():
+        settled, present = 1 - settled, present[::-1]
+    return settled, present.tolist(), Convergence(change < _TOLERANCE, rounds, change)
+
+
+def _unit_known(layout: Layout) -> float:
+    bureau = layout.block.is_bureau & layout.register_units()[layout.address]
+    return float(np.clip(np.mean(layout.block.unit[bureau] != 0), 0.02, 0.995)) if bureau.any() else 1.0
+
+
+def _is_known_somewhere(layout: Layout) -> Flags:
+    """Whether the register knows a person of the row's sex and band: in the unit if the row has one, else at the address."""
+    block = layout.block
+    place = np.where(block.unit != 0, layout.unit, layout.unit.max(initial=0) + 1 + layout.address)
+    cell = numbered(place, block.sex_age)
+    at_address = numbered(layout.address, block.sex_age)
+    registered_in_unit = np.bincount(cell[layout.is_register], minlength=size_of(cell)) > 0
+    registered = np.bincount(at_address[layout.is_register], minlength=size_of(at_address)) > 0
+    return np.where(block.unit != 0, registered_in_unit[cell], registered[at_address])
+
+
+def _extra_rates(layout: Layout) -> list[list[float]]:
+    """Extras per register household, from places where the register knows nobody of the sex and band.
+
+    There every bureau person is an extra, whatever the coverage: an unbiased rate under the Poisson model.
+    """
+    block = layout.block
+    register_units = layout.register_units()
+    pool = np.where(register_units[layout.address], 1, 0)
+    pool = np.where(block.is_bureau & (block.unit != 0), 2, pool)
+    known = _is_known_somewhere(layout)
+    households = layout.households_at().astype(float)
+    rates = []
+    for kind in (0, 1, 2):
+        is_extra = block.is_bureau & (pool == kind) & ~known & (block.sex_age >= 0)
+        counted = np.bincount(cell_of(block.sex_age[is_extra]), minlength=CELLS).astype(float)
+        of_kind = households[~register_units] if kind == 0 else households[register_units]
+        exposure = np.full(CELLS, of_kind.sum())
+        cells = layout.is_register & (block.sex_age >= 0) & (register_units[layout.address] == (kind > 0))
+        place = layout.unit if kind == 2 else layout.address
+        _, first = np.unique(np.stack([place[cells], block.sex_age[cells]]), axis=1, return_index=True)
+        taken = np.flatnonzero(cells)[first]
+        weight = np.ones(len(taken)) if kind == 2 else households[layout.address[taken]]
+        exposure -= np.bincount(cell_of(block.sex_age[taken]), weights=weight, minlength=CELLS)
+        total = counted.sum() / max(exposure.sum(), 1.0)
+        rates.append(((counted + 2 * max(total, 1e-5)) / (np.maximum(exposure, 0.0) + 2)).tolist())
+    return rates
+
+
+def cell_of(sex_age: Integers) -> Integers:
+    """Position of sex and band in `extra_rate`."""
+    return sex_age // 10 * 2 + sex_age % 2
+
+
+def _fit_spending(columns: Floats, rows: Flags) -> list[float]:
+    chosen = np.flatnonzero(rows & (columns[:, _SPENDING] > 0))[:_MOST_PER_GROUP]
+    if len(chosen) < _FEWEST:
+        return []
+    x = np.hstack([np.ones((len(chosen), 1)), _without_spending(columns[chosen])])
+    y = columns[chosen, _SPENDING]
+    # A little ridge: flags of amounts that nobody of the group has are collinear.
+    beta = np.linalg.solve(x.T @ x + 1e-3 * len(chosen) * np.diag(x.var(axis=0) + 1e-3), x.T @ y)
+    return [*beta.tolist(), float(max((y - x @ beta).std(), 1e-3))]
+
+
+def spending_residual(spending: list[list[float]], columns: Floats, group: Integers, has_spending: Flags) -> Floats:
+    """Standardised residual of log spending, cut at 3; 0 where it says nothing."""
+    residual = np.zeros(len(columns))
+    for number, fitted in enumerate(spending):
+        rows = np.flatnonzero((group == number) & has_spending)
+        if fitted and len(rows):
+            beta = np.array(fitted)
+            expected = beta[0] + _without_spending(columns[rows]) @ beta[1:-1]
+            residual[rows] = np.clip((columns[rows, _SPENDING] - expected) / beta[-1], -3.0, 3.0)
+    return residual
+
+
+def residuals(model: AssignmentModel, features: Floats, sex_age: Integers) -> Floats:
+    """`spending_residual` for bureau persons."""
+    return spending_residual(model.spending, terms(features), group_of(sex_age), features[:, _SPENDING] > 0)
+
+
+def _pairs_of(group: Integers, rows: Integers) -> Integers:
+    """Neighbouring pairs of rows in the same group: two columns."""
+    order = np.lexsort((rows, group))
+    is_same = group[order][1:] == group[order][:-1]
+    return np.stack([rows[order][:-1][is_same], rows[order][1:][is_same]], axis=1)
+
+
+def _intraclass(residual: Floats, pairs: Integers) -> float:
+    left, right = residual[pairs[:, 0]], residual[pairs[:, 1]]
+    says = (left != 0) & (right != 0)
+    if says.sum() < _FEWEST:
+        return 0.0
+    correlation = np.mean(left[says] * right[says]) / np.mean((left[says] ** 2 + right[says] ** 2) / 2)
+    return float(np.clip(correlation, 0.0, 0.9))
+
+
+def pair_class(left: Integers, right: Integers) -> Integers:
+    """Class of a pair of people by sexes, difference of bands and age of the younger."""
+    same_sex = (left % 2 == right % 2).astype(np.int64)
+    band_left, band_right = left // 2, right // 2
+    gap = np.minimum(np.abs(band_left - band_right) // 5, _GAPS - 1)
+    younger = np.minimum(band_left, band_right)
+    kind: Integers = (same_sex * _GAPS + gap) * 3 + np.digitize(younger, (30, 65))
+    return kind
+
+
+def _fit_pairs(layout: Layout, *, together: Integers, extras: Integers) -> tuple[list[float], list[float], list[float]]:
+    sex_age = layout.block.sex_age
+    g_k = np.bincount(pair_class(sex_age[together[:, 0]], sex_age[together[:, 1]]), minlength=PAIR_CLASSES) + 0.05
+    g_k = g_k / g_k.sum()
+    # Pairs of different addresses: extras next to one another in the order of their keys.
+    shuffled = extras[np.argsort(layout.block.key[extras], kind="stable")]
+    apart = pair_class(sex_age[shuffled[:-1]], sex_age[shuffled[1:]]) if len(shuffled) > 1 else np.zeros(0, np.int64)
+    f_k = np.bincount(apart, minlength=PAIR_CLASSES) + 0.05
+    f_k = f_k / f_k.sum()
+    shares = []
+    for has_unit in (False, True):
+        rows = extras[(layout.block.unit[extras] != 0) == has_unit]
+        pairs = _pairs_of(layout.unit[rows], rows)
+        observed = np.bincount(pair_class(sex_age[pairs[:, 0]], sex_age[pairs[:, 1]]), minlength=PAIR_CLASSES)
+        share = 0.5
+        for _ in range(_ROUNDS if len(pairs) >= _FEWEST else 0):
+            together_k = share * g_k / (share * g_k + (1 - share) * f_k)
+            share = float(np.clip((observed * together_k).sum() / observed.sum(), 0.01, 0.99))
+        shares.append(share)
+    return shares, g_k.tolist(), f_k.tolist()
