@@ -153,6 +153,7 @@ def link_households(people: DataFrame, *, formed: DataFrame, previous: PreviousM
                 "_before": F.coalesce("_before", F.concat(F.lit(_ABSENT), F.col("_now"))),
             }
         )
+        .repartition("_before")  # serves the sum, the join and the count that follow
         .groupBy("_now", "_before")
         .agg(*(F.sum(name).cast("int").alias(name) for name in _SHARED))
     )
@@ -223,7 +224,8 @@ def _by_bureau_person(people: DataFrame, previous: PreviousMonth) -> DataFrame:
     before = previous.members.select(
         "person_id", F.lit(None).cast("string").alias("_now"), F.col("household_id").alias("_before")
     )
-    both = now.unionByName(before).groupBy("person_id").agg(
+    # Moved first: aggregates of text sort, and sorting before the shuffle as well would merge next to nothing.
+    both = now.unionByName(before).repartition("person_id").groupBy("person_id").agg(
         F.max("_now").alias("_now"),
         F.max("_before").alias("_before"),
         (F.count("_now") <= 1).alias("_is_once_now"),
