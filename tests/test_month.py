@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from pathlib import Path
@@ -20,7 +21,7 @@ from living_finance.storage.warehouse import Warehouse
 
 LANDING = Path(__file__).parent / "data" / "landing"
 MONTHS = parse_months("202001..202002")
-JANUARY = dt.date(2020, 1, 1)
+JANUARY, FEBRUARY = dt.date(2020, 1, 1), dt.date(2020, 2, 1)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,34 @@ def test_every_resident_with_an_address_is_in_exactly_one_household(store: Wareh
     assert members.join(households, on="household_id", how="left_anti").isEmpty()
     ids = households.agg(F.count(F.lit(1)).alias("rows"), F.count_distinct("household_id").alias("ids")).first()
     assert ids is not None and ids["rows"] == ids["ids"]
+
+
+def test_households_of_both_months_are_in_the_lineage_once(store: Warehouse) -> None:
+    lineage = store.read(gold.HOUSEHOLD_LINEAGE, base_month=FEBRUARY)
+    sides = {
+        FEBRUARY: lineage.where("is_main_previous").select("household_id"),
+        JANUARY: lineage.where("is_main_successor").select(F.col("previous_household_id").alias("household_id")),
+    }
+    for month, found in sides.items():
+        households = store.read(gold.HOUSEHOLD, base_month=month).select("household_id")
+        assert found.exceptAll(households).isEmpty() and households.exceptAll(found).isEmpty()
+    members = store.read(gold.HOUSEHOLD_MEMBER)
+    stayed = members.where(F.col("base_month") == JANUARY).select("person_id", F.col("household_id").alias("was")).join(
+        members.where(F.col("base_month") == FEBRUARY), on="person_id", how="inner"
+    ).agg(F.avg((F.col("was") == F.col("household_id")).cast("int")).alias("share")).first()  # fmt: skip
+    assert stayed is not None and stayed["share"] > 0.9
+
+
+def test_another_january_makes_february_due_from_households_on(spark: SparkSession, store: Warehouse) -> None:
+    ledger, month = Ledger(store.root), MONTHS[0]
+    record = ledger.find(month, "households")
+    assert record is not None
+    ledger.record(month, dataclasses.replace(record, fingerprint="another"))
+    try:
+        plan = make_months(spark, landing=LANDING, root=store.root, months=MONTHS[1:], settings=Settings(), dry_run=True)
+    finally:
+        ledger.record(month, record)
+    assert isinstance(plan, RunPlan) and plan.lines[1][1] == "households, income, statistics"
 
 
 def test_weights_add_up_to_the_census(store: Warehouse) -> None:

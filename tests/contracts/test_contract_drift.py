@@ -27,6 +27,11 @@ PRODUCTS: dict[str, tuple[str, str]] = {
         model_version""",
     ),
     "household_member": ("base_month person_id", "household_id"),
+    "household_lineage": (
+        "base_month household_id previous_household_id",
+        """gu_code previous_month event is_main_previous is_main_successor shared_bureau_persons shared_register_households
+        shared_register_persons has_members_changed is_address_changed dong_code previous_gu_code previous_dong_code""",
+    ),
     "household_statistics": (
         "base_month region_level region_code head_sex head_age_band household_type",
         HOUSEHOLD_MEASURES,

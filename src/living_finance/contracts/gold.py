@@ -135,6 +135,120 @@ HOUSEHOLD_MEMBER = Table(
     ),
 )
 
+NO_HOUSEHOLD = "none"
+"""Stands in a lineage key for the household that is not there: before a new one, after one that ended."""
+
+HOUSEHOLD_EVENT = CodeList(
+    "household_event",
+    (
+        ("first", "최초 월", "first month of the series: there is nothing to compare with"),
+        ("unchanged", "변동 없음", "same household, address and members"),
+        ("members_changed", "가구원 변동", "same household and address; members came or left"),
+        ("moved", "이사", "same household at another address, whether or not members changed"),
+        ("split", "분가", "members of a previous household are in one that is new"),
+        ("merged", "합가", "members of a household that ended are in one that goes on"),
+        ("transferred", "가구 간 이동", "bureau persons of a household that goes on are in another that goes on"),
+        ("new", "신규", "nobody of it was in a household before"),
+        ("ended", "소멸", "nobody of it is in a household any more"),
+    ),
+)
+
+HOUSEHOLD_LINEAGE = Table(
+    layer=Layer.GOLD,
+    name="household_lineage",
+    label_ko="가구 계보",
+    label_en="household lineage",
+    grain="month × household × previous household that it shares members with; one row for a household without the other",
+    key=("base_month", "household_id", "previous_household_id"),
+    partition_by=("base_month", "gu_code"),
+    columns=(
+        silver.BASE_MONTH,
+        silver.GU_CODE.renamed("gu_code", meaning="of the household; of one that ended, where it was"),
+        silver.HOUSEHOLD.column("household_id").renamed(
+            "household_id", meaning=f"{NO_HOUSEHOLD!r}: the previous household ended without a successor"
+        ),
+        silver.HOUSEHOLD.column("household_id").renamed(
+            "previous_household_id",
+            label_ko="이전 가구 식별자",
+            label_en="household in the previous month",
+            meaning=f"equals household_id where the household is the same; {NO_HOUSEHOLD!r}: the household has no predecessor",
+        ),
+        silver.BASE_MONTH.renamed(
+            "previous_month",
+            label_ko="비교 월",
+            label_en="month compared with",
+            meaning="the newest month before that has been made; missing in the first",
+            is_required=False,
+        ),
+        Column(name="event", kind=Kind.CODE, label_ko="변동", label_en="event", codes=HOUSEHOLD_EVENT, is_required=True),
+        Column(
+            name="is_main_previous",
+            kind=Kind.FLAG,
+            label_ko="주된 이전 가구",
+            label_en="main predecessor",
+            meaning="no other previous household ranks higher for this household: true once for each household of the month",
+            is_required=True,
+        ),
+        Column(
+            name="is_main_successor",
+            kind=Kind.FLAG,
+            label_ko="주된 후속 가구",
+            label_en="main successor",
+            meaning="no other household ranks higher for this previous household: true once for each household of that month",
+            is_required=True,
+        ),
+        *(
+            Column(name=name, kind=Kind.INTEGER, label_ko=ko, label_en=en, is_required=True, minimum=0)
+            for name, ko, en in (
+                ("shared_bureau_persons", "공통 신용거래자", "bureau persons in both"),
+                ("shared_register_households", "공통 세대", "register households with people in both"),
+                ("shared_register_persons", "공통 등록 가구원(최대)", "register persons in both, at most"),
+            )
+        ),
+        Column(
+            name="has_members_changed",
+            kind=Kind.FLAG,
+            label_ko="가구원 변동 여부",
+            label_en="members came or left",
+            meaning="missing unless the household is the same",
+        ),
+        Column(
+            name="is_address_changed",
+            kind=Kind.FLAG,
+            label_ko="주소 변동 여부",
+            label_en="another address",
+            meaning="missing where one of the two households is not there",
+        ),
+        d.DONG_CODE.renamed("dong_code", is_required=False, meaning="missing where the household ended"),
+        silver.GU_CODE.renamed(
+            "previous_gu_code",
+            label_ko="이전 자치구 코드",
+            label_en="district in the previous month",
+            meaning="missing where there is no predecessor",
+            is_required=False,
+        ),
+        d.DONG_CODE.renamed(
+            "previous_dong_code",
+            label_ko="이전 행정동 코드",
+            label_en="dong in the previous month",
+            meaning="missing where there is no predecessor",
+            is_required=False,
+        ),
+    ),
+    checks=(
+        (
+            "same_household_is_main_on_both_sides",
+            "(household_id = previous_household_id) = (is_main_previous and is_main_successor)",
+        ),
+        (
+            "event_fits_the_ids",
+            "(event in ('unchanged', 'members_changed', 'moved')) = (household_id = previous_household_id)"
+            f" and (event in ('first', 'new')) = (previous_household_id = '{NO_HOUSEHOLD}')"
+            f" and (event = 'ended') = (household_id = '{NO_HOUSEHOLD}')",
+        ),
+    ),
+)
+
 REGION_COLUMNS = (
     silver.BASE_MONTH,
     Column(
@@ -323,6 +437,7 @@ EDIT_REPORT = Table(
 GOLD_TABLES: tuple[Table, ...] = (
     HOUSEHOLD,
     HOUSEHOLD_MEMBER,
+    HOUSEHOLD_LINEAGE,
     HOUSEHOLD_STATISTICS,
     HOUSEHOLD_BREAKDOWN,
     PERSON_STATISTICS,

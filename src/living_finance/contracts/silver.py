@@ -441,6 +441,30 @@ HOUSEHOLD = Table(
     ),
 )
 
+HOUSEHOLD_REGISTER = Table(
+    layer=Layer.SILVER,
+    name="household_register",
+    label_ko="가구와 세대의 연결",
+    label_en="register households of each household",
+    grain="month × register household × household that its people are in",
+    key=("base_month", "register_household_id", "household_id"),
+    partition_by=("base_month", "gu_code"),
+    columns=(
+        BASE_MONTH,
+        GU_CODE,
+        d.RESIDENTS.column("register_household_id"),
+        HOUSEHOLD.column("household_id"),
+        Column(
+            name="register_members",
+            kind=Kind.INTEGER,
+            label_ko="해당 세대의 등록 가구원",
+            label_en="people of the register household in this household",
+            is_required=True,
+            minimum=1,
+        ),
+    ),
+)
+
 OUTPUT_AREA = Table(
     layer=Layer.SILVER,
     name="output_area",
@@ -480,5 +504,6 @@ SILVER_TABLES: tuple[Table, ...] = (
     PLACED_PERSON,
     ADDRESS,
     HOUSEHOLD,
+    HOUSEHOLD_REGISTER,
     OUTPUT_AREA,
 )

@@ -8,8 +8,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.contracts import gold, silver
+from living_finance.contracts.core import Table
 from living_finance.households.composition import form_households
 from living_finance.households.evidence import gather_evidence
+from living_finance.households.identity import PreviousMonth, identify, register_members
 from living_finance.households.matching import assignments, fit_model, match_to_register
 from living_finance.households.model import AssignmentModel
 from living_finance.households.tenure import draw_tenure
@@ -21,22 +23,33 @@ from living_finance.months import Month
 class Householding:
     """Lazy tables of one month.
 
-    `people` feeds `member` and `formed`; `formed` feeds `household` and `output_area`. Whoever writes the three
-    tables persists those two (on disk) first: unpersisted, the matching is repeated for every table.
+    `people` feeds all tables, `formed` all but `member`, `links` the ids in them. Whoever writes the tables persists
+    `shared` (on disk) first: unpersisted, the matching is repeated for every table.
     """
 
     people: DataFrame
     """One row per bureau resident and per register person, with the household of each (`match_to_register`)."""
     formed: DataFrame
-    """One row per household, without tenure and weight (`form_households`)."""
+    """One row per household, without tenure and weight (`form_households`); its household_id is the hash of its key."""
+    links: DataFrame | None
+    """One row per household and previous household (`link_households`); None without a previous month."""
     household: DataFrame
     """silver.HOUSEHOLD."""
     member: DataFrame
     """gold.HOUSEHOLD_MEMBER."""
+    register: DataFrame
+    """silver.HOUSEHOLD_REGISTER."""
+    lineage: DataFrame
+    """gold.HOUSEHOLD_LINEAGE."""
     output_area: DataFrame
     """silver.OUTPUT_AREA."""
     model: AssignmentModel
     """What the assignments rest on."""
+
+    @property
+    def shared(self) -> tuple[DataFrame, ...]:
+        """What several tables are made of."""
+        return (self.people, self.formed) if self.links is None else (self.people, self.formed, self.links)
 
 
 def householding(
@@ -50,6 +63,7 @@ def householding(
     rows: int,
     seed: int,
     is_provisional: bool,
+    previous: PreviousMonth | None = None,
 ) -> Householding:
     """Households of a month, every bureau resident with a known address in exactly one.
 
@@ -63,20 +77,37 @@ def householding(
         rows: about how many people both sources hold; decides how work is cut, not the result.
         seed: the run's seed, for assignments and for tenures that nothing shows.
         is_provisional: the census used is of another year than the month asks for.
+        previous: the newest made month before, whose ids households keep; None in the first.
 
     Returns:
-        Lazy tables; only the model is fitted at once, on a sample. People move once, by address.
+        Lazy tables; only the model is fitted at once, on a sample. People move by address and, slim, once by person or
+        register household to find the previous month's household.
     """
     evidence = gather_evidence(persons=persons, register=register)
     model = fit_model(evidence, rows=rows)
     people = match_to_register(evidence, model=model, rows=rows, seed=seed)
     formed = form_households(people, buildings=buildings)
     areas = output_areas(formed, margins=margins, census_register_counts=census_register_counts, month=month)
+    identity = identify(people=people, formed=formed, month=month, previous=previous)
     household = (
-        formed.transform(weigh, areas=areas)
+        formed.transform(identity.give_ids)
+        .transform(weigh, areas=areas)
         .transform(draw_tenure, margins=margins, seed=seed)
         .withColumns({"base_month": F.lit(month.date), "is_provisional": F.lit(is_provisional)})
         .select(*silver.HOUSEHOLD.column_names)
     )
-    member = people.transform(assignments).withColumn("base_month", F.lit(month.date)).select(*gold.HOUSEHOLD_MEMBER.column_names)
-    return Householding(people=people, formed=formed, household=household, member=member, output_area=areas, model=model)
+
+    def with_ids(frame: DataFrame, table: Table) -> DataFrame:
+        return frame.transform(identity.give_ids).withColumn("base_month", F.lit(month.date)).select(*table.column_names)
+
+    return Householding(
+        people=people,
+        formed=formed,
+        links=identity.links,
+        household=household,
+        member=people.transform(assignments).transform(with_ids, gold.HOUSEHOLD_MEMBER),
+        register=people.transform(register_members).transform(with_ids, silver.HOUSEHOLD_REGISTER),
+        lineage=identity.lineage,
+        output_area=areas,
+        model=model,
+    )

@@ -26,7 +26,7 @@ from living_finance.config import Settings
 from living_finance.contracts import bronze, gold, silver
 from living_finance.contracts.core import Table
 from living_finance.errors import ContractViolation
-from living_finance.households.form import householding
+from living_finance.households import PreviousMonth, householding
 from living_finance.income.first_version import estimate_income
 from living_finance.months import Month
 from living_finance.places.placing import place_persons, summarise_addresses
@@ -194,7 +194,7 @@ def place(run: MonthRun) -> None:
 
 
 def form_households(run: MonthRun) -> None:
-    """Persons → households with weights."""
+    """Persons → households with weights, ids that last over months, and their lineage."""
     formed = householding(
         persons=run.read(silver.PLACED_PERSON),
         register=run.read(silver.REGISTER_PERSON),
@@ -205,10 +205,13 @@ def form_households(run: MonthRun) -> None:
         rows=run.rows(silver.PLACED_PERSON) + run.rows(silver.REGISTER_PERSON),
         seed=run.settings.seed,
         is_provisional=run.is_provisional,
+        previous=_previous_month(run),
     )
-    shared = [frame.persist(StorageLevel.DISK_ONLY) for frame in (formed.people, formed.formed)]
+    shared = [frame.persist(StorageLevel.DISK_ONLY) for frame in formed.shared]
     run.commit(gold.HOUSEHOLD_MEMBER, formed.member)
     run.commit(silver.HOUSEHOLD, formed.household)
+    run.commit(silver.HOUSEHOLD_REGISTER, formed.register)
+    run.commit(gold.HOUSEHOLD_LINEAGE, formed.lineage)
     run.commit(silver.OUTPUT_AREA, formed.output_area)
     for frame in shared:
         frame.unpersist()
@@ -264,6 +267,28 @@ def _register_counts_at_census(run: MonthRun) -> DataFrame | None:
     if census_month >= run.month or run.ledger.find(census_month, "households") is None:
         return None
     return run.warehouse.read(silver.OUTPUT_AREA, base_month=census_month.date)
+
+
+def _previous_made(run: MonthRun) -> tuple[Month, StepRecord] | None:
+    """The newest month before whose households, ids included, have been made; months that were never made are passed over."""
+    for month in reversed(run.ledger.months()):
+        record = run.ledger.find(month, "households") if month < run.month else None
+        if record and any(commit.table == silver.HOUSEHOLD_REGISTER.qualified_name for commit in record.commits):
+            return month, record
+    return None
+
+
+def _previous_month(run: MonthRun) -> PreviousMonth | None:
+    """Households, members and register households of the newest made month before."""
+    made = _previous_made(run)
+    if made is None:
+        return None
+    month, _ = made
+    households, members, register = (
+        run.warehouse.read(table, base_month=month.date)
+        for table in (silver.HOUSEHOLD, gold.HOUSEHOLD_MEMBER, silver.HOUSEHOLD_REGISTER)
+    )
+    return PreviousMonth(month, households=households, members=members, register=register)
 
 
 def _benchmark_rse(run: MonthRun) -> float | None:
@@ -340,6 +365,8 @@ def fingerprints(run: MonthRun) -> dict[str, str]:
             census = run.deliveries["census"].month
             earlier = run.ledger.find(census, "households") if census < run.month else None
             parts["census_register"] = earlier.fingerprint if earlier else None
+            made = _previous_made(run)
+            parts["ids_from"] = [str(made[0]), made[1].fingerprint] if made else None
         previous = result[step.name] = _hash(parts)
     return result
 
