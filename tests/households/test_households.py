@@ -122,7 +122,7 @@ def every_rule() -> City:
     city.registered("R1", "A1", "U1", "head M 41", "spouse F 38", "child F 9")
     city.bureau("Pman", "A1", "U1", "M", 40, labour_income_krw_year=1000.4, mortgage_balance_krw=5.0)
     city.bureau("Pwife", "A1", None, "F", 35, labour_income_krw_year=2000.6, business_income_krw_year=-500.0)
-    # A1/U2: somebody's old address in a unit whose people are known.
+    # A1/U2: an old address of two people, in a unit whose people are known.
     city.registered("R2", "A1", "U2", "head F 67")
     city.bureau("Pwidow", "A1", "U2", "F", 65).bureau("Pold1", "A1", "U2", "M", 20).bureau("Pold2", "A1", "U2", "M", 25)
     # A2/U1: nobody of the register household is in the bureau, and two others are: new people together.
@@ -177,15 +177,12 @@ Formed = tuple[dict[str, Row], dict[str, Row], list[Row]]
         ({"Pman"}, "register_unit"),
         ({"Pwife"}, "register_address"),
         ({"Pwidow"}, "register_unit"),
-        ({"Pold1"}, "alone"),
-        ({"Pold2"}, "alone"),
         ({"Pnew1", "Pnew2"}, "shared_unit"),
         ({"Palone1"}, "alone"),
         ({"Palone2"}, "alone"),
         ({"Pfather"}, "register_unit"),
         ({"Pson"}, "register_unit"),
-        ({"Pm1", "Pm2", "Pm4"}, "register_address"),
-        ({"Pm3"}, "alone"),
+        ({"Pm4"}, "register_address"),
         ({"Punit"}, "register_address"),
         ({"Pshop"}, "register_address"),
         ({"Pnowhere"}, "alone"),
@@ -201,10 +198,13 @@ def test_who_lives_with_whom(formed: Formed) -> None:
     home = {person: row["household_id"] for person, row in members.items()}
     assert home["Pman"] == home["Pwife"]
     assert home["Pnew1"] == home["Pnew2"]
-    assert len({home[p] for p in ("Pman", "Pwidow", "Pold1", "Pold2", "Palone1", "Palone2", "Pfather", "Pson")}) == 8
-    assert home["Pm1"] != home["Pm2"]
-    assert home["Pm4"] in (home["Pm1"], home["Pm2"])
+    assert home["Pfather"] == home["Pson"], "one unit is one household, though registered apart"
+    assert len({home[p] for p in ("Pman", "Pwidow", "Pold1", "Palone1", "Palone2", "Pfather")}) == 6
+    assert len({home[p] for p in ("Pm1", "Pm2", "Pm3")}) == 3, "no two men of one band in a couple's or a single's household"
+    men = [members[p]["assignment_evidence"] for p in ("Pm1", "Pm2", "Pm3")]
+    assert sorted(men) == ["alone", "register_address", "register_address"], "one more than the register has"
     assert len(members) == 18
+    assert all(0 < row["assignment_probability"] <= 1 for row in members.values())
 
 
 @dataclass
@@ -224,10 +224,9 @@ class Expected:
     [
         ("Pman", Expected("register", "two_generation", 3, "M", 40, children=1, bureau=2)),
         ("Pwidow", Expected("register", "one_person", 1, "F", 60, elderly=1)),
-        ("Pold1", Expected("bureau", "one_person", 1, "M", 20)),
         ("Pnew1", Expected("bureau", "one_generation", 2, "M", 30, bureau=2)),
-        ("Pfather", Expected("register", "one_generation", 2, "M", 60)),
-        ("Pson", Expected("register", "one_person", 1, "M", 30)),
+        ("Pfather", Expected("register", "two_generation", 3, "M", 60, bureau=2)),
+        ("Palone1", Expected("bureau", "one_person", 1, "M", 50)),
         ("Pnowhere", Expected("bureau", "one_person", 1, "F", 10)),
         ("Pshop", Expected("register", "one_person", 1, "M", 80, elderly=1)),
     ],
@@ -344,7 +343,7 @@ def test_persons_without_a_household_flag_stay_out(spark: SparkSession) -> None:
 
 
 def test_random_cities_lose_nobody(spark: SparkSession) -> None:
-    """Against an independent count: everybody once, as many matches as each cell allows, register households intact."""
+    """Against an independent count: everybody once, no more matches than each cell allows, units intact."""
     import random
 
     draw = random.Random(3)
@@ -368,15 +367,14 @@ def test_random_cities_lose_nobody(spark: SparkSession) -> None:
     assert len({row["household_id"] for row in households}) == len(households)
     assert sum(row["bureau_members"] for row in households) == len(members)
     assert sum(row["register_members"] for row in households) == len(city.register)
-    assert sum(row["household_source"] == "register" for row in households) == len(
-        {row["register_household_id"] for row in city.register}
-    )
+    dwellings = {(row["address_id"], row["unit_id"] or row["register_household_id"]) for row in city.register}
+    assert sum(row["household_source"] == "register" for row in households) == len(dwellings)
     matched = sum(row["assignment_evidence"].startswith("register") for row in members)
-    assert matched == expected_matches(city)
+    assert matched <= most_matches(city)
     assert sum(row["household_size"] for row in households) == len(city.register) + len(members) - matched
 
 
-def expected_matches(city: City) -> int:
+def most_matches(city: City) -> int:
     from collections import Counter
 
     def cell(address: str, unit: str | None, sex: str, band: int) -> tuple[str, str, str, int]:
