@@ -66,7 +66,10 @@ _INEXACTNESS = 0.1
 _SUFFICIENT_RISE = 1e-4
 """Armijo's constant: the share of the predicted rise that a Newton step must bring."""
 
-_HALVINGS = 25
+_SHORTENINGS = (0.5,) * 5 + (0.1,) * 15
+"""Of a step that does not bring it. Where all weights of a target are at a bound only the penalty curves, so that a step can
+be 1e8 too long."""
+
 _WIDTH_STEP = 8
 """Areas whose numbers of targets round up to the same multiple are solved together, the smaller ones with empty columns."""
 
@@ -434,21 +437,21 @@ class _Solver:
         return objective
 
     def _newton(self) -> None:
-        """One step in all open areas, halved until the objective rises enough."""
+        """One step in all open areas, shortened until the objective rises enough."""
         chosen = np.flatnonzero(self.is_open)
         gradient, before, origin = self._gradient()[chosen], self._objective()[chosen], self.multiplier
         direction = np.linalg.solve(self._curvature(chosen), gradient[:, :, None])[:, :, 0]
         predicted = (gradient * direction).sum(axis=1)
         slack = 1e-12 * (1.0 + np.abs(before))
         length = np.ones(chosen.size)
-        for _ in range(_HALVINGS):
+        for shortening in _SHORTENINGS:
             trial = origin.copy()
             trial[chosen] += length[:, None] * direction
             self._at(trial)
             is_enough = self._objective()[chosen] >= before + _SUFFICIENT_RISE * length * predicted - slack
             if is_enough.all():
                 return
-            length = np.where(is_enough, length, length / 2.0)
+            length = np.where(is_enough, length, length * shortening)
 
     def _curvature(self, chosen: Integers) -> Floats:
         """Σ_i d_i g'_i x_i x_i' + 1 / r, and 1 for a target that is inside its interval."""
