@@ -274,7 +274,7 @@ class _Layout:
         order = in_scope[np.lexsort((content[in_scope], base[in_scope], problem.unit_area[in_scope]))]
         count = np.bincount(unit, minlength=base.size)
         start = np.cumsum(count) - count
-        taken = _ranges(start[order], count[order])
+        taken = ranges(start[order], count[order])
         entries = (np.repeat(np.arange(order.size), count[order]), target[taken], value[taken])
         return cls(problem, order=order, base=base[order], entries=entries)
 
@@ -295,8 +295,8 @@ class _Layout:
             same = np.flatnonzero(padded == width)
             for at in range(0, same.size, _BATCH):
                 chosen = same[at : at + _BATCH]
-                rows = _ranges(first_unit[chosen], self.units[chosen])
-                taken = _ranges(first_entry[rows], entries[rows])
+                rows = ranges(first_unit[chosen], self.units[chosen])
+                taken = ranges(first_entry[rows], entries[rows])
                 unit = np.repeat(np.arange(rows.size), entries[rows])
                 is_kept = column[self.target[taken]] >= 0
                 taken, unit = taken[is_kept], unit[is_kept]
@@ -478,7 +478,7 @@ def _pairs(batch: _Batch, place: Integers, columns: int) -> tuple[Integers, Floa
     start = np.cumsum(count) - count
     position = np.arange(batch.unit.size) - start[batch.unit]
     first = np.repeat(np.arange(batch.unit.size), position + 1)
-    second = _ranges(start[batch.unit], position + 1)
+    second = ranges(start[batch.unit], position + 1)
     return batch.unit[first], batch.value[first] * batch.value[second], place[first] * columns + batch.column[second]
 
 
@@ -522,12 +522,12 @@ def _mix(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return bits ^ (bits >> np.uint64(31))
 
 
-def _ranges(start: Integers, count: Integers) -> Integers:
+def ranges(start: Integers, count: Integers) -> Integers:
     """start, start + 1, … of each, one after the other.
 
-    >>> _ranges(np.array([5, 0]), np.array([2, 3])).tolist()
+    >>> ranges(np.array([5, 0]), np.array([2, 3])).tolist()
     [5, 6, 0, 1, 2]
     """
     before = np.cumsum(count) - count
-    ranges: Integers = np.arange(int(count.sum())) + np.repeat(start - before, count)
-    return ranges
+    found: Integers = np.arange(int(count.sum())) + np.repeat(start - before, count)
+    return found
