@@ -356,6 +356,15 @@ def test_masked_count_moves_only_as_far_as_it_must() -> None:
     assert found.is_relaxed.tolist() == [False, False, True]
 
 
+def test_inside_of_an_interval_has_a_price() -> None:
+    # Two households to 3; one of them is in a masked count, whose total of 1 costs (2 - 1) as much again, or next to nothing.
+    problem = one_area([1.0, 1.0], [[1, 1], [0, 1]], [(3, 3), (1, 4)])
+    assert solved(problem).weight == pytest.approx([5 / 3, 4 / 3], abs=1e-6)
+    assert calibrate_areas(problem, distance=WITHIN, interval_price=1e-4).weight == pytest.approx([1.5, 1.5], abs=1e-4)
+    with pytest.raises(ConfigurationError):
+        calibrate_areas(problem, distance=WITHIN, interval_price=0.0)
+
+
 def test_contradiction_goes_to_the_lower_priority() -> None:
     # 10 households, but sizes that add up to 14: sizes give way by 2 each, the total by some millionths.
     base, columns = [1.0] * 8, [[1] * 8, [1] * 4 + [0] * 4, [0] * 4 + [1] * 4]

@@ -60,6 +60,7 @@ def calibrate(
     contributions: Sequence[Column],
     distance: Distance = DEFAULT_DISTANCE,
     group: Column | None = None,
+    interval_price: float = 1.0,
     tolerance: float = 1e-7,
     max_rounds: int = 120,
 ) -> Calibrated:
@@ -87,6 +88,7 @@ def calibrate(
         distance: kind of distance from the base weight, and bounds of weight / base weight.
         group: expression over the area's column whose values spread areas over tasks, for instance the
             district's code; by default 64 groups by hash.
+        interval_price: what it costs a total to leave its base total inside an interval (see `calibration`).
         tolerance: largest movement at which an area counts as converged, relative to its mean base weight.
         max_rounds: Newton steps an area may take.
 
@@ -129,7 +131,7 @@ def calibrate(
             T.StructField("avoidable", T.DoubleType()),
         ]
     )
-    solve = partial(_solve_group, distance=distance, tolerance=tolerance, max_rounds=max_rounds)
+    solve = partial(_solve_group, distance=distance, interval_price=interval_price, tolerance=tolerance, max_rounds=max_rounds)
     solved = slim_units.groupBy("_group").cogroup(slim_margins.groupBy("_group")).applyInArrow(lambda u, m: solve(u, m), schema)
     weights = solved.select(F.inline("_weights")).withColumnRenamed("_unit", unit)
     return Calibrated(
@@ -205,13 +207,17 @@ def with_zero_targets(
     return margins.select(*zeros.columns).unionByName(zeros)
 
 
-def _solve_group(units: pa.Table, margins: pa.Table, *, distance: Distance, tolerance: float, max_rounds: int) -> pa.Table:
+def _solve_group(
+    units: pa.Table, margins: pa.Table, *, distance: Distance, interval_price: float, tolerance: float, max_rounds: int
+) -> pa.Table:
     """One row per area of the group."""
     margins = margins.sort_by([(name, "ascending") for name in ("_area", "margin", "category", "lower", "upper", "priority")])
     areas = grouped.encode(_together(units["_area"], margins["_area"]), is_missing_a_label=True)
     unit_area, target_area = areas.codes[: units.num_rows], areas.codes[units.num_rows :]
     problem = _problem(units, margins, unit_area=unit_area, target_area=target_area, areas=len(areas.labels))
-    solution = calibrate_areas(problem, distance=distance, tolerance=tolerance, max_rounds=max_rounds)
+    solution = calibrate_areas(
+        problem, distance=distance, interval_price=interval_price, tolerance=tolerance, max_rounds=max_rounds
+    )
     return _rows(units, margins, problem=problem, solution=solution, labels=areas.labels)
 
 

@@ -13,8 +13,9 @@ are unique, the gaps are zero wherever the targets can be met, and collinear tar
 One algorithm does both: the method of multipliers, which on contradicting constraints converges to the nearest
 consistent ones (Chiche & Gilbert). Its inner problems are solved by Newton's method on the multipliers, one
 system of targets x targets per area and step. A target with an interval has a total of its own inside it,
-treated as one more unit with a linear distance: it leaves its base total (or the nearest end) at the price of
-one unit of mean weight. That makes the problem smooth; the interval is kept as strictly as an equality.
+treated as one more unit with a linear distance: it leaves its base total (or the nearest end) at a price, by
+default that of one unit of mean weight. A base total is evidence about a masked count, and the problem becomes
+smooth; the interval is kept as strictly as an equality.
 
 Nothing depends on the order of units or on which areas are solved together: units are ordered by base weight
 and content, areas are batched with others of the same number of targets, sums run in that order.
@@ -185,19 +186,28 @@ class Solution:
     (in squared mean weights, over targets that some unit contributes to). Proved by duality, not guessed."""
 
 
-def calibrate_areas(problem: Problem, *, distance: Distance, tolerance: float = 1e-7, max_rounds: int = 120) -> Solution:
+def calibrate_areas(
+    problem: Problem, *, distance: Distance, interval_price: float = 1.0, tolerance: float = 1e-7, max_rounds: int = 120
+) -> Solution:
     """Calibrate every area.
 
     Args:
         problem: units, targets, contributions.
         distance: kind and bounds of w / d.
+        interval_price: what it costs a total to leave its base total inside an interval, as a multiple of what it
+            costs a unit of mean weight. Towards 0 the inside is free, and the problem harder (0.1: twice the time).
         tolerance: largest movement of a weight, and largest error of a total, relative to the area's mean base weight,
             at which an area counts as converged.
         max_rounds: Newton steps; the bounds hold after any number of them.
 
     Returns:
         Weights in the order of the units, gaps in the order of the targets. Never fails on data.
+
+    Raises:
+        ConfigurationError: the price is not positive.
     """
+    if not interval_price > 0.0:
+        raise ConfigurationError("The price inside an interval is not positive.", remedy="1, or less for freer intervals")
     layout = _Layout.of(problem)
     weight = layout.base.copy()
     rounds = np.zeros(problem.areas, dtype=np.int64)
@@ -205,7 +215,7 @@ def calibrate_areas(problem: Problem, *, distance: Distance, tolerance: float = 
     avoidable = np.zeros(problem.areas)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for areas, batch in layout.batches():
-            solver = _Solver(batch, distance=distance, tolerance=tolerance)
+            solver = _Solver(batch, distance=distance, price=interval_price, tolerance=tolerance)
             solver.run(max_rounds)
             weight[batch.rows] = solver.ratio * layout.base[batch.rows]
             rounds[areas], is_converged[areas], avoidable[areas] = solver.rounds, ~solver.is_open, solver.avoidable()
@@ -347,13 +357,13 @@ class _Solver:
     Of an area: multipliers λ of the targets, λ' those before the inner problem, step r = step x penalty.
     An inner problem is the maximum over λ of
 
-        Σ_j [λ_j t_j + (t_j - s_j)² / 2 - (λ_j - λ'_j)² / (2 r_j)] - Σ_i d_i conjugate(Σ_j x_ij λ_j),
+        Σ_j [λ_j t_j + price (t_j - s_j)² / 2 - (λ_j - λ'_j)² / (2 r_j)] - Σ_i d_i conjugate(Σ_j x_ij λ_j),
 
-    t_j = s_j - λ_j cut to the target's limits, s_j the base total cut to them: smooth and strictly concave. Its
+    t_j = s_j - λ_j / price cut to the target's limits, s_j the base total cut to them: smooth and strictly concave. Its
     gradient is t_j - Σ_i x_ij w_i - (λ_j - λ'_j) / r_j, and (λ_j - λ'_j) / r_j tends to the gap.
     """
 
-    def __init__(self, batch: _Batch, *, distance: Distance, tolerance: float) -> None:
+    def __init__(self, batch: _Batch, *, distance: Distance, price: float, tolerance: float) -> None:
         self.batch, self.distance, self.tolerance = batch, distance, tolerance
         self.areas, self.columns = batch.lower.shape
         self.place = batch.area[batch.unit] * self.columns + batch.column
@@ -364,6 +374,7 @@ class _Solver:
         self.before = np.zeros((self.areas, self.columns))
         self._at(np.zeros((self.areas, self.columns)))
         self.start = np.clip(self.total, batch.lower, batch.upper)
+        self.price = price
 
     def run(self, max_rounds: int) -> None:
         """Newton steps until every area has converged."""
@@ -425,14 +436,14 @@ class _Solver:
 
     def _goal(self) -> Floats:
         """t: where the totals should be."""
-        return np.clip(self.start - self.multiplier, self.batch.lower, self.batch.upper)
+        return np.clip(self.start - self.multiplier / self.price, self.batch.lower, self.batch.upper)
 
     def _gradient(self) -> Floats:
         return self._goal() - self.total - (self.multiplier - self.before) / self._reach()
 
     def _objective(self) -> Floats:
         goal, away = self._goal(), self.multiplier - self.before
-        by_target = self.multiplier * goal + (goal - self.start) ** 2 / 2.0 - away**2 / (2.0 * self._reach())
+        by_target = self.multiplier * goal + self.price * (goal - self.start) ** 2 / 2.0 - away**2 / (2.0 * self._reach())
         objective: Floats = by_target.sum(axis=1) - self.conjugate
         return objective
 
@@ -454,16 +465,16 @@ class _Solver:
             length = np.where(is_enough, length, length * shortening)
 
     def _curvature(self, chosen: Integers) -> Floats:
-        """Σ_i d_i g'_i x_i x_i' + 1 / r, and 1 for a target that is inside its interval."""
+        """Σ_i d_i g'_i x_i x_i' + 1 / r, and 1 / price for a target that is inside its interval."""
         batch, width = self.batch, self.columns
         curved = self.pair_value * (batch.base * self.slope)[self.pair_unit]
         lower_half = _sums(self.pair_place, curved, self.areas * width * width).reshape(self.areas, width, width)[chosen]
         matrix = lower_half + lower_half.transpose(0, 2, 1)
-        goal = self.start - self.multiplier
+        goal = self.start - self.multiplier / self.price
         is_inside = (goal > batch.lower) & (goal < batch.upper)
         diagonal = np.arange(width)
         matrix[:, diagonal, diagonal] *= 0.5
-        matrix[:, diagonal, diagonal] += (1.0 / self._reach() + is_inside)[chosen]
+        matrix[:, diagonal, diagonal] += (1.0 / self._reach() + is_inside / self.price)[chosen]
         return matrix
 
 
