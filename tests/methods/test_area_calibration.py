@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from living_finance.errors import ConfigurationError
-from living_finance.methods import Calibrated, Distance, calibrate, counts, in_category, quantity, with_zero_targets
+from living_finance.methods import Calibrated, Distance, calibrate, counts, in_category, in_each, quantity, with_zero_targets
 
 UNITS = """
     area | household | size | members     | base
@@ -44,11 +44,8 @@ def cells(text: str) -> list[list[str | None]]:
 
 @pytest.fixture(scope="module")
 def units(spark: SparkSession) -> DataFrame:
-    rows = [
-        (area, key, size, {who: (members or "").split().count(who) for who in (members or "").split()}, float(base or "nan"))
-        for area, key, size, members, base in cells(UNITS)
-    ]
-    return spark.createDataFrame(rows, "area string, household string, size string, members map<string,int>, base double")
+    rows = [(area, key, size, (members or "").split(), float(base or "nan")) for area, key, size, members, base in cells(UNITS)]
+    return spark.createDataFrame(rows, "area string, household string, size string, members array<string>, base double")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +64,8 @@ def calibrated(units: DataFrame, margins: DataFrame, **settings: object) -> Cali
         contributions=(
             quantity("households", F.lit(1)),
             in_category("size", F.col("size")),
-            counts("population", F.col("members")),
+            in_each("population", F.col("members")),
+            counts("children", F.lit(None).cast("map<string,int>")),
         ),
         **settings,  # type: ignore[arg-type]
     )

@@ -67,7 +67,7 @@ def calibrate(
     """Weights near the base weights that meet every area's margins, within bounds.
 
     A target that the bounds or other targets forbid gives way by as little as possible (least squares, a step of
-    priority worth a factor of ten, priority 0 worth a million); it is marked and the distance reported. Bounds: the
+    priority worth a factor of ten, priority 0 a million); it is marked and the distance reported. Bounds: the
     areas of one group in the memory of one Python worker (a district of Seoul: 170,000 households, some 200 MB).
 
     - Area with targets but no units: targets reported with `achieved` 0 and relaxed.
@@ -84,7 +84,7 @@ def calibrate(
         area: column of the area, in both frames.
         unit: key column of the units.
         base_weight: column of the units.
-        contributions: what a unit adds to which target; see `in_category`, `quantity`, `counts`.
+        contributions: what a unit adds to which target; see `in_category`, `in_each`, `quantity`, `counts`.
         distance: kind of distance from the base weight, and bounds of weight / base weight.
         group: expression over the area's column whose values spread areas over tasks, for instance the
             district's code; by default 64 groups by hash.
@@ -158,6 +158,11 @@ def in_category(margin: str, category: Column) -> Column:
     return F.array(_contribution(margin, category, F.lit(1.0)))
 
 
+def in_each(margin: str, categories: Column) -> Column:
+    """A unit counts once for each element of an array of categories, for instance a household once per member."""
+    return _list(F.transform(categories, lambda category: _contribution(margin, category, F.lit(1.0))))
+
+
 def quantity(margin: str, value: Column, *, category: str = "all") -> Column:
     """A unit adds this number to one category of this margin; nothing if it is missing."""
     return F.array(_contribution(margin, F.lit(category), value))
@@ -165,9 +170,11 @@ def quantity(margin: str, value: Column, *, category: str = "all") -> Column:
 
 def counts(margin: str, by_category: Column) -> Column:
     """A unit adds several numbers to this margin: a map of category to number; nothing if it is missing."""
-    entries = F.transform(F.map_entries(by_category), lambda entry: _contribution(margin, entry["key"], entry["value"]))
-    nothing = F.array().cast("array<struct<margin:string,category:string,value:double>>")
-    return F.coalesce(entries, nothing)
+    return _list(F.transform(F.map_entries(by_category), lambda entry: _contribution(margin, entry["key"], entry["value"])))
+
+
+def _list(contributions: Column) -> Column:
+    return F.coalesce(contributions, F.array().cast("array<struct<margin:string,category:string,value:double>>"))
 
 
 def _contribution(margin: str, category: Column, value: Column) -> Column:

@@ -183,7 +183,7 @@ class Solution:
     """Of each area: weights and gaps no longer moved by more than the tolerance."""
     avoidable: Floats
     """Of each area: by how much Σ penalty (gap / size)² / 2 could at most be smaller with other weights within the bounds
-    (in squared mean weights, over targets that some unit contributes to). Proved by duality, not guessed."""
+    (in squared mean weights, over targets that some unit contributes to). Proved by duality, to some 1e-8 of that sum."""
 
 
 def calibrate_areas(
