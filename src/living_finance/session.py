@@ -14,6 +14,8 @@ from living_finance.config import SparkSettings
 JARS_DIRECTORY = Path(sys.prefix) / "share" / "living-finance" / "jars"
 """Where `make setup` puts the Delta jars, verified by checksum; absent, Spark resolves `packages` itself."""
 
+_BROADCAST_BY_FILE_SIZE_MB = 10
+
 _QUIET_LOG = """\
 rootLogger.level = error
 rootLogger.appenderRef.stderr.ref = stderr
@@ -48,6 +50,7 @@ def build_session(settings: SparkSettings, *, name: str = "living-finance") -> S
 
 
 def _common(settings: SparkSettings) -> dict[str, str]:
+    limit = settings.broadcast_limit_mb
     return {
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -58,7 +61,9 @@ def _common(settings: SparkSettings) -> dict[str, str]:
         # The rules of a delivered row are one expression of hundreds of terms; inferring filters from it takes the planner
         # minutes (Spark's constraint propagation is exponential there) and finds nothing that these queries need.
         "spark.sql.constraintPropagation.enabled": "false",
-        "spark.sql.autoBroadcastJoinThreshold": f"{settings.broadcast_limit_mb}m" if settings.broadcast_limit_mb >= 0 else "-1",
+        # Sizes of files mislead (zstd: a tenth of the rows in memory): beyond a little, sizes seen while running decide.
+        "spark.sql.autoBroadcastJoinThreshold": f"{min(limit, _BROADCAST_BY_FILE_SIZE_MB)}m" if limit >= 0 else "-1",
+        "spark.sql.adaptive.autoBroadcastJoinThreshold": f"{limit}m" if limit >= 0 else "-1",
         "spark.sql.session.timeZone": "Asia/Seoul",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",

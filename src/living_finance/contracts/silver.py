@@ -485,8 +485,42 @@ OUTPUT_AREA = Table(
                 ("target_households", Kind.DECIMAL, "목표 가구", "households the weights add up to"),
                 ("formed_households", Kind.COUNT, "구성 가구", "private households formed, unweighted"),
                 ("weighted_households", Kind.DECIMAL, "가중 가구", "sum of weights"),
+                ("targets", Kind.COUNT, "보정 기준 수", "margins and categories to be met"),
+                ("relaxed_targets", Kind.COUNT, "완화된 기준 수", "of these, not met exactly"),
+                ("largest_gap", Kind.DECIMAL, "최대 차이", "largest distance from a target, households or persons"),
             )
         ),
+        Column(
+            name="is_converged", kind=Kind.FLAG, label_ko="수렴 여부", label_en="whether calibration converged", is_required=True
+        ),
+    ),
+)
+
+CALIBRATION_TARGET = Table(
+    layer=Layer.SILVER,
+    name="calibration_target",
+    label_ko="가중치 보정 기준",
+    label_en="targets of the weights",
+    grain="month × output area × margin × category",
+    key=("base_month", "output_area_id", "margin", "category"),
+    partition_by=("base_month",),
+    columns=(
+        BASE_MONTH,
+        d.OUTPUT_AREA_ID,
+        *(
+            Column(name=name, kind=Kind.TEXT, label_ko=ko, label_en=en, is_required=True)
+            for name, ko, en in (("margin", "주변합", "margin"), ("category", "범주", "category"))
+        ),
+        *(
+            Column(name=name, kind=Kind.DECIMAL, label_ko=ko, label_en=en, is_required=True)
+            for name, ko, en in (
+                ("lower", "하한", "least total"),
+                ("upper", "상한", "largest total"),
+                ("achieved", "달성값", "total of the weights"),
+                ("gap", "차이", "achieved, less the nearest limit"),
+            )
+        ),
+        Column(name="is_relaxed", kind=Kind.FLAG, label_ko="완화 여부", label_en="whether it gave way", is_required=True),
     ),
 )
 
@@ -506,4 +540,5 @@ SILVER_TABLES: tuple[Table, ...] = (
     HOUSEHOLD,
     HOUSEHOLD_REGISTER,
     OUTPUT_AREA,
+    CALIBRATION_TARGET,
 )

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from living_finance.contracts import codes
 from living_finance.households.matching import household_id
+from living_finance.households.weights import member_cell
 from living_finance.methods.joins import join_to_one
 
 GENERATION_GAP_YEARS = 20
@@ -51,7 +52,8 @@ def form_households(people: DataFrame, *, buildings: DataFrame) -> DataFrame:
         buildings: silver.BUILDING of the month.
 
     Returns:
-        One row per household: silver.HOUSEHOLD without base_month, tenure, weight and is_provisional. An address
+        One row per household: silver.HOUSEHOLD without base_month, tenure, weight and is_provisional, and
+        `member_cells` (sex and band of every member, in any order). An address
         that the buildings list lacks has no output area and no dwelling type; its dong is what its people's rows say.
     """
     homes = buildings.select(
@@ -85,6 +87,7 @@ def form_households(people: DataFrame, *, buildings: DataFrame) -> DataFrame:
         "adults",
         "children",
         "elderly",
+        "member_cells",
         (is_non_residential | is_crowd).alias("is_group_quarters"),
         *_BUREAU_SUMS,
     )
@@ -118,6 +121,7 @@ def _count_members(people: DataFrame) -> DataFrame:
         members(age >= _ADULT_AGE).alias("adults"),
         members(age < _ADULT_AGE).alias("children"),
         members(age >= _ELDERLY_AGE).alias("elderly"),
+        F.collect_list(F.when(is_member, member_cell(sex, age))).alias("member_cells"),
         members(sex == "M").alias("_men"),
         members(relation.isin("head", "spouse")).alias("_heads_and_spouses"),
         members(relation == "spouse").alias("_spouses"),

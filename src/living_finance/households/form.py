@@ -15,7 +15,7 @@ from living_finance.households.identity import PreviousMonth, identify, register
 from living_finance.households.matching import assignments, fit_model, match_to_register
 from living_finance.households.model import AssignmentModel
 from living_finance.households.tenure import draw_tenure
-from living_finance.households.weights import output_areas, weigh
+from living_finance.households.weights import output_areas, weigh, with_account
 from living_finance.months import Month
 
 
@@ -23,8 +23,8 @@ from living_finance.months import Month
 class Householding:
     """Lazy tables of one month.
 
-    `people` feeds all tables, `formed` all but `member`, `links` the ids in them. Whoever writes the tables persists
-    `shared` (on disk) first: unpersisted, the matching is repeated for every table.
+    `people` feeds all tables, `formed` all but `member`, `links` the ids in them, `solved` the weights. Whoever writes
+    the tables persists `shared` (on disk) first: unpersisted, the matching is repeated for every table.
     """
 
     people: DataFrame
@@ -33,6 +33,8 @@ class Householding:
     """One row per household, without tenure and weight (`form_households`); its household_id is the hash of its key."""
     links: DataFrame | None
     """One row per household and previous household (`link_households`); None without a previous month."""
+    solved: DataFrame
+    """One row per output area: weights and targets (`methods.Calibrated.solved`)."""
     household: DataFrame
     """silver.HOUSEHOLD."""
     member: DataFrame
@@ -43,13 +45,16 @@ class Householding:
     """gold.HOUSEHOLD_LINEAGE."""
     output_area: DataFrame
     """silver.OUTPUT_AREA."""
+    calibration: DataFrame
+    """silver.CALIBRATION_TARGET."""
     model: AssignmentModel
     """What the assignments rest on."""
 
     @property
     def shared(self) -> tuple[DataFrame, ...]:
         """What several tables are made of."""
-        return (self.people, self.formed) if self.links is None else (self.people, self.formed, self.links)
+        links = () if self.links is None else (self.links,)
+        return (self.people, self.formed, *links, self.solved)
 
 
 def householding(
@@ -89,12 +94,10 @@ def householding(
     formed = form_households(people, buildings=buildings)
     areas = output_areas(formed, margins=margins, census_register_counts=census_register_counts, month=month)
     identity = identify(people=people, formed=formed, month=month, previous=previous)
-    household = (
-        formed.transform(identity.give_ids)
-        .transform(weigh, areas=areas)
-        .transform(draw_tenure, margins=margins, seed=seed)
-        .withColumns({"base_month": F.lit(month.date), "is_provisional": F.lit(is_provisional)})
-        .select(*silver.HOUSEHOLD.column_names)
+    with_tenure = formed.transform(identity.give_ids).transform(draw_tenure, margins=margins, seed=seed)
+    calibrated = weigh(with_tenure, areas=areas, margins=margins)
+    household = calibrated.units.withColumns({"base_month": F.lit(month.date), "is_provisional": F.lit(is_provisional)}).select(
+        *silver.HOUSEHOLD.column_names
     )
 
     def with_ids(frame: DataFrame, table: Table) -> DataFrame:
@@ -108,6 +111,10 @@ def householding(
         member=people.transform(assignments).transform(with_ids, gold.HOUSEHOLD_MEMBER),
         register=people.transform(register_members).transform(with_ids, silver.HOUSEHOLD_REGISTER),
         lineage=identity.lineage,
-        output_area=areas,
+        solved=calibrated.solved,
+        output_area=with_account(areas, calibrated),
+        calibration=calibrated.margins.withColumn("base_month", F.lit(month.date)).select(
+            *silver.CALIBRATION_TARGET.column_names
+        ),
         model=model,
     )

@@ -52,6 +52,9 @@ _MOST_PER_GROUP = 12_000
 _ROUNDS = 100
 _TOLERANCE = 1e-6
 _GAPS = 8
+_PAIR_SMOOTHING = 0.5
+_PAIR_SHARE_UNSEEN = (0.25, 0.75)
+"""Where too few extras meet to estimate it: a unit is one household by definition, a house is not."""
 PAIR_CLASSES = 2 * _GAPS * 3
 
 
@@ -352,19 +355,19 @@ def pair_class(left: Integers, right: Integers) -> Integers:
 
 def _fit_pairs(layout: Layout, *, together: Integers, extras: Integers) -> tuple[list[float], list[float], list[float]]:
     sex_age = layout.block.sex_age
-    g_k = np.bincount(pair_class(sex_age[together[:, 0]], sex_age[together[:, 1]]), minlength=PAIR_CLASSES) + 0.05
+    g_k = np.bincount(pair_class(sex_age[together[:, 0]], sex_age[together[:, 1]]), minlength=PAIR_CLASSES) + _PAIR_SMOOTHING
     g_k = g_k / g_k.sum()
     # Pairs of different addresses: extras next to one another in the order of their keys.
     shuffled = extras[np.argsort(layout.block.key[extras], kind="stable")]
     apart = pair_class(sex_age[shuffled[:-1]], sex_age[shuffled[1:]]) if len(shuffled) > 1 else np.zeros(0, np.int64)
-    f_k = np.bincount(apart, minlength=PAIR_CLASSES) + 0.05
+    f_k = np.bincount(apart, minlength=PAIR_CLASSES) + _PAIR_SMOOTHING
     f_k = f_k / f_k.sum()
     shares = []
     for has_unit in (False, True):
         rows = extras[(layout.block.unit[extras] != 0) == has_unit]
         pairs = _pairs_of(layout.unit[rows], rows)
         observed = np.bincount(pair_class(sex_age[pairs[:, 0]], sex_age[pairs[:, 1]]), minlength=PAIR_CLASSES)
-        share = 0.5
+        share = _PAIR_SHARE_UNSEEN[int(has_unit)]
         for _ in range(_ROUNDS if len(pairs) >= _FEWEST else 0):
             together_k = share * g_k / (share * g_k + (1 - share) * f_k)
             share = float(np.clip((observed * together_k).sum() / observed.sum(), 0.01, 0.99))

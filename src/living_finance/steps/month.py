@@ -213,6 +213,7 @@ def form_households(run: MonthRun) -> None:
     run.commit(silver.HOUSEHOLD_REGISTER, formed.register)
     run.commit(gold.HOUSEHOLD_LINEAGE, formed.lineage)
     run.commit(silver.OUTPUT_AREA, formed.output_area)
+    run.commit(silver.CALIBRATION_TARGET, formed.calibration)
     for frame in shared:
         frame.unpersist()
 
