@@ -1,9 +1,10 @@
 """Householding: persons at addresses become households with weights (silver.household, gold.household_member).
 
-`form.householding` is the entry; `matching.match_to_register` is the seam where a better method plugs in; `identity`
-keeps a household's id over months and writes its lineage (gold.household_lineage).
-Non-goals of this version: joint likelihood of a whole address, draws of assignments, calibration to more than the
-number of households.
+`form.householding` is the entry. `evidence` puts both sources side by side; `model` is fitted on a sample of addresses,
+`assignment` solves blocks of addresses (arrays numbered by `layout`), `matching` carries both to Spark; `composition` says
+what the households are, `tenure` what nothing shows; `weights` calibrates them to the census; `identity` keeps a
+household's id over months and writes its lineage (gold.household_lineage).
+Non-goals of this version: assignments drawn for statistics, the month before as evidence of who lives where.
 """
 
 from living_finance.households.form import Householding, householding

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from living_finance.households.layout import EXTRA, GROUPS, Flags, Floats, Integers, Layout, group_of, numbered, size_of
 
@@ -49,7 +50,7 @@ CELLS = 34
 """Values of sex and band: twice 0 … 80 in steps of five, plus one."""
 _FEWEST = 60
 _MOST_PER_GROUP = 12_000
-_ROUNDS = 100
+_ROUNDS = 500
 _TOLERANCE = 1e-6
 _GAPS = 8
 _PAIR_SMOOTHING = 0.5
@@ -182,7 +183,7 @@ def _fit_roles(columns: Floats, seen_class: Integers, sex_age: Integers, rows: F
     mean, scale = x.mean(axis=0), x.std(axis=0)
     scale[scale == 0] = 1.0
     design = np.hstack([(x - mean) / scale, is_band])
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1):  # small matrices: threads only wait for one another
         warnings.simplefilter("ignore")  # a round limit reached is a slightly weaker ratio, not a wrong one
         model = LogisticRegression(C=0.3, max_iter=150).fit(design, seen_class[chosen])
     coefficients = np.zeros((EXTRA + 1, design.shape[1]))

@@ -1,0 +1,274 @@
+"""The probability model of householding on cities drawn from the model itself: known parameters, known households."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from living_finance.households.assignment import Assignment, assign
+from living_finance.households.layout import Block, Layout, lay_out, sorted_block
+from living_finance.households.model import CELLS, FEATURES, AssignmentModel, cell_of, fit, pair_class
+
+SETTLED, PRESENT, ABSENT_PRESENT = 0.9, 0.88, 0.15
+EXTRA_RATE = 0.15
+UNIT_KNOWN = 0.92
+SPENDING_ICC = 0.4
+
+
+@dataclass(frozen=True)
+class Town:
+    """A drawn town: its block, and by sorted row the true household of bureau persons."""
+
+    block: Block
+    household: np.ndarray
+
+
+def draw_town(seed: int, *, blocks_of_flats: int = 60, houses: int = 400) -> Town:
+    """Flats with unit numbers, 20 to a building, and houses without, 6 households to each.
+
+    A third each: somebody alone, a couple, a couple with a grown child. Wives work less, children earn less, people of one
+    household spend alike. Extras come alone, or (one in four) as a couple.
+    """
+    random = np.random.default_rng(seed)
+    rows: list[tuple[int, int, int, bool, int, int]] = []
+    features: list[np.ndarray] = []
+    household: list[int] = []
+    keys = iter(random.permutation(10**6) + 10**6)
+
+    def bureau(address: int, unit: int, sex_age: int, role: int, level: float, home: int) -> None:
+        earns = random.random() < {0: 0.95, 1: 0.95, 3: 0.45, 4: 0.6}.get(role, 0.8)
+        income = earns * 3e7 * np.exp(random.normal({4: -0.5}.get(role, 0.0), 0.4))
+        noise = np.sqrt(SPENDING_ICC) * level + np.sqrt(1 - SPENDING_ICC) * random.normal()
+        spending = 1e6 * np.exp(0.2 * earns + 0.4 * noise)
+        values = dict.fromkeys(FEATURES, 0.0) | {"is_employee": float(earns), "labour_krw": income, "spending_krw": spending}
+        rows.append((address, unit, sex_age, True, int(next(keys)), -1))
+        features.append(np.array([values[name] for name in FEATURES]))
+        household.append(home)
+
+    for address in range(1, blocks_of_flats + houses + 1):
+        has_units = address <= blocks_of_flats
+        homes = 20 if has_units else 6
+        for number in range(homes):
+            home = address * 100 + number
+            unit = home + 10**7 if has_units else 0
+            kind = random.integers(3)
+            band = 5 * int(random.integers(5, 11))
+            man = random.random() < 0.5
+            members = [(band * 2 + (1 if kind or man else 0), 0, 1 if kind else 0)]
+            if kind:
+                members.append((max(band - 5 * int(random.integers(0, 2)), 15) * 2, 1, 3))
+            if kind == 2:
+                members.append((max(band - 25, 15) * 2 + int(random.integers(2)), 2, 4))
+            presence = PRESENT if random.random() < SETTLED else ABSENT_PRESENT
+            level = random.normal()
+            for sex_age, relation, role in members:
+                rows.append((address, unit, sex_age, False, home, relation))
+                features.append(np.zeros(len(FEATURES)))
+                household.append(home)
+                if random.random() < presence:
+                    bureau(address, unit if random.random() < UNIT_KNOWN else 0, sex_age, role, level, home)
+            if random.random() < EXTRA_RATE:
+                home = -home
+                level = random.normal()
+                man_band = 5 * int(random.integers(4, 12))
+                bureau(address, unit, man_band * 2 + 1, 0, level, home)
+                if random.random() < 0.25:
+                    bureau(address, unit, man_band * 2, 3, level, home)
+    columns = [np.array([row[i] for row in rows], np.int64) for i in (0, 1, 2, 4, 5)]
+    block = sorted_block(
+        address=columns[0],
+        unit=columns[1],
+        sex_age=columns[2],
+        is_bureau=np.array([row[3] for row in rows]),
+        key=columns[3],
+        relation=columns[4],
+        features=np.stack(features),
+    )
+    return Town(block, np.array(household)[block.position])
+
+
+@pytest.fixture(scope="module")
+def town() -> Town:
+    return draw_town(1)
+
+
+@pytest.fixture(scope="module")
+def model(town: Town) -> AssignmentModel:
+    return fit(lay_out(town.block))
+
+
+@pytest.fixture(scope="module")
+def solved(town: Town, model: AssignmentModel) -> tuple[Layout, Assignment]:
+    layout = lay_out(town.block)
+    return layout, assign(layout, model, seed=7)
+
+
+def test_parameters_are_recovered(model: AssignmentModel) -> None:
+    present = np.array(model.present)
+    assert model.settled == pytest.approx(SETTLED, abs=0.04)
+    # With a unit number, which UNIT_KNOWN of the records have.
+    seen = present[1][4:]
+    assert np.average(seen) == pytest.approx(PRESENT * UNIT_KNOWN, abs=0.05)
+    assert model.unit_known == pytest.approx(UNIT_KNOWN, abs=0.03)
+    assert model.spending_icc == pytest.approx(SPENDING_ICC, abs=0.08)
+    per_household = np.array(model.extra_rate)[0].sum()
+    assert per_household == pytest.approx(EXTRA_RATE * 1.25, rel=0.3)
+
+
+def test_the_mixture_reports_what_it_reached(model: AssignmentModel) -> None:
+    assert model.convergence.rounds > 1
+    assert model.convergence.reached == (model.convergence.largest_change < 1e-6)
+
+
+def test_a_model_survives_its_json(model: AssignmentModel) -> None:
+    assert AssignmentModel.from_json(json.loads(json.dumps(model.to_json()))) == model
+
+
+def labels(layout: Layout, result: Assignment) -> np.ndarray:
+    """Found household of the bureau rows, in the block's order."""
+    bureau = layout.block.is_bureau
+    return np.where(result.dwelling[bureau] >= 0, result.dwelling[bureau], -1 - result.extras[bureau])
+
+
+def pairs(*columns: np.ndarray) -> int:
+    _, counts = np.unique(np.stack(columns), axis=1, return_counts=True)
+    return int((counts * (counts - 1) // 2).sum())
+
+
+def f1(true: np.ndarray, found: np.ndarray) -> float:
+    return 2 * pairs(true, found) / (pairs(true) + pairs(found))
+
+
+def test_everybody_is_somewhere_once(town: Town, solved: tuple[Layout, Assignment]) -> None:
+    layout, result = solved
+    bureau = town.block.is_bureau
+    assert np.all((result.dwelling[bureau] >= 0) != (result.extras[bureau] >= 0))
+    assert np.all(result.extras[~bureau] == -1)
+    assert np.array_equal(result.dwelling[~bureau], layout.dwelling[~bureau])
+    assert np.all((result.probability >= 0) & (result.probability <= 1))
+    at_home = bureau & (result.dwelling >= 0)
+    address_of_dwelling = np.zeros(layout.dwellings, np.int64)
+    address_of_dwelling[layout.dwelling[~bureau]] = layout.address[~bureau]
+    assert np.array_equal(address_of_dwelling[result.dwelling[at_home]], layout.address[at_home])
+
+
+def test_no_dwelling_holds_more_of_a_cell_than_are_registered(town: Town, solved: tuple[Layout, Assignment]) -> None:
+    layout, result = solved
+    bureau = town.block.is_bureau
+    at_home, adults = bureau & (result.dwelling >= 0), ~bureau & (town.block.sex_age >= 0)
+    size = layout.dwellings * CELLS
+    found = np.bincount(result.dwelling[at_home] * CELLS + cell_of(town.block.sex_age[at_home]), minlength=size)
+    registered = np.bincount(layout.dwelling[adults] * CELLS + cell_of(town.block.sex_age[adults]), minlength=size)
+    assert np.all(found <= registered)
+    assert result.is_matched[bureau].sum() == result.is_matched[~bureau].sum()
+
+
+def test_better_than_first_fit(town: Town, solved: tuple[Layout, Assignment]) -> None:
+    """In houses without units, against the first register person of the cell for the first bureau person."""
+    layout, result = solved
+    bureau = town.block.is_bureau
+    in_houses = (town.block.unit == 0)[bureau] & ~layout.register_units()[layout.address[bureau]]
+    cell = layout.address * CELLS + np.where(town.block.sex_age >= 0, cell_of(town.block.sex_age), 0)
+    first_fit = np.full(town.block.rows, -1, np.int64)
+    taken: dict[int, list[int]] = {}
+    for row in np.flatnonzero(~bureau & (town.block.sex_age >= 0)):
+        taken.setdefault(int(cell[row]), []).append(int(layout.dwelling[row]))
+    for row in np.flatnonzero(bureau):
+        queue = taken.get(int(cell[row]), [])
+        first_fit[row] = queue.pop(0) if queue else -1 - row
+    true = town.household[bureau][in_houses]
+    ours = f1(true, labels(layout, result)[in_houses])
+    baseline = f1(true, first_fit[bureau][in_houses])
+    assert ours > baseline + 0.03
+
+
+def test_probabilities_are_calibrated(model: AssignmentModel) -> None:
+    """Of the assignments given a probability, that share is right; on another town of the same kind."""
+    town = draw_town(2)
+    layout = lay_out(town.block)
+    result = assign(layout, model, seed=7)
+    home = np.zeros(layout.dwellings, np.int64)
+    home[layout.dwelling[~town.block.is_bureau]] = town.household[~town.block.is_bureau]
+    judged = result.is_contested & (result.dwelling >= 0)
+    is_right = home[result.dwelling[judged]] == town.household[judged]
+    probability = result.probability[judged]
+    for low, high in ((0.0, 0.5), (0.5, 0.8), (0.8, 1.01)):
+        inside = (probability >= low) & (probability < high)
+        assert inside.sum() > 50
+        assert is_right[inside].mean() == pytest.approx(probability[inside].mean(), abs=0.08)
+
+
+def test_an_address_is_solved_alike_alone_and_among_others(town: Town, model: AssignmentModel) -> None:
+    whole = lay_out(town.block)
+    together = assign(whole, model, seed=7)
+    chosen = np.isin(town.block.address, (3, 61, 100))
+    few = Block(*(getattr(town.block, name)[chosen] for name in Block.__dataclass_fields__))
+    part = lay_out(few)
+    alone = assign(part, model, seed=7)
+    same = labels(whole, together)[chosen[town.block.is_bureau]]
+    assert f1(same, labels(part, alone)) == 1.0
+    assert np.array_equal(together.probability[chosen], alone.probability)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_order_of_rows_does_not_matter(town: Town, model: AssignmentModel, shuffler: object) -> None:
+    chosen = np.flatnonzero(np.isin(town.block.address, (2, 70, 71, 72)))
+    order = chosen.copy()
+    shuffler.shuffle(order)  # type: ignore[attr-defined]
+    results = []
+    for rows in (chosen, order):
+        names = ("address", "unit", "sex_age", "is_bureau", "key", "relation", "features")
+        block = sorted_block(**{name: getattr(town.block, name)[rows] for name in names})
+        layout = lay_out(block)
+        result = assign(layout, model, seed=7)
+        results.append((block.key.tolist(), result.dwelling.tolist(), result.extras.tolist(), result.probability.tolist()))
+    assert results[0] == results[1]
+
+
+def test_an_address_of_five_thousand_people(model: AssignmentModel) -> None:
+    """One house without units, everybody in few cells: bounded rounds, nobody lost."""
+    random = np.random.default_rng(5)
+    count = 2500
+    sex_age = np.tile((random.integers(3, 17, count) * 10 + random.integers(0, 2, count)), 2)
+    block = sorted_block(
+        address=np.ones(2 * count, np.int64),
+        unit=np.zeros(2 * count, np.int64),
+        sex_age=sex_age,
+        is_bureau=np.repeat([False, True], count),
+        key=np.r_[np.arange(count) // 2, 10**6 + np.arange(count)],
+        relation=np.r_[np.zeros(count, np.int64), np.full(count, -1)],
+        features=np.zeros((2 * count, len(FEATURES))),
+    )
+    layout = lay_out(block)
+    result = assign(layout, model, seed=7)
+    assert np.all((result.dwelling[block.is_bureau] >= 0) != (result.extras[block.is_bureau] >= 0))
+
+
+@pytest.mark.parametrize("bureau", [[], [60], [60, 61]])
+@pytest.mark.parametrize("register", [[], [60], [-1]])
+@pytest.mark.parametrize("unit", [0, 5])
+def test_hardly_anybody(bureau: list[int], register: list[int], unit: int) -> None:
+    count = len(bureau) + len(register)
+    block = sorted_block(
+        address=np.ones(count, np.int64),
+        unit=np.full(count, unit),
+        sex_age=np.array([*bureau, *register], np.int64),
+        is_bureau=np.array([True] * len(bureau) + [False] * len(register), bool),
+        key=np.arange(count),
+        relation=np.array([-1] * len(bureau) + [0] * len(register), np.int64),
+        features=np.zeros((count, len(FEATURES))),
+    )
+    layout = lay_out(block)
+    result = assign(layout, fit(layout), seed=1)
+    assert np.all((result.dwelling >= 0) | (result.extras >= 0))
+
+
+def test_pair_classes_are_symmetric() -> None:
+    left, right = np.meshgrid(np.arange(30, 170), np.arange(30, 170))
+    assert np.array_equal(pair_class(left, right), pair_class(right, left))
