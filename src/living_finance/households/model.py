@@ -129,27 +129,29 @@ def _without_spending(columns: Floats) -> Floats:
     return np.delete(columns, spending, axis=1)
 
 
-def fit(layout: Layout) -> AssignmentModel:
+def fit(layout: Layout, *, certain: Flags | None = None) -> AssignmentModel:
     """Estimate the model from a sample of whole addresses.
 
     Args:
         layout: of the sampled addresses, people with known units among them for the roles.
+        certain: rows whose partner, or lack of one, is known; by default those with a unit. A benchmark that knows the
+            truth passes everybody, with the true partners in `layout`.
 
     Returns:
         The parameters. Where the sample lacks what a parameter needs (no units at all), the evidence it would
         carry is left out: likelihood ratios of 1, a correlation of 0.
     """
     block = layout.block
-    in_unit = block.unit != 0
+    is_certain = block.unit != 0 if certain is None else certain
     group = group_of(block.sex_age)
-    is_extra = block.is_bureau & in_unit & (layout.partner < 0)
+    is_extra = block.is_bureau & is_certain & (layout.partner < 0)
     matched = np.flatnonzero(block.is_bureau & (layout.partner >= 0))
     seen_class = np.full(block.rows, -1, np.int64)
     seen_class[is_extra] = EXTRA
     seen_class[matched] = layout.role[layout.partner[matched]]
     columns = terms(block.features)
     roles = [_fit_roles(columns, seen_class, block.sex_age, (group == g) & (seen_class >= 0)) for g in range(GROUPS)]
-    settled, present, convergence = _fit_presence(layout, in_unit & layout.is_register & (group >= 0), group)
+    settled, present, convergence = _fit_presence(layout, is_certain & layout.is_register & (group >= 0), group)
     spending = [_fit_spending(columns, (group == g) & (seen_class >= 0) & (seen_class < EXTRA)) for g in range(GROUPS)]
     residual = spending_residual(spending, columns, group, block.features[:, _SPENDING] > 0)
     together = _pairs_of(layout.dwelling[layout.partner[matched]], matched)

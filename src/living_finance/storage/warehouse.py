@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from delta.tables import DeltaTable
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -92,7 +94,7 @@ class Warehouse:
                 .option("replaceWhere", condition)
                 .save(self.path(table))
             )
-        except PySparkException as error:
+        except (PySparkException, Py4JJavaError) as error:  # the latter where an adaptive stage wraps the former
             raise _translated(table, error) from None
         after = self._last_commit(table)
         if after.version == before.version:
@@ -144,7 +146,7 @@ def _sql_literal(value: PartitionValue) -> str:
     return str(value) if isinstance(value, int) else f"'{value}'"
 
 
-def _translated(table: Table, error: PySparkException) -> Exception:
+def _translated(table: Table, error: PySparkException | Py4JJavaError) -> Exception:
     """Our error for a failed write; Spark's own text is left out because it quotes row values."""
     text = str(error)
     if "ConcurrentAppend" in text or "DELTA_CONCURRENT" in text or "ConcurrentModification" in text:
@@ -155,4 +157,5 @@ def _translated(table: Table, error: PySparkException) -> Exception:
     if broken or "NOT_NULL" in text or "DELTA_REPLACE_WHERE" in text:
         what = ", ".join(broken) or ("a required value is missing" if "NOT_NULL" in text else "rows of another slice")
         return ContractViolation(f"{table.qualified_name}: {what}.")
-    return error
+    fan_out = re.search(r"join on [a-z_, ]+: the right side has a key twice", text)
+    return ContractViolation(f"{table.qualified_name}: {fan_out.group()}.") if fan_out else error

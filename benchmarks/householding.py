@@ -1,0 +1,154 @@
+"""Householding beside its baselines and an oracle, on a made month whose truth is known.
+
+python benchmarks/householding.py --warehouse DIR --truth DIR --month 202001
+
+Baselines: everybody at one address and unit is one household (the New York Fed's Consumer Credit Panel); first fit of bureau
+persons to register households; the same with people taken out of units whose register does not know their sex and age. The oracle
+is our model with its parameters from the true matches, which no pipeline has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import functions as F
+
+from living_finance.config import SparkSettings
+from living_finance.contracts import gold, silver
+from living_finance.households.assignment import Assignment, assign
+from living_finance.households.evidence import gather_evidence
+from living_finance.households.layout import Integers, Layout, lay_out, ranks
+from living_finance.households.matching import _block, _numbers
+from living_finance.households.model import fit
+from living_finance.months import Month
+from living_finance.session import build_session
+from living_finance.storage.warehouse import Warehouse
+
+SEED = 20180901
+
+
+def main() -> None:
+    """Parse, score, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--warehouse", type=Path, required=True)
+    parser.add_argument("--truth", type=Path, required=True)
+    parser.add_argument("--month", default="202001")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    month = Month.parse(options.month)
+    spark = build_session(SparkSettings(driver_memory="3g"))
+    spark.sparkContext.setLogLevel("OFF")
+    warehouse = Warehouse(spark, str(options.warehouse))
+    people = gather_evidence(
+        persons=warehouse.read(silver.PLACED_PERSON, base_month=month.date),
+        register=warehouse.read(silver.REGISTER_PERSON, base_month=month.date),
+    ).select("person_key", F.col("details.age").alias("age"), F.col("details.sex").alias("sex"), *_numbers())
+    table = people.toArrow()
+    members = warehouse.read(gold.HOUSEHOLD_MEMBER, base_month=month.date).select("person_id", "household_id").toPandas()
+    spark.stop()
+
+    layout = lay_out(_block(table))
+    rows = table.select(["person_key", "age", "sex"]).to_pandas().iloc[layout.block.position].reset_index(drop=True)
+    truth = read_truth(options.truth, month)
+    bureau = layout.block.is_bureau
+    found = {
+        "same address and unit": layout.unit,
+        "first fit": first_fit(layout, old_addresses_out=False),
+        "first fit, old addresses out": first_fit(layout, old_addresses_out=True),
+        "the month (gold.household_member)": by_person(rows, members),
+        "oracle": labels(layout, assign(layout, oracle_model(layout, rows, truth), seed=SEED)),
+    }
+    persons = pd.DataFrame({"person_id": rows["person_key"], **found})[bureau].merge(truth, on="person_id")
+    persons = persons[persons["household_id"].notna() & ~persons["is_group_quarters"]]
+    scores = {name: score(persons, name) for name in found}
+    text = pd.DataFrame({(name, kind): values for name, by in scores.items() for kind, values in by.items()}).T.unstack(0)[
+        "pairwise_f1"
+    ]
+    print("pairwise F1 of bureau persons by dwelling of the true household")
+    print(text[list(found)].round(4).to_string())
+    print({name: round(by["all"]["b_cubed_f1"], 4) for name, by in scores.items()})
+    if options.json:
+        options.json.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
+
+
+def read_truth(folder: Path, month: Month) -> pd.DataFrame:
+    """One row per bureau person: true household, its dwelling type, the register household and age."""
+    persons = pd.concat(pd.read_parquet(file) for file in sorted((folder / "persons").glob(f"{month}*.parquet")))
+    households = pd.concat(pd.read_parquet(file) for file in sorted((folder / "households").glob(f"{month}*.parquet")))
+    about = households[["household_id", "dwelling_type", "is_group_quarters"]]
+    known = persons[persons["person_id"].notna()]
+    return known[["person_id", "household_id", "register_household_id", "sex", "age"]].merge(about, on="household_id", how="left")
+
+
+def first_fit(layout: Layout, *, old_addresses_out: bool) -> Integers:
+    """The k-th bureau person of a cell is the k-th register person: first of the unit, then of the address."""
+    block = layout.block
+    household = np.where(layout.is_register, layout.household, -1)
+    partner = layout.partner.copy()
+    left = np.flatnonzero((partner < 0) & (block.sex_age >= 0))
+    open_to = left[~block.is_bureau[left] | (block.unit[left] == 0) | (not old_addresses_out)]
+    key = layout.address[open_to] * 1000 + block.sex_age[open_to]
+    rank = ranks(key * 2 + block.is_bureau[open_to])
+    side = pd.DataFrame({"row": open_to, "key": key, "rank": rank, "is_bureau": block.is_bureau[open_to]})
+    pairs = side[side["is_bureau"]].merge(side[~side["is_bureau"]], on=["key", "rank"])
+    partner[pairs["row_x"]] = pairs["row_y"]
+    matched = block.is_bureau & (partner >= 0)
+    household[matched] = layout.household[partner[matched]]
+    alone = household < 0
+    household[alone] = layout.households + np.arange(block.rows)[alone]
+    return household
+
+
+def by_person(rows: pd.DataFrame, members: pd.DataFrame) -> Integers:
+    """Number of the product's household, by row."""
+    household = rows["person_key"].map(members.set_index("person_id")["household_id"])
+    return np.asarray(pd.factorize(household)[0], np.int64)
+
+
+def labels(layout: Layout, result: Assignment) -> Integers:
+    """Found household by row."""
+    return np.where(result.dwelling >= 0, result.dwelling, layout.dwellings + result.extras)
+
+
+def oracle_model(layout: Layout, rows: pd.DataFrame, truth: pd.DataFrame):
+    """Parameters from the true partners: the register row of the person's household, sex and age."""
+    register = pd.DataFrame({"row": np.flatnonzero(layout.is_register)})
+    register[["register_household_id", "sex", "age"]] = rows.loc[register["row"], ["person_key", "sex", "age"]].to_numpy()
+    register["twin"] = register.groupby(["register_household_id", "sex", "age"]).cumcount()
+    people = pd.DataFrame({"row": np.flatnonzero(layout.block.is_bureau)})
+    people["person_id"] = rows.loc[people["row"], "person_key"].to_numpy()
+    people = people.merge(truth, on="person_id")
+    people["twin"] = people.groupby(["register_household_id", "sex", "age"]).cumcount()
+    pairs = people.merge(register, on=["register_household_id", "sex", "age", "twin"], suffixes=("", "_register"))
+    pairs = pairs[layout.address[pairs["row"]] == layout.address[pairs["row_register"]]]
+    partner = np.full(layout.block.rows, -1, np.int64)
+    partner[pairs["row"]], partner[pairs["row_register"]] = pairs["row_register"], pairs["row"]
+    return fit(replace(layout, partner=partner), certain=np.ones(layout.block.rows, bool))
+
+
+def score(persons: pd.DataFrame, name: str) -> dict[str, dict[str, float]]:
+    """Pairwise and B-cubed F1, overall and by dwelling type of the true household."""
+    result = {}
+    for kind in ("all", *sorted(persons["dwelling_type"].unique())):
+        part = persons if kind == "all" else persons[persons["dwelling_type"] == kind]
+        cell = part.groupby(["household_id", name]).size()
+        true, found = part["household_id"].value_counts(), part[name].value_counts()
+        together, all_true, all_found = (float((n * (n - 1) / 2).sum()) for n in (cell, true, found))
+        squared = cell.to_numpy() ** 2
+        recall = float((squared / true.loc[cell.index.get_level_values(0)].to_numpy()).sum() / len(part))
+        precision = float((squared / found.loc[cell.index.get_level_values(1)].to_numpy()).sum() / len(part))
+        result[kind] = {
+            "persons": float(len(part)),
+            "pairwise_f1": 2 * together / max(all_true + all_found, 1.0),
+            "b_cubed_f1": 2 * precision * recall / (precision + recall),
+        }
+    return result
+
+
+if __name__ == "__main__":
+    main()
