@@ -434,6 +434,50 @@ EDIT_REPORT = Table(
     ),
 )
 
+COVERAGE = Table(
+    layer=Layer.GOLD,
+    name="coverage",
+    label_ko="포괄 범위",
+    label_en="coverage of the sources",
+    grain="month × dong × sex × age band",
+    key=("base_month", "dong_code", "sex", "age_band"),
+    partition_by=("base_month", "gu_code"),
+    columns=(
+        silver.BASE_MONTH,
+        silver.GU_CODE,
+        d.DONG_CODE,
+        d.SEX,
+        Column(
+            name="age_band",
+            kind=Kind.INTEGER,
+            label_ko="연령대",
+            label_en="age band",
+            meaning="lower bound of five years; 80 = 80 and over",
+            unit="years",
+            is_required=True,
+            minimum=0,
+            maximum=80,
+        ),
+        *(
+            Column(name=name, kind=Kind.DECIMAL, label_ko=ko, label_en=en, meaning=meaning, is_required=True, minimum=0)
+            for name, ko, en, meaning in (
+                ("bureau_persons", "신용거래자", "bureau residents", "at an address of the dong, old addresses included"),
+                ("register_persons", "등록 인구", "registered residents", ""),
+                ("census_persons", "총조사 인구", "census members of private households", "masked output areas count 2.5"),
+                ("weighted_persons", "가중 인구", "members of the weighted households", "what the weights make of the sources"),
+            )
+        ),
+        *(
+            Column(name=name, kind=Kind.DECIMAL, label_ko=ko, label_en=en, meaning=meaning)
+            for name, ko, en, meaning in (
+                ("bureau_to_census", "신용거래자 비율", "bureau ÷ census", "missing where the census has nobody"),
+                ("register_to_census", "등록 인구 비율", "register ÷ census", "missing where the census has nobody"),
+                ("weighted_to_census", "가중 인구 비율", "weighted ÷ census", "missing where the census has nobody"),
+            )
+        ),
+    ),
+)
+
 GOLD_TABLES: tuple[Table, ...] = (
     HOUSEHOLD,
     HOUSEHOLD_MEMBER,
@@ -443,4 +487,5 @@ GOLD_TABLES: tuple[Table, ...] = (
     PERSON_STATISTICS,
     QUALITY_REPORT,
     EDIT_REPORT,
+    COVERAGE,
 )

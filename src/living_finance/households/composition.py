@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from living_finance.contracts import codes
 from living_finance.households.matching import household_id
-from living_finance.households.weights import member_cell
+from living_finance.households.weights import PACKED_MEMBERS, packed_members
 from living_finance.methods.joins import join_to_one
 
 GENERATION_GAP_YEARS = 20
@@ -53,7 +53,7 @@ def form_households(people: DataFrame, *, buildings: DataFrame) -> DataFrame:
 
     Returns:
         One row per household: silver.HOUSEHOLD without base_month, tenure, weight and is_provisional, and
-        `member_cells` (sex and band of every member, in any order). An address
+        `PACKED_MEMBERS`. An address
         that the buildings list lacks has no output area and no dwelling type; its dong is what its people's rows say.
     """
     homes = buildings.select(
@@ -70,12 +70,12 @@ def form_households(people: DataFrame, *, buildings: DataFrame) -> DataFrame:
     is_crowd = (kin == 0) & (F.col("household_size") >= GROUP_QUARTERS_PERSONS)
     is_non_residential = F.coalesce(F.col("dwelling_type") == "non_residential", F.lit(False))
     return placed.select(
-        F.coalesce("_building_gu", "_gu_code", F.lit(codes.NO_DISTRICT)).alias("gu_code"),
+        F.coalesce("_building_gu", "household_gu_code", F.lit(codes.NO_DISTRICT)).alias("gu_code"),
         household_id(F.col("household_key")).alias("household_id"),
         F.when(F.col("register_members") > 0, "register").otherwise("bureau").alias("household_source"),
         "address_id",
-        "unit_id",
-        F.coalesce("_building_dong", "_dong_code", F.lit(codes.NO_DISTRICT)).alias("dong_code"),
+        F.col("household_unit_id").alias("unit_id"),
+        F.coalesce("_building_dong", "household_dong_code", F.lit(codes.NO_DISTRICT)).alias("dong_code"),
         "output_area_id",
         "dwelling_type",
         _household_type().alias("household_type"),
@@ -87,7 +87,7 @@ def form_households(people: DataFrame, *, buildings: DataFrame) -> DataFrame:
         "adults",
         "children",
         "elderly",
-        "member_cells",
+        *PACKED_MEMBERS,
         (is_non_residential | is_crowd).alias("is_group_quarters"),
         *_BUREAU_SUMS,
     )
@@ -95,8 +95,7 @@ def form_households(people: DataFrame, *, buildings: DataFrame) -> DataFrame:
 
 def _count_members(people: DataFrame) -> DataFrame:
     """One row per household with counts, ages by relation, and the bureau's sums."""
-    is_register, unit_id = ~F.col("is_bureau"), F.col("unit_id")
-    gu_code, dong_code = F.col("details.gu_code"), F.col("details.dong_code")
+    is_register = ~F.col("is_bureau")
     sex, age = F.col("details.sex"), F.col("details.age")
     relation = F.col("relation")
     is_member = is_register | ~F.col("is_matched")
@@ -108,20 +107,16 @@ def _count_members(people: DataFrame) -> DataFrame:
     def members(condition: Column) -> Column:
         return count(is_member & condition)
 
-    def registers_else_any(column: Column) -> Column:
-        return F.coalesce(F.max(F.when(is_register, column)), F.max(column))
-
-    return people.groupBy("address_id", "household_key").agg(
-        registers_else_any(unit_id).alias("unit_id"),
-        registers_else_any(gu_code).alias("_gu_code"),
-        registers_else_any(dong_code).alias("_dong_code"),
+    # Texts are keys, never aggregates: the maximum of a text would make the aggregate sort all people.
+    home = ("household_unit_id", "household_gu_code", "household_dong_code")
+    return people.groupBy("address_id", "household_key", *home).agg(
         count(is_member).alias("household_size"),
         count(is_register).alias("register_members"),
         count(~is_register).alias("bureau_members"),
         members(age >= _ADULT_AGE).alias("adults"),
         members(age < _ADULT_AGE).alias("children"),
         members(age >= _ELDERLY_AGE).alias("elderly"),
-        F.collect_list(F.when(is_member, member_cell(sex, age))).alias("member_cells"),
+        *(packed.alias(name) for name, packed in packed_members(sex, age, is_member=is_member).items()),
         members(sex == "M").alias("_men"),
         members(relation.isin("head", "spouse")).alias("_heads_and_spouses"),
         members(relation == "spouse").alias("_spouses"),

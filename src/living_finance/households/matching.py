@@ -1,7 +1,7 @@
 """From evidence to assignments on Spark: the model is fitted on a sample of addresses, then blocks of addresses are solved.
 
 Contract of the seam: `match_to_register(people, …)` receives the rows of `gather_evidence` and returns them all, once
-each, with the columns of `MATCH_COLUMNS`. Nothing else in the room depends on how that is done.
+each, with what it found in place of `features`. Nothing else in the room depends on how that is done.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from living_finance.households.assignment import Assignment, assign
 from living_finance.households.layout import RELATIONS, Block, Integers, Layout, lay_out, sorted_block
 from living_finance.households.model import FEATURES, AssignmentModel, fit
 
-MATCH_COLUMNS = ("household_key", "assignment_evidence", "is_matched", "assignment_probability", "relation")
 _MATCH_SCHEMA = (
     T.StructField("household_key", T.StringType()),
     T.StructField("assignment_evidence", T.StringType()),
     T.StructField("is_matched", T.BooleanType()),
     T.StructField("assignment_probability", T.DoubleType()),
     T.StructField("relation", T.StringType()),
+    T.StructField("household_unit_id", T.StringType()),
+    T.StructField("household_gu_code", T.StringType()),
+    T.StructField("household_dong_code", T.StringType()),
 )
 _ID_DIGITS = 24
 _PEOPLE_PER_BLOCK = 150_000
@@ -69,21 +71,22 @@ def match_to_register(people: DataFrame, *, model: AssignmentModel, rows: int, s
         seed: the run's seed.
 
     Returns:
-        The same rows and columns, plus
+        The same rows and columns but `features`, plus
 
         - `household_key` (text: source and key of what the household rests on; the register household with most
           members where several live together, the smallest person where the register knows nobody);
         - `assignment_evidence` (bureau rows only): register_unit, register_address, shared_unit, alone;
         - `is_matched`: the row has a partner in the other source;
         - `assignment_probability` (bureau rows only): posterior probability of the place in that household;
-        - `relation`: to the head of the household; members of other register households are `other`.
+        - `relation`: to the head of the household; members of other register households are `other`;
+        - `household_unit_id`, `household_gu_code`, `household_dong_code`: of the row that names the household.
 
         Bound: blocks of about 150,000 people, an address never split.
     """
     blocks = max(1, -(-rows // _PEOPLE_PER_BLOCK))
-    schema = T.StructType([*people.schema.fields, *_MATCH_SCHEMA])
+    columns = [name for name in people.columns if name != "features"]
+    schema = T.StructType([*(people.schema[name] for name in columns), *_MATCH_SCHEMA])
     parameters = model.to_json()
-    columns = people.columns
 
     def solve(table: pa.Table) -> pa.Table:
         return _solved(table, columns=columns, model=AssignmentModel.from_json(parameters), seed=seed)
@@ -141,7 +144,7 @@ def _block(table: pa.Table) -> Block:
 
 
 def _solved(table: pa.Table, *, columns: Sequence[str], model: AssignmentModel, seed: int) -> pa.Table:
-    """The block's rows with `MATCH_COLUMNS`, in the block's own order."""
+    """The block's rows with what was found of each, in the block's own order."""
     layout = lay_out(_block(table))
     result = assign(layout, model, seed=seed)
     rows = table.select(list(columns)).take(pa.array(layout.block.position))
@@ -155,10 +158,16 @@ def _solved(table: pa.Table, *, columns: Sequence[str], model: AssignmentModel, 
         "is_matched": pa.array(result.is_matched),
         "assignment_probability": pa.array(result.probability, mask=is_register),
         "relation": pa.array(_relations(layout, key_row)),
+        "household_unit_id": rows["unit_id"].combine_chunks().take(pa.array(key_row)),
+        **{f"household_{name}": _of_struct(rows["details"], name).take(pa.array(key_row)) for name in ("gu_code", "dong_code")},
     }
     for name, values in added.items():
         rows = rows.append_column(name, values)
     return rows
+
+
+def _of_struct(structs: pa.ChunkedArray, name: str) -> pa.Array:
+    return pc.struct_field(structs.combine_chunks(), name)
 
 
 def _household_keys(layout: Layout, result: Assignment) -> tuple[Integers, list[str]]:

@@ -17,7 +17,7 @@ from scipy.optimize import nnls
 
 from living_finance.contracts import codes
 from living_finance.contracts.silver import OUTPUT_AREA
-from living_finance.methods import Calibrated, calibrate, in_category, in_each, quantity, with_zero_targets
+from living_finance.methods import Calibrated, calibrate, in_category, quantities, quantity, with_zero_targets
 from living_finance.methods.joins import join_to_one
 from living_finance.months import Month
 
@@ -40,6 +40,10 @@ _COMPLETE = {
     if margin not in ("households", "population")
 }
 """Margins whose absent categories are zeros."""
+
+PACKED_MEMBERS = ("_members_0", "_members_1", "_members_2")
+_BANDS = 17
+_CELLS_PER_NUMBER = 12
 
 KINDS = ("register_and_bureau", "register_only", "bureau_several", "bureau_alone")
 """Kinds of formed households that exist with different probabilities."""
@@ -115,7 +119,7 @@ def weigh(households: DataFrame, *, areas: DataFrame, margins: DataFrame) -> Cal
 
     Returns:
         Households with `weight`, and the account per target and area (`Calibrated`). Weight 0 for group quarters and
-        where the census knows no household. The columns `_base` and `member_cells` are still there.
+        where the census knows no household. The columns `_base` and `PACKED_MEMBERS` are still there.
     """
     weighted = households.transform(_with_base_weight, areas=areas)
     return calibrate(
@@ -131,7 +135,7 @@ def weigh(households: DataFrame, *, areas: DataFrame, margins: DataFrame) -> Cal
             in_category("dwelling_type", F.col("dwelling_type")),
             in_category("tenure", F.col("tenure")),
             quantity("population", F.col("household_size")),
-            in_each("population_sex_age", F.col("member_cells")),
+            quantities("population_sex_age", _members_by_cell()),
         ),
         group=F.substring("output_area_id", 1, 5),
     )
@@ -160,10 +164,29 @@ def with_account(areas: DataFrame, calibrated: Calibrated) -> DataFrame:
     )
 
 
-def member_cell(sex: Column, age: Column) -> Column:
-    """Category of margin population_sex_age, with 80 as the last band."""
-    band = (F.floor(F.least(age, F.lit(80)) / F.lit(5)) * F.lit(5)).cast("int")
-    return F.concat(sex, band.cast("string"))
+def packed_members(sex: Column, age: Column, *, is_member: Column) -> dict[str, Column]:
+    """Aggregates that count the members of a household by sex and band: five bits a cell, twelve cells a number.
+
+    Sums of whole numbers, because an array of cells would make the aggregate sort all people. Exact up to 31
+    members of one sex and band; only group quarters, which have no weight, hold more.
+    """
+    band = F.floor(F.least(age, F.lit(80)) / F.lit(5))
+    cell = F.when(sex == "M", band).otherwise(band + F.lit(_BANDS))
+    bit = F.pow(F.lit(32.0), cell % _CELLS_PER_NUMBER).cast("bigint")
+    return {
+        name: F.sum(F.when(is_member & (F.floor(cell / F.lit(_CELLS_PER_NUMBER)) == number), bit).otherwise(F.lit(0)))
+        for number, name in enumerate(PACKED_MEMBERS)
+    }
+
+
+def _members_by_cell() -> dict[str, Column]:
+    """Category of margin population_sex_age, with 80 as the last band → members, from `packed_members`."""
+    counts = {}
+    for cell in range(2 * _BANDS):
+        sex, band = ("M", cell) if cell < _BANDS else ("F", cell - _BANDS)
+        number, place = divmod(cell, _CELLS_PER_NUMBER)
+        counts[f"{sex}{band * 5}"] = F.shiftright(PACKED_MEMBERS[number], 5 * place).bitwiseAND(31)
+    return counts
 
 
 def _size_class() -> Column:

@@ -6,9 +6,20 @@ from living_finance.methods.area_calibration import (
     counts,
     in_category,
     in_each,
+    quantities,
     quantity,
     with_zero_targets,
 )
 from living_finance.methods.calibration import Distance
 
-__all__ = ["Calibrated", "Distance", "calibrate", "counts", "in_category", "in_each", "quantity", "with_zero_targets"]
+__all__ = [
+    "Calibrated",
+    "Distance",
+    "calibrate",
+    "counts",
+    "in_category",
+    "in_each",
+    "quantities",
+    "quantity",
+    "with_zero_targets",
+]

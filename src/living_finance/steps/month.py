@@ -8,7 +8,6 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
@@ -31,17 +30,16 @@ from living_finance.income.first_version import estimate_income
 from living_finance.months import Month
 from living_finance.places.placing import place_persons, summarise_addresses
 from living_finance.quality import indicators as quality
+from living_finance.quality.coverage import coverage
 from living_finance.quality.edit_report import edit_report
 from living_finance.statistics.households import household_breakdown, household_statistics
 from living_finance.statistics.persons import person_statistics
 from living_finance.steps.receive import regions_for
 from living_finance.storage.ledger import Ledger, StepRecord
 from living_finance.storage.register import Delivery, DeliveryRegister
-from living_finance.storage.warehouse import Commit, Warehouse
+from living_finance.storage.warehouse import Commit, Warehouse, Write
 
 log = logging.getLogger(__name__)
-
-_COMMITS_AT_ONCE = 3
 
 _BYTES_PER_BUILDING = 150
 """A building's row as the joins of `places` send it, in memory; measured on Parquet of the full city."""
@@ -87,10 +85,10 @@ class MonthRun:
         return done
 
     def commit_together(self, writes: Iterable[tuple[Table, DataFrame, int | None]]) -> None:
-        """Commit independent tables side by side: most of a small commit is waiting for the driver."""
-        with ThreadPoolExecutor(max_workers=_COMMITS_AT_ONCE) as pool:
-            for done in pool.map(lambda write: self.commit(*write), list(writes)):
-                log.debug("%s is done", done.table)
+        """Replace the month's slices of independent tables side by side."""
+        partition = {"base_month": self.month.date}
+        slices = [Write(table, frame, partition, expected_rows) for table, frame, expected_rows in writes]
+        self.commits.extend(self.warehouse.commit_together(slices))
 
     def rows(self, table: Table) -> int:
         """Rows last committed to a table by this run or, for a skipped step, by the run before."""
@@ -258,7 +256,19 @@ def publish_statistics(run: MonthRun) -> None:
             (gold.HOUSEHOLD_BREAKDOWN, household_breakdown(households, month=month, benchmark_rse=rse), None),
             (gold.PERSON_STATISTICS, person_statistics(persons, month=month), None),
             (gold.QUALITY_REPORT, report, None),
+            (gold.COVERAGE, coverage_of(run, residents), None),
         )
+    )
+
+
+def coverage_of(run: MonthRun, residents: DataFrame) -> DataFrame:
+    """gold.coverage from the month's persons, register, census and calibration."""
+    return coverage(
+        residents,
+        register=run.read(silver.REGISTER_PERSON),
+        margins=run.read(silver.CENSUS_MARGIN),
+        targets=run.read(silver.CALIBRATION_TARGET),
+        month=run.month,
     )
 
 

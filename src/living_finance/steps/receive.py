@@ -34,7 +34,7 @@ from living_finance.months import Month
 from living_finance.storage import landing as landing_files
 from living_finance.storage.landing import FILE_CHANGED, DeliveryFolder
 from living_finance.storage.register import Delivery, DeliveryRegister
-from living_finance.storage.warehouse import PartitionValue, Warehouse
+from living_finance.storage.warehouse import PartitionValue, Warehouse, Write
 
 log = logging.getLogger(__name__)
 
@@ -338,14 +338,6 @@ class _Intake:
     def _store(self, dataset: Dataset, manifest: Manifest, facts: Mapping[str, TableFacts]) -> None:
         spark = self._warehouse.spark
         slice_of: dict[str, PartitionValue] = {"delivery_month": manifest.month.date, "delivery_number": manifest.number}
-        for delivered in dataset.tables:
-            with self._changed_files_refused():
-                self._warehouse.commit(
-                    BRONZE_TABLES[delivered.bronze_name],
-                    self._rows(manifest, delivered),
-                    partition=slice_of,
-                    expected_rows=facts[delivered.name].rows,
-                )
         registered: dict[str, PartitionValue] = {"dataset": dataset.name, **slice_of}
         columns = [
             {
@@ -375,9 +367,15 @@ class _Intake:
             }
             for name, found in facts.items()
         ]
-        for table, rows in ((DELIVERY_COLUMN, columns), (DELIVERY, deliveries)):
-            frame = spark.createDataFrame(rows, table.schema())
-            self._warehouse.commit(table, frame, partition=registered, expected_rows=len(rows))
+        stored = [
+            Write(BRONZE_TABLES[table.bronze_name], self._rows(manifest, table), slice_of, facts[table.name].rows)
+            for table in dataset.tables
+        ]
+        described = Write(DELIVERY_COLUMN, spark.createDataFrame(columns, DELIVERY_COLUMN.schema()), registered, len(columns))
+        with self._changed_files_refused():
+            self._warehouse.commit_together([*stored, described])
+        registration = spark.createDataFrame(deliveries, DELIVERY.schema())
+        self._warehouse.commit(DELIVERY, registration, partition=registered, expected_rows=len(deliveries))
 
     @contextlib.contextmanager
     def _changed_files_refused(self) -> Iterator[None]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from delta.tables import DeltaTable
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 PartitionValue = str | int | dt.date
 
+_COMMITS_AT_ONCE = 3
+
 
 @dataclass(frozen=True)
 class Commit:
@@ -29,6 +32,16 @@ class Commit:
     table: str
     version: int
     rows: int
+
+
+@dataclass(frozen=True)
+class Write:
+    """A slice of a table and what it is to hold (see `Warehouse.commit`)."""
+
+    table: Table
+    frame: DataFrame
+    partition: Mapping[str, PartitionValue]
+    expected_rows: int | None = None
 
 
 class Warehouse:
@@ -106,6 +119,19 @@ class Warehouse:
             )
         log.info("committed %s %s version=%d rows=%d", table.qualified_name, condition, after.version, after.rows)
         return after
+
+    def commit_together(self, writes: Iterable[Write]) -> list[Commit]:
+        """Commit slices of different tables side by side: most of a small commit is waiting for the driver.
+
+        Raises:
+            The first failure, as `commit`; the other commits stand.
+        """
+
+        def one(write: Write) -> Commit:
+            return self.commit(write.table, write.frame, partition=write.partition, expected_rows=write.expected_rows)
+
+        with ThreadPoolExecutor(max_workers=_COMMITS_AT_ONCE) as pool:
+            return list(pool.map(one, list(writes)))
 
     def _conform(self, table: Table, frame: DataFrame) -> DataFrame:
         found = {field.name: field.dataType for field in frame.schema.fields}
