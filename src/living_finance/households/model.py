@@ -134,8 +134,8 @@ def fit(layout: Layout, *, certain: Flags | None = None) -> AssignmentModel:
 
     Args:
         layout: of the sampled addresses, people with known units among them for the roles.
-        certain: rows whose partner, or lack of one, is known; by default those with a unit. A benchmark that knows the
-            truth passes everybody, with the true partners in `layout`.
+        certain: rows whose partner, or lack of one, is known; by default those with a unit. A benchmark that knows
+            everybody's partner passes all rows.
 
     Returns:
         The parameters. Where the sample lacks what a parameter needs (no units at all), the evidence it would
