@@ -17,7 +17,10 @@ JANUARY, FEBRUARY = dt.date(2020, 1, 1), dt.date(2020, 2, 1)
 
 
 def areas(spark: SparkSession, month: dt.date, *households: int) -> DataFrame:
-    rows = [(month, f"1{i}", count, count, 1.0, float(count), count, float(count)) for i, count in enumerate(households)]
+    rows = [
+        (month, f"1{i}", count, count, 1.0, float(count), count, float(count), 1, 0, 0.0, True)
+        for i, count in enumerate(households)
+    ]
     return spark.createDataFrame(rows, OUTPUT_AREA.schema())
 
 

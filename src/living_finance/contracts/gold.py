@@ -441,7 +441,7 @@ COVERAGE = Table(
     label_en="coverage of the sources",
     grain="month × dong × sex × age band",
     key=("base_month", "dong_code", "sex", "age_band"),
-    partition_by=("base_month", "gu_code"),
+    partition_by=("base_month",),
     columns=(
         silver.BASE_MONTH,
         silver.GU_CODE,

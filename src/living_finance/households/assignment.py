@@ -174,7 +174,6 @@ class _Pool:
     cell_key: Integers
     first: Integers
     """First place of each cell."""
-    slots: Integers
     places: Integers
     """Number of places of each cell."""
     place_slot: Integers
@@ -200,7 +199,6 @@ class _Pool:
         persons, slots = persons[in_play[cell[persons]]], slots[in_play[cell[slots]]]
         if len(persons) == 0:
             return None
-        # Register persons of a household with company first: the search starts from full families.
         names = np.flatnonzero(in_play)
         of_person, of_slot = np.searchsorted(names, cell[persons]), np.searchsorted(names, cell[slots])
         by_cell = np.argsort(of_person, kind="stable")
@@ -229,7 +227,6 @@ class _Pool:
             slot_row=slots,
             cell_key=block.address[slots[first_slot]] ^ (cell_sex_age * np.int64(0x632BE59BD9B4E01)),
             first=first,
-            slots=n_slot,
             places=places,
             place_slot=place_slot,
             place_cell=place_cell,
