@@ -50,6 +50,7 @@ KINDS = ("register_and_bureau", "register_only", "bureau_several", "bureau_alone
 _PRIOR_AREAS = 5.0
 """The shares start from 1 with the weight of so many output areas: a handful of areas cannot tell four shares."""
 _LEAST_SHARE = 0.02
+_MOMENT_SCALE = 2.0**20
 
 
 def output_areas(formed: DataFrame, *, margins: DataFrame, census_register_counts: DataFrame | None, month: Month) -> DataFrame:
@@ -267,7 +268,8 @@ def existence_shares(areas: DataFrame) -> DataFrame:
     moments = areas.agg(
         F.count(F.lit(1)).cast("double").alias("areas"),
         *(
-            F.sum(F.col(left) * F.col(right) * weight).alias(f"{i}_{j}")
+            # Whole numbers: a sum of doubles would depend on the order of rows, and every weight on it.
+            F.sum(F.rint(F.col(left) * F.col(right) * weight * F.lit(_MOMENT_SCALE)).cast("bigint")).alias(f"{i}_{j}")
             for i, left in enumerate(KINDS)
             for j, right in enumerate((*KINDS, "target_households"))
         ),
@@ -280,8 +282,8 @@ def _solve_shares(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]
     for batch in batches:
         for row in batch.to_pylist():
             count = len(KINDS)
-            cross = np.array([[row[f"{i}_{j}"] or 0.0 for j in range(count)] for i in range(count)])
-            with_target = np.array([row[f"{i}_{count}"] or 0.0 for i in range(count)])
+            moment = np.array([[row[f"{i}_{j}"] or 0 for j in range(count + 1)] for i in range(count)]) / _MOMENT_SCALE
+            cross, with_target = moment[:, :count], moment[:, count]
             prior = np.diag(np.diag(cross) * _PRIOR_AREAS / max(row["areas"], 1.0) + 1e-9)
             # min |Ra - R^-T b| has the normal equations of the weighted problem.
             root = np.linalg.cholesky(cross + prior).T

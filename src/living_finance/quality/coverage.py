@@ -48,7 +48,10 @@ def coverage(residents: DataFrame, *, register: DataFrame, margins: DataFrame, t
         _rows(targets.where(of_margin), of_area, sex, band, weighted_persons=F.col("achieved")),
     )
     cells = reduce(DataFrame.unionByName, parts).where(F.col("dong_code").isNotNull())
-    sums = cells.groupBy(*_CELL).agg(*(F.sum(name).alias(name) for name in _SOURCES))
+    # Added as whole millionths, so that sums do not depend on the order of rows.
+    sums = cells.groupBy(*_CELL).agg(
+        *((F.sum(F.rint(F.col(name) * F.lit(1e6)).cast("bigint")) / F.lit(1e6)).alias(name) for name in _SOURCES)
+    )
     return sums.withColumns(
         {
             "base_month": F.lit(month.date),
