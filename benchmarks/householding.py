@@ -20,11 +20,13 @@ from pyspark.sql import functions as F
 
 from living_finance.config import SparkSettings
 from living_finance.contracts import gold, silver
+from living_finance.evaluation.agreement import agreement
 from living_finance.households.assignment import Assignment, assign
 from living_finance.households.evidence import gather_evidence
-from living_finance.households.layout import Integers, Layout, lay_out, ranks
-from living_finance.households.matching import _block, _numbers
-from living_finance.households.model import fit
+from living_finance.households.layout import Layout, lay_out, ranks
+from living_finance.households.matching import as_block, as_numbers
+from living_finance.households.model import AssignmentModel, fit
+from living_finance.methods.grouped import Integers
 from living_finance.months import Month
 from living_finance.session import build_session
 from living_finance.storage.warehouse import Warehouse
@@ -44,16 +46,20 @@ def main() -> None:
     spark = build_session(SparkSettings(driver_memory="3g"))
     spark.sparkContext.setLogLevel("OFF")
     warehouse = Warehouse(spark, str(options.warehouse))
-    people = gather_evidence(
+    evidence = gather_evidence(
         persons=warehouse.read(silver.PLACED_PERSON, base_month=month.date),
         register=warehouse.read(silver.REGISTER_PERSON, base_month=month.date),
-    ).select("person_key", F.col("details.age").alias("age"), F.col("details.sex").alias("sex"), *_numbers())
+    )
+    dwellings = warehouse.read(silver.BUILDING, base_month=month.date).select("address_id", "dwelling_type")
+    about = ("person_key", "age", "sex", "dwelling_type")
+    people = evidence.join(dwellings, on="address_id", how="left").select(
+        "person_key", F.col("details.age").alias("age"), F.col("details.sex").alias("sex"), "dwelling_type", *as_numbers()
+    )
     table = people.toArrow()
     members = warehouse.read(gold.HOUSEHOLD_MEMBER, base_month=month.date).select("person_id", "household_id").toPandas()
-    spark.stop()
 
-    layout = lay_out(_block(table))
-    rows = table.select(["person_key", "age", "sex"]).to_pandas().iloc[layout.block.position].reset_index(drop=True)
+    layout = lay_out(as_block(table))
+    rows = table.select(about).to_pandas().iloc[layout.block.position].reset_index(drop=True)
     truth = read_truth(options.truth, month)
     bureau = layout.block.is_bureau
     found = {
@@ -63,15 +69,18 @@ def main() -> None:
         "the month (gold.household_member)": by_person(rows, members),
         "oracle": labels(layout, assign(layout, oracle_model(layout, rows, truth), seed=SEED)),
     }
-    persons = pd.DataFrame({"person_id": rows["person_key"], **found})[bureau].merge(truth, on="person_id")
-    persons = persons[persons["household_id"].notna() & ~persons["is_group_quarters"]]
-    scores = {name: score(persons, name) for name in found}
-    text = pd.DataFrame({(name, kind): values for name, by in scores.items() for kind, values in by.items()}).T.unstack(0)[
-        "pairwise_f1"
-    ]
-    print("pairwise F1 of bureau persons by dwelling of the true household")
-    print(text[list(found)].round(4).to_string())
-    print({name: round(by["all"]["b_cubed_f1"], 4) for name, by in scores.items()})
+    persons = pd.DataFrame({"person_id": rows["person_key"], "found_dwelling": rows["dwelling_type"], **found})[bureau]
+    persons = persons.merge(truth, on="person_id").rename(columns={"household_id": "true_id", "dwelling_type": "true_dwelling"})
+    persons = persons[persons["true_id"].notna() & ~persons["is_group_quarters"]]
+    columns = ["true_id", "true_dwelling", "found_dwelling"]
+    scores = {
+        name: agreement(spark.createDataFrame(persons[[*columns, name]].rename(columns={name: "found_id"}))) for name in found
+    }
+    spark.stop()
+    for measure in ("pairwise_f1", "b_cubed_f1"):
+        print(f"{measure} of bureau persons, by dwelling type")
+        by_dwelling = pd.DataFrame({name: {kind: s[measure] for kind, s in of.items()} for name, of in scores.items()})
+        print(by_dwelling.T.round(4).to_string())
     if options.json:
         options.json.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
 
@@ -115,7 +124,7 @@ def labels(layout: Layout, result: Assignment) -> Integers:
     return np.where(result.dwelling >= 0, result.dwelling, layout.dwellings + result.extras)
 
 
-def oracle_model(layout: Layout, rows: pd.DataFrame, truth: pd.DataFrame):
+def oracle_model(layout: Layout, rows: pd.DataFrame, truth: pd.DataFrame) -> AssignmentModel:
     """Parameters from the true partners: the register row of the person's household, sex and age."""
     register = pd.DataFrame({"row": np.flatnonzero(layout.is_register)})
     register[["register_household_id", "sex", "age"]] = rows.loc[register["row"], ["person_key", "sex", "age"]].to_numpy()
@@ -129,25 +138,6 @@ def oracle_model(layout: Layout, rows: pd.DataFrame, truth: pd.DataFrame):
     partner = np.full(layout.block.rows, -1, np.int64)
     partner[pairs["row"]], partner[pairs["row_register"]] = pairs["row_register"], pairs["row"]
     return fit(replace(layout, partner=partner), certain=np.ones(layout.block.rows, bool))
-
-
-def score(persons: pd.DataFrame, name: str) -> dict[str, dict[str, float]]:
-    """Pairwise and B-cubed F1, overall and by dwelling type of the true household."""
-    result = {}
-    for kind in ("all", *sorted(persons["dwelling_type"].unique())):
-        part = persons if kind == "all" else persons[persons["dwelling_type"] == kind]
-        cell = part.groupby(["household_id", name]).size()
-        true, found = part["household_id"].value_counts(), part[name].value_counts()
-        together, all_true, all_found = (float((n * (n - 1) / 2).sum()) for n in (cell, true, found))
-        squared = cell.to_numpy() ** 2
-        recall = float((squared / true.loc[cell.index.get_level_values(0)].to_numpy()).sum() / len(part))
-        precision = float((squared / found.loc[cell.index.get_level_values(1)].to_numpy()).sum() / len(part))
-        result[kind] = {
-            "persons": float(len(part)),
-            "pairwise_f1": 2 * together / max(all_true + all_found, 1.0),
-            "b_cubed_f1": 2 * precision * recall / (precision + recall),
-        }
-    return result
 
 
 if __name__ == "__main__":

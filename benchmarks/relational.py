@@ -60,15 +60,17 @@ def main() -> None:
     spark = build_session(load_settings().spark)
     store = Warehouse(spark, str(options.warehouse.absolute()))
     tables = {"persons": silver.PLACED_PERSON, "members": gold.HOUSEHOLD_MEMBER, "buildings": silver.BUILDING}
+    files = {}
     for name, table in tables.items():
-        store.read(table, base_month=month.date).createOrReplaceTempView(name)
+        frame = store.read(table, base_month=month.date)
+        frame.createOrReplaceTempView(name)
+        files[name] = [file.removeprefix("file://") for file in frame.inputFiles()]
     spark_seconds = timed(lambda: spark.sql(_QUERY).orderBy(F.col("households")).collect(), options.runs)
     spark.stop()
     connection = duckdb.connect()
     connection.execute("set threads to 2")
-    for name, table in tables.items():
-        files = f"{store.path(table)}/base_month={month.date}/**/*.parquet"
-        connection.execute(f"create view {name} as select * from read_parquet('{files}', hive_partitioning = true)")
+    for name, paths in files.items():
+        connection.execute(f"create view {name} as select * from read_parquet({paths}, hive_partitioning = true)")
     duckdb_seconds = timed(lambda: connection.execute(_QUERY).fetchall(), options.runs)
     ratio = sorted(spark_seconds)[len(spark_seconds) // 2] / sorted(duckdb_seconds)[len(duckdb_seconds) // 2]
     print(json.dumps({"spark_seconds": spark_seconds, "duckdb_seconds": duckdb_seconds, "ratio": round(ratio, 2)}))

@@ -64,6 +64,8 @@ def _common(settings: SparkSettings) -> dict[str, str]:
         # Sizes of files mislead (zstd: a tenth of the rows in memory): beyond a little, sizes seen while running decide.
         "spark.sql.autoBroadcastJoinThreshold": f"{min(limit, _BROADCAST_BY_FILE_SIZE_MB)}m" if limit >= 0 else "-1",
         "spark.sql.adaptive.autoBroadcastJoinThreshold": f"{limit}m" if limit >= 0 else "-1",
+        # Our tables have paths; Spark's own warehouse is never used, and must not appear where somebody works.
+        "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "living-finance-spark-warehouse"),
         "spark.sql.session.timeZone": "Asia/Seoul",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",

@@ -2,9 +2,9 @@
 
 In a dwelling unit the register's people and the bureau's of one sex and band are the same people, and the unit is the
 household. Elsewhere (houses without units, people whose unit is missing) the bureau persons of an address are matched
-to register persons of the same sex and band jointly: a Markov chain over the matchings of all cells of an address
-(swaps within a cell, by Metropolis; whether a register household is settled, by Gibbs). Cells of one address are
-updated one after the other, those of different addresses side by side.
+to register persons of the same sex and band jointly: a Markov chain over the matchings of all cells (address, sex, band).
+Gibbs steps draw whether a register household is settled and how a dwelling spends; given those, cells are independent
+and all of them swap side by side, by Metropolis.
 
 The point assignment minimises the expected pair loss over the draws (Binder 1978; Wade & Ghahramani 2018), plus the
 expected loss of calling a resident an extra; found by search from the best draw. Random numbers are hashes of the
@@ -17,13 +17,15 @@ counted only where draws put them together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.special import ndtri
 
-from living_finance.households.layout import EXTRA, Flags, Floats, Integers, Layout, group_of, numbered, ranks
+from living_finance.households.layout import EXTRA, Flags, Layout, group_of, numbered, ranks, run_starts, size_of
 from living_finance.households.model import AssignmentModel, cell_of, pair_class, residuals, role_ratios
+from living_finance.methods.grouped import Floats, Integers
 
 BURN_IN = 15
 DRAWS = 48
@@ -120,11 +122,11 @@ def _group_extras(layout: Layout, model: AssignmentModel, rows: Integers) -> Int
     sex_age = layout.block.sex_age
     has_unit = layout.block.unit[rows] != 0
     # Somebody whose unit is missing in a house with units may have lived in any of them: alone.
-    may_join = has_unit | ~layout.register_units()[layout.address[rows]]
+    may_join = has_unit | ~layout.has_units[layout.address[rows]]
     label = np.arange(len(rows))
     place = np.where(may_join, layout.unit[rows], -1 - np.arange(len(rows)))
     order = np.argsort(place, kind="stable")
-    starts = np.flatnonzero(np.r_[True, place[order][1:] != place[order][:-1]]) if len(rows) else order
+    starts = run_starts(place[order])
     sizes = np.diff(np.r_[starts, len(rows)])
     together, apart = np.array(model.pair_together), np.array(model.pair_apart)
 
@@ -148,6 +150,16 @@ def _group_extras(layout: Layout, model: AssignmentModel, rows: Integers) -> Int
         group = fcluster(linkage(apart_by, "average"), t=1 - _LONE_PAIR, criterion="distance")
         label[members] = members[np.unique(group, return_index=True)[1]][group - 1]
     return label
+
+
+@dataclass(frozen=True)
+class _Sure:
+    """The bureau persons whose dwelling is certain, by dwelling."""
+
+    residual: Floats
+    """Sum of their spending residuals."""
+    members: Floats
+    """How many they are."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +190,8 @@ class _Pool:
     """Number of places of each cell."""
     place_slot: Integers
     """Register person (position in slot_row) of each place, -1 for an extra's."""
+    place_dwelling: Integers
+    """Dwelling of each place, -1 for an extra's."""
     place_cell: Integers
     held: Integers
     """Bureau person (position in person_row) in each place, or -1."""
@@ -189,23 +203,18 @@ class _Pool:
     @classmethod
     def of(cls, layout: Layout, model: AssignmentModel, *, seed: int) -> _Pool | None:
         block = layout.block
-        register_units = layout.register_units()[layout.address]
-        open_to = (block.unit == 0) | ~register_units
+        open_to = (block.unit == 0) | ~layout.has_units[layout.address]
         persons = np.flatnonzero(block.is_bureau & (layout.partner < 0) & open_to)
         slots = np.flatnonzero(layout.is_register & (layout.partner < 0) & (block.sex_age >= 0))
         cell = numbered(layout.address, block.sex_age)
-        count = int(cell.max()) + 1 if len(cell) else 0
+        count = size_of(cell)
         in_play = (np.bincount(cell[persons], minlength=count) > 0) & (np.bincount(cell[slots], minlength=count) > 0)
         persons, slots = persons[in_play[cell[persons]]], slots[in_play[cell[slots]]]
         if len(persons) == 0:
             return None
         names = np.flatnonzero(in_play)
-        of_person, of_slot = np.searchsorted(names, cell[persons]), np.searchsorted(names, cell[slots])
-        by_cell = np.argsort(of_person, kind="stable")
-        persons, of_person = persons[by_cell], of_person[by_cell]
-        by_cell = np.argsort(of_slot, kind="stable")
-        slots, of_slot = slots[by_cell], of_slot[by_cell]
-        n_person, n_slot = np.bincount(of_person, minlength=len(names)), np.bincount(of_slot, minlength=len(names))
+        persons, slots = (rows[np.argsort(cell[rows], kind="stable")] for rows in (persons, slots))
+        n_person, n_slot = (np.bincount(cell[rows], minlength=count)[names] for rows in (persons, slots))
         places = n_person + n_slot
         first = np.r_[0, np.cumsum(places)[:-1]]
         place_cell = np.repeat(np.arange(len(names)), places)
@@ -216,9 +225,8 @@ class _Pool:
         cell_address = layout.address[slots[first_slot]]
         cell_sex_age = block.sex_age[slots[first_slot]]
         ratio = role_ratios(model, block.features[persons], block.sex_age[persons])
-        households = layout.households_at()
-        kind = layout.register_units()[cell_address].astype(np.int64)
-        rate = np.array(model.extra_rate)[kind, cell_of(cell_sex_age)] * np.maximum(households[cell_address], 1)
+        kind = layout.has_units[cell_address].astype(np.int64)
+        rate = np.array(model.extra_rate)[kind, cell_of(cell_sex_age)] * np.maximum(layout.households_at[cell_address], 1)
         return cls(
             layout=layout,
             model=model,
@@ -229,6 +237,7 @@ class _Pool:
             first=first,
             places=places,
             place_slot=place_slot,
+            place_dwelling=np.where(place_slot >= 0, layout.dwelling[slots[place_slot]], -1),
             place_cell=place_cell,
             held=held,
             ratio=ratio,
@@ -241,8 +250,8 @@ class _Pool:
     def solve(self) -> _Decided:
         draws = self._draws()
         choosing, judging = draws[::2], draws[1::2]
-        start, together = self._best_draw(choosing)
-        self.held = start
+        together = _Together.of(choosing, self.sure.members)
+        self._start_from_best(choosing, together)
         self._search(together, choosing)
         where = self._dwelling_of_persons(self.held)
         share = np.mean(judging == where[None, :], axis=0)
@@ -252,8 +261,7 @@ class _Pool:
     def _dwelling_of_persons(self, held: Integers) -> Integers:
         where = np.full(len(self.person_row), -1, np.int64)
         taken = np.flatnonzero(held >= 0)
-        slot = self.place_slot[taken]
-        where[held[taken]] = np.where(slot >= 0, self.layout.dwelling[self.slot_row[slot]], -1)
+        where[held[taken]] = self.place_dwelling[taken]
         return where
 
     def _draws(self) -> Integers:
@@ -269,8 +277,6 @@ class _Pool:
         present = np.where(has_unit, without / (1 - present + without), present)
         log_in, log_out = np.log(present), np.log1p(-present)
         prior = self._settled_prior()
-        sure_residual, sure_members = self._sure_members()
-        place_dwelling = self._place_dwelling()
         place_role = np.where(self.place_slot >= 0, slot_role[self.place_slot], EXTRA)
         household_key = np.zeros(layout.households, np.int64)
         household_key[slot_household] = layout.block.key[self.slot_row]
@@ -289,33 +295,22 @@ class _Pool:
             is_settled = _uniform(self.seed, household_key, sweep, 4) < 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
             state = is_settled[slot_household].astype(np.int64)
             gain = np.take_along_axis(log_in - log_out, state[None, :], axis=0)[0]  # of having a record, by slot
-            level = self._spending_level(inside, place_dwelling, sure_residual, sure_members, dwelling_key, sweep)
+            level = self._spending_level(inside, dwelling_key, sweep)
             base = np.where(self.place_slot >= 0, gain[self.place_slot], self.log_extra[self.place_cell])
-            place_level = np.where(self.place_slot >= 0, level[place_dwelling], np.nan)
+            place_level = np.where(self.place_slot >= 0, level[self.place_dwelling], np.nan)
             self._swap(sweep, base, place_role, place_level)
             if sweep >= BURN_IN:
                 draws[sweep - BURN_IN] = self._dwelling_of_persons(self.held)
         return draws
 
-    def _place_dwelling(self) -> Integers:
-        return np.where(self.place_slot >= 0, self.layout.dwelling[self.slot_row[self.place_slot]], -1)
-
-    def _spending_level(
-        self,
-        inside: Integers,
-        place_dwelling: Integers,
-        sure_residual: Floats,
-        sure_members: Floats,
-        dwelling_key: Integers,
-        sweep: int,
-    ) -> Floats:
+    def _spending_level(self, inside: Integers, dwelling_key: Integers, sweep: int) -> Floats:
         """A draw of every dwelling's level of spending, given the residuals of those who are in it."""
         rho = self.model.spending_icc
-        where, residual = place_dwelling[inside], self.residual[self.held[inside]]
+        where, residual = self.place_dwelling[inside], self.residual[self.held[inside]]
         says = (residual != 0).astype(float)
         dwellings = self.layout.dwellings
-        total = sure_residual + np.bincount(where, weights=residual, minlength=dwellings)
-        count = sure_members + np.bincount(where, weights=says, minlength=dwellings)
+        total = self.sure.residual + np.bincount(where, weights=residual, minlength=dwellings)
+        count = self.sure.members + np.bincount(where, weights=says, minlength=dwellings)
         precision = (1 - rho) + rho * count
         mean, variance = rho * total / precision, rho * (1 - rho) / precision
         return np.asarray(mean + np.sqrt(variance) * ndtri(_uniform(self.seed, dwelling_key, sweep, 5)))
@@ -335,8 +330,8 @@ class _Pool:
         known = np.bincount(layout.household[adults], weights=ratio, minlength=layout.households).astype(np.float64)
         return np.asarray(odds + known, np.float64)
 
-    def _sure_members(self) -> tuple[Floats, Floats]:
-        """Sum of spending residuals and number of the bureau persons whose dwelling is certain, by dwelling."""
+    @cached_property
+    def sure(self) -> _Sure:
         layout = self.layout
         sure = np.flatnonzero(layout.block.is_bureau & (layout.partner >= 0))
         near = np.zeros(layout.addresses, bool)
@@ -346,7 +341,7 @@ class _Pool:
         residual = residuals(self.model, layout.block.features[sure], layout.block.sex_age[sure])
         total = np.bincount(dwelling, weights=residual, minlength=layout.dwellings).astype(np.float64)
         members = np.bincount(dwelling, minlength=layout.dwellings).astype(np.float64)
-        return total, members
+        return _Sure(total, members)
 
     def _proposals(self, cells: Integers, *step: int) -> tuple[Integers, Integers]:
         """Two different places of each cell."""
@@ -384,15 +379,14 @@ class _Pool:
 
     # --- the point assignment ----------------------------------------------------------------------------------------
 
-    def _best_draw(self, draws: Integers) -> tuple[Integers, _Together]:
-        """Places of the draw with the least expected pair loss, address by address, and the pair probabilities."""
-        together = _Together.of(draws, self._sure_members()[1])
+    def _start_from_best(self, draws: Integers, together: _Together) -> None:
+        """Put everybody where the draw with the least expected pair loss has them, address by address."""
         address = self.layout.address[self.person_row]
         score = np.stack([np.bincount(address, weights=w, minlength=self.layout.addresses) for w in together.worth(draws)])
         best = np.argmax(score, axis=0)[address]
         wanted = np.take_along_axis(draws, best[None, :], axis=0)[0]
         together.move(np.arange(len(wanted)), wanted)
-        return self._places_for(wanted), together
+        self.held = self._places_for(wanted)
 
     def _places_for(self, wanted: Integers) -> Integers:
         """Places that put each person into the wanted dwelling (-1: an extra's place)."""
@@ -400,9 +394,8 @@ class _Pool:
         person_cell = np.empty(len(self.person_row), np.int64)
         in_place = self.held >= 0
         person_cell[self.held[in_place]] = self.place_cell[in_place]
-        dwelling = np.where(self.place_slot >= 0, self.layout.dwelling[self.slot_row[self.place_slot]], -1)
         # The k-th person of a cell who is wanted in a dwelling takes the k-th place of it there.
-        place_group = numbered(np.r_[self.place_cell, person_cell], np.r_[dwelling, wanted])
+        place_group = numbered(np.r_[self.place_cell, person_cell], np.r_[self.place_dwelling, wanted])
         of_place, of_person = place_group[: len(held)], place_group[len(held) :]
         place_order = np.lexsort((np.arange(len(held)), of_place))
         person_order = np.lexsort((np.arange(len(wanted)), of_person))
@@ -413,13 +406,12 @@ class _Pool:
     def _search(self, together: _Together, draws: Integers) -> None:
         """Swap while the expected loss falls: each round the best proposal of every address, a bounded number of rounds."""
         extra_loss = np.mean(draws == -1, axis=0) - 0.5
-        place_dwelling = self._place_dwelling()
         cell_address = self.layout.address[self.slot_row[self.place_slot[self.first]]]
         cells = np.flatnonzero(self.places > 1)
         for round_ in range(_SEARCH_ROUNDS):
             left, right = self._proposals(cells, -1 - round_, 0)
             a, b = self.held[left], self.held[right]
-            from_, to = place_dwelling[left], place_dwelling[right]
+            from_, to = self.place_dwelling[left], self.place_dwelling[right]
             worth = ((a >= 0) | (b >= 0)) & (from_ != to)
             left, right, a, b, from_, to = (values[worth] for values in (left, right, a, b, from_, to))
             gain = (
@@ -434,7 +426,7 @@ class _Pool:
             better = np.flatnonzero(gain > _LEAST_GAIN)
             order = better[np.lexsort((better, -gain[better], cell_address[cells[worth]][better]))]
             of_address = cell_address[cells[worth]][order]
-            chosen = order[np.flatnonzero(np.r_[True, of_address[1:] != of_address[:-1]])] if len(order) else order
+            chosen = order[run_starts(of_address)]
             self.held[left[chosen]], self.held[right[chosen]] = b[chosen], a[chosen]
             together.move(a[chosen], to[chosen])
             together.move(b[chosen], from_[chosen])

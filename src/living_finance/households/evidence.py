@@ -9,6 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.contracts import silver
+from living_finance.methods.census import five_year_band
 
 PEOPLE_COLUMNS = ("address_id", "unit_id", "sex_age", "is_bureau", "person_key", "features", "details")
 """What only composition needs is one struct, `details`."""
@@ -21,6 +22,8 @@ AMOUNTS = {
     "jeonse_krw": ("jeonse_loan_balance_krw",),
     "spending_krw": silver.SPENDING_COLUMNS,
 }
+"""Amounts of a bureau person that households add up, and the columns each is made of."""
+
 _FEATURE_AMOUNTS = (
     ("labour_income_krw_year",),
     ("business_income_krw_year",),
@@ -32,10 +35,8 @@ _FEATURE_AMOUNTS = (
     ("repayment_krw_month",),
 )
 """Amounts of `model.FEATURES`, in its order."""
-"""Amounts of a bureau person that households add up, and the columns each is made of."""
 
 _YOUNGEST_BUREAU_AGE = 15
-_OLDEST_BAND = 80
 
 
 def gather_evidence(*, persons: DataFrame, register: DataFrame) -> DataFrame:
@@ -114,9 +115,8 @@ def _whole_won(*columns: str) -> Column:
 
 
 def _sex_age(age: Column) -> Column:
-    band = F.least(F.floor(age / F.lit(5)) * F.lit(5), F.lit(_OLDEST_BAND)).cast("int")
     is_man = F.when(F.col("sex") == "M", 1).otherwise(0)
-    return F.when(age >= _YOUNGEST_BUREAU_AGE, band * 2 + is_man).otherwise(F.lit(-1))
+    return F.when(age >= _YOUNGEST_BUREAU_AGE, five_year_band(age) * 2 + is_man).otherwise(F.lit(-1))
 
 
 def _one_address_per_household(register: DataFrame) -> DataFrame:

@@ -5,13 +5,14 @@ A block holds whole addresses. Everything is ordered by key, so that nothing dep
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-Integers = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from living_finance.methods.grouped import Floats, Integers
+
 Flags = npt.NDArray[np.bool_]
 
 RELATIONS = ("head", "spouse", "child", "parent", "other")
@@ -87,14 +88,19 @@ def numbered(*columns: Integers) -> Integers:
     return number
 
 
+def run_starts(ordered: Integers) -> Integers:
+    """Positions at which a sorted column changes its value, the first included."""
+    is_first = np.ones(len(ordered), bool)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    return np.flatnonzero(is_first)
+
+
 def ranks(group: Integers) -> Integers:
     """Position of each row within its group, in the order of the rows."""
     order = np.argsort(group, kind="stable")
-    ordered = group[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ordered) else np.zeros(0, np.int64)
-    sizes = np.diff(np.r_[starts, len(ordered)])
+    starts = run_starts(group[order])
     rank = np.empty(len(group), np.int64)
-    rank[order] = np.arange(len(ordered)) - np.repeat(starts, sizes)
+    rank[order] = np.arange(len(group)) - np.repeat(starts, np.diff(np.r_[starts, len(group)]))
     return rank
 
 
@@ -119,24 +125,30 @@ class Layout:
     """Position in ROLES, by row; -1 for bureau persons."""
     partner: Integers
     """Row of the person of the other source with the same unit, sex and band; -1 where there is none."""
-    addresses: int = field(init=False)
-    households: int = field(init=False)
-    dwellings: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "addresses", size_of(self.address))
-        object.__setattr__(self, "households", size_of(self.household))
-        object.__setattr__(self, "dwellings", size_of(self.dwelling))
+    @cached_property
+    def addresses(self) -> int:
+        return size_of(self.address)
 
-    @property
+    @cached_property
+    def households(self) -> int:
+        return size_of(self.household)
+
+    @cached_property
+    def dwellings(self) -> int:
+        return size_of(self.dwelling)
+
+    @cached_property
     def is_register(self) -> Flags:
         return ~self.block.is_bureau
 
-    def register_units(self) -> Flags:
+    @cached_property
+    def has_units(self) -> Flags:
         """Whether the register knows units at the address, by address."""
         has_unit = self.is_register & (self.block.unit != 0)
         return np.bincount(self.address[has_unit], minlength=self.addresses) > 0
 
+    @cached_property
     def households_at(self) -> Integers:
         """Register households, by address."""
         registered = np.flatnonzero(self.is_register)

@@ -16,8 +16,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from living_finance.households.assignment import Assignment, assign
-from living_finance.households.layout import RELATIONS, Block, Integers, Layout, lay_out, sorted_block
+from living_finance.households.layout import RELATIONS, Block, Layout, lay_out, run_starts, sorted_block
 from living_finance.households.model import FEATURES, AssignmentModel, fit
+from living_finance.methods.grouped import Integers
 
 _MATCH_SCHEMA = (
     T.StructField("household_key", T.StringType()),
@@ -58,7 +59,7 @@ def fit_model(people: DataFrame, *, rows: int) -> AssignmentModel:
     """
     share = min(1.0, _SAMPLED_PEOPLE / max(rows, 1))
     sampled = people.where(F.pmod(F.xxhash64(F.lit("sample"), "address_id"), F.lit(_SAMPLE_STEPS)) < int(share * _SAMPLE_STEPS))
-    return fit(lay_out(_block(sampled.select(*_numbers()).toArrow())))  # ok: a bounded sample
+    return fit(lay_out(as_block(sampled.select(*as_numbers()).toArrow())))  # ok: a bounded sample
 
 
 def match_to_register(people: DataFrame, *, model: AssignmentModel, rows: int, seed: int) -> DataFrame:
@@ -92,7 +93,7 @@ def match_to_register(people: DataFrame, *, model: AssignmentModel, rows: int, s
         return _solved(table, columns=columns, model=AssignmentModel.from_json(parameters), seed=seed)
 
     block = F.pmod(F.xxhash64("address_id"), F.lit(blocks)).alias("_block")
-    return people.select(*columns, *_numbers(), block).groupBy("_block").applyInArrow(solve, schema)
+    return people.select(*columns, *as_numbers(), block).groupBy("_block").applyInArrow(solve, schema)
 
 
 def assignments(people: DataFrame) -> DataFrame:
@@ -116,8 +117,8 @@ def assignments(people: DataFrame) -> DataFrame:
     )
 
 
-def _numbers() -> list[Column]:
-    """What the arrays of a block are made from: keys as 64-bit hashes, codes as numbers."""
+def as_numbers() -> list[Column]:
+    """Columns of `gather_evidence` as the arrays of a block are made from them: keys as 64-bit hashes, codes as numbers."""
     relation = F.array_position(F.array(*(F.lit(name) for name in RELATIONS)), F.col("details.relation_to_head")) - F.lit(1)
     return [
         F.xxhash64("address_id").alias("_address"),
@@ -130,7 +131,8 @@ def _numbers() -> list[Column]:
     ]
 
 
-def _block(table: pa.Table) -> Block:
+def as_block(table: pa.Table) -> Block:
+    """The block of a table with the columns `as_numbers`."""
     table = table.combine_chunks()
     is_bureau = table["_is_bureau"].to_numpy()
     features = np.zeros((table.num_rows, len(FEATURES)))
@@ -145,7 +147,7 @@ def _block(table: pa.Table) -> Block:
 
 def _solved(table: pa.Table, *, columns: Sequence[str], model: AssignmentModel, seed: int) -> pa.Table:
     """The block's rows with what was found of each, in the block's own order."""
-    layout = lay_out(_block(table))
+    layout = lay_out(as_block(table))
     result = assign(layout, model, seed=seed)
     rows = table.select(list(columns)).take(pa.array(layout.block.position))
     key_row, prefix = _household_keys(layout, result)
@@ -178,9 +180,8 @@ def _household_keys(layout: Layout, result: Assignment) -> tuple[Integers, list[
     key_row[~is_extra] = register_row[result.dwelling[~is_extra]]
     extras = np.flatnonzero(is_extra)
     order = extras[np.lexsort((layout.block.key[extras], result.extras[extras]))]
-    group = result.extras[order]
-    is_first = np.r_[True, group[1:] != group[:-1]] if len(order) else np.zeros(0, bool)
-    key_row[order] = order[is_first][np.cumsum(is_first) - 1]
+    starts = run_starts(result.extras[order])
+    key_row[order] = np.repeat(order[starts], np.diff(np.r_[starts, len(order)]))
     return key_row, ["bureau" if extra else "register" for extra in is_extra.tolist()]
 
 

@@ -19,15 +19,15 @@ Dempster, Laird & Rubin (1977) for EM; Domingos & Pazzani (1997) on the use of c
 
 from __future__ import annotations
 
+import hashlib
+import json
 import warnings
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 
-from living_finance.households.layout import EXTRA, GROUPS, Flags, Floats, Integers, Layout, group_of, numbered, size_of
+from living_finance.households.layout import AGE_GROUP_STARTS, EXTRA, GROUPS, Flags, Layout, group_of, numbered, size_of
+from living_finance.methods.grouped import Floats, Integers
 
 FEATURES = (
     "is_employee",
@@ -84,7 +84,7 @@ class Convergence:
 
 @dataclass(frozen=True)
 class AssignmentModel:
-    """Estimated parameters; plain numbers, so that a run can keep them as JSON."""
+    """Estimated parameters; plain numbers over many people, so that a run can keep them as JSON."""
 
     roles: list[RoleModel | None]
     """By group; None where too few people were seen."""
@@ -107,13 +107,43 @@ class AssignmentModel:
     """Share of each pair class among extras of different addresses."""
     convergence: Convergence
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> AssignmentModel:
+    def from_json(cls, text: str) -> AssignmentModel:
+        values = json.loads(text)
         roles = [RoleModel(**role) if role else None for role in values["roles"]]
         return cls(**{**values, "roles": roles, "convergence": Convergence(**values["convergence"])})
+
+    @property
+    def version(self) -> str:
+        """`joint-assignment/` and 12 hex digits over all parameters."""
+        return f"joint-assignment/{hashlib.sha256(self.to_json().encode()).hexdigest()[:12]}"
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The probabilities that a reader compares from month to month; all of them are in the JSON."""
+        groups = [f"{sex}{age}" for age in AGE_GROUP_STARTS for sex in "FM"]
+        presence = zip(("present_elsewhere", "present_settled"), self.present, strict=True)
+        return {
+            "settled": self.settled,
+            "unit_known": self.unit_known,
+            "spending_icc": self.spending_icc,
+            "pair_share_address": self.pair_share[0],
+            "pair_share_unit": self.pair_share[1],
+            **{f"{name}_{group}": share for name, of in presence for group, share in zip(groups, of, strict=True)},
+        }
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the data could not tell."""
+        known = {
+            "roles of every group of sex and age": all(self.roles),
+            "spending of every group of sex and age": all(self.spending),
+            "presence of register persons (EM did not converge)": self.convergence.reached,
+        }
+        return tuple(f"not fitted: {name}" for name, is_known in known.items() if not is_known)
 
 
 def terms(features: Floats) -> Floats:
@@ -156,14 +186,15 @@ def fit(layout: Layout, *, certain: Flags | None = None) -> AssignmentModel:
     residual = spending_residual(spending, columns, group, block.features[:, _SPENDING] > 0)
     together = _pairs_of(layout.dwelling[layout.partner[matched]], matched)
     icc = _intraclass(residual, together)
-    extras = np.flatnonzero(block.is_bureau & ~_is_known_somewhere(layout))
+    is_stranger = block.is_bureau & ~_is_known_somewhere(layout)
+    extras = np.flatnonzero(is_stranger)
     shares, g_k, f_k = _fit_pairs(layout, together=together, extras=extras)
     return AssignmentModel(
         roles=roles,
         settled=settled,
         present=present,
         unit_known=_unit_known(layout),
-        extra_rate=_extra_rates(layout),
+        extra_rate=_extra_rates(layout, is_stranger),
         spending=spending,
         spending_icc=icc,
         pair_share=shares,
@@ -174,6 +205,10 @@ def fit(layout: Layout, *, certain: Flags | None = None) -> AssignmentModel:
 
 
 def _fit_roles(columns: Floats, seen_class: Integers, sex_age: Integers, rows: Flags) -> RoleModel | None:
+    # Seconds to import, and only the driver fits: every Python worker imports this module.
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
     chosen = np.flatnonzero(rows)[:_MOST_PER_GROUP]
     classes = np.unique(seen_class[chosen])
     if len(chosen) < _FEWEST or len(classes) < 2:
@@ -254,7 +289,7 @@ def _fit_presence(layout: Layout, rows: Flags, group: Integers) -> tuple[float, 
 
 
 def _unit_known(layout: Layout) -> float:
-    bureau = layout.block.is_bureau & layout.register_units()[layout.address]
+    bureau = layout.block.is_bureau & layout.has_units[layout.address]
     return float(np.clip(np.mean(layout.block.unit[bureau] != 0), 0.02, 0.995)) if bureau.any() else 1.0
 
 
@@ -269,24 +304,23 @@ def _is_known_somewhere(layout: Layout) -> Flags:
     return np.where(block.unit != 0, registered_in_unit[cell], registered[at_address])
 
 
-def _extra_rates(layout: Layout) -> list[list[float]]:
+def _extra_rates(layout: Layout, is_stranger: Flags) -> list[list[float]]:
     """Extras per register household, from places where the register knows nobody of the sex and band.
 
-    There every bureau person is an extra, whatever the coverage: an unbiased rate under the Poisson model.
+    There every bureau person (`is_stranger`) is an extra, whatever the coverage: an unbiased rate under the Poisson model.
     """
     block = layout.block
-    register_units = layout.register_units()
-    pool = np.where(register_units[layout.address], 1, 0)
+    has_units = layout.has_units
+    pool = np.where(has_units[layout.address], 1, 0)
     pool = np.where(block.is_bureau & (block.unit != 0), 2, pool)
-    known = _is_known_somewhere(layout)
-    households = layout.households_at().astype(float)
+    households = layout.households_at.astype(float)
     rates = []
     for kind in (0, 1, 2):
-        is_extra = block.is_bureau & (pool == kind) & ~known & (block.sex_age >= 0)
+        is_extra = is_stranger & (pool == kind) & (block.sex_age >= 0)
         counted = np.bincount(cell_of(block.sex_age[is_extra]), minlength=CELLS).astype(float)
-        of_kind = households[~register_units] if kind == 0 else households[register_units]
+        of_kind = households[has_units == (kind > 0)]
         exposure = np.full(CELLS, of_kind.sum())
-        cells = layout.is_register & (block.sex_age >= 0) & (register_units[layout.address] == (kind > 0))
+        cells = layout.is_register & (block.sex_age >= 0) & (has_units[layout.address] == (kind > 0))
         place = layout.unit if kind == 2 else layout.address
         _, first = np.unique(np.stack([place[cells], block.sex_age[cells]]), axis=1, return_index=True)
         taken = np.flatnonzero(cells)[first]

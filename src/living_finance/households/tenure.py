@@ -8,11 +8,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.contracts import codes
+from living_finance.methods.census import expected_count
 from living_finance.methods.joins import join_to_one
 from living_finance.methods.keyed_random import uniform
-
-MASKED_COUNT = 2.5
-"""A masked margin is 1 to 4 households: the middle of it."""
 
 _TENURES = codes.TENURE.codes
 _EQUAL_SHARES = (0.25, 0.5, 0.75)
@@ -32,13 +30,13 @@ def draw_tenure(formed: DataFrame, *, margins: DataFrame, seed: int) -> DataFram
 
     Args:
         formed: rows of `form_households`.
-        margins: silver.CENSUS_MARGIN of the month; masked counts stand for 2.5.
+        margins: silver.CENSUS_MARGIN of the month; masked counts stand for their middle.
         seed: the run's seed. A household with the same id draws the same number every month.
 
     Returns:
         The same rows with `tenure`.
     """
-    counts = F.when(F.col("is_masked"), F.lit(MASKED_COUNT)).otherwise(F.coalesce("count", F.lit(0)).cast("double"))
+    counts = expected_count()
     census = (
         margins.where(F.col("margin") == "tenure")
         .groupBy("output_area_id")

@@ -17,7 +17,8 @@ from scipy.optimize import nnls
 
 from living_finance.contracts import codes
 from living_finance.contracts.silver import OUTPUT_AREA
-from living_finance.methods import Calibrated, calibrate, in_category, quantities, quantity, with_zero_targets
+from living_finance.methods import Calibrated, calibrate, counts, in_category, quantity, with_zero_targets
+from living_finance.methods.census import MASKED_LIMITS, five_year_band
 from living_finance.methods.joins import join_to_one
 from living_finance.months import Month
 
@@ -31,7 +32,6 @@ PRIORITY = {
     "population_sex_age": 4,
 }
 """Order in which margins give way where they contradict one another, the last first."""
-_MASKED = (1.0, 4.0)
 _OLDEST = {"M85": "M80", "F85": "F80"}
 """The bureau's last band is 80 and over."""
 _COMPLETE = {
@@ -51,6 +51,8 @@ _PRIOR_AREAS = 5.0
 """The shares start from 1 with the weight of so many output areas: a handful of areas cannot tell four shares."""
 _LEAST_SHARE = 0.02
 _MOMENT_SCALE = 2.0**20
+_REPORTED = ("targets", "relaxed_targets", "largest_gap", "is_converged")
+"""Columns of silver.OUTPUT_AREA that calibration fills."""
 
 
 def output_areas(formed: DataFrame, *, margins: DataFrame, census_register_counts: DataFrame | None, month: Month) -> DataFrame:
@@ -107,9 +109,6 @@ def output_areas(formed: DataFrame, *, margins: DataFrame, census_register_count
     )
 
 
-_REPORTED = ("targets", "relaxed_targets", "largest_gap", "is_converged")
-
-
 def weigh(households: DataFrame, *, areas: DataFrame, margins: DataFrame) -> Calibrated:
     """Calibrated weights: base weights moved, within bounds, to every margin of the output area.
 
@@ -136,7 +135,7 @@ def weigh(households: DataFrame, *, areas: DataFrame, margins: DataFrame) -> Cal
             in_category("dwelling_type", F.col("dwelling_type")),
             in_category("tenure", F.col("tenure")),
             quantity("population", F.col("household_size")),
-            quantities("population_sex_age", _members_by_cell()),
+            counts("population_sex_age", _members_by_cell()),
         ),
         group=F.substring("output_area_id", 1, 5),
     )
@@ -169,25 +168,26 @@ def packed_members(sex: Column, age: Column, *, is_member: Column) -> dict[str, 
     """Aggregates that count the members of a household by sex and band: five bits a cell, twelve cells a number.
 
     Sums of whole numbers, because an array of cells would make the aggregate sort all people. Exact up to 31
-    members of one sex and band; only group quarters, which have no weight, hold more.
+    members of one sex and band; only group quarters, which have no weight, hold more (missing where 64 bits do not
+    hold the sum).
     """
-    band = F.floor(F.least(age, F.lit(80)) / F.lit(5))
+    band = five_year_band(age) / F.lit(5)
     cell = F.when(sex == "M", band).otherwise(band + F.lit(_BANDS))
     bit = F.pow(F.lit(32.0), cell % _CELLS_PER_NUMBER).cast("bigint")
     return {
-        name: F.sum(F.when(is_member & (F.floor(cell / F.lit(_CELLS_PER_NUMBER)) == number), bit).otherwise(F.lit(0)))
+        name: F.try_sum(F.when(is_member & (F.floor(cell / F.lit(_CELLS_PER_NUMBER)) == number), bit).otherwise(F.lit(0)))
         for number, name in enumerate(PACKED_MEMBERS)
     }
 
 
-def _members_by_cell() -> dict[str, Column]:
-    """Category of margin population_sex_age, with 80 as the last band → members, from `packed_members`."""
-    counts = {}
+def _members_by_cell() -> Column:
+    """Map of category of margin population_sex_age, with 80 as the last band, to members, from `packed_members`."""
+    members: list[Column] = []
     for cell in range(2 * _BANDS):
         sex, band = ("M", cell) if cell < _BANDS else ("F", cell - _BANDS)
         number, place = divmod(cell, _CELLS_PER_NUMBER)
-        counts[f"{sex}{band * 5}"] = F.shiftright(PACKED_MEMBERS[number], 5 * place).bitwiseAND(31)
-    return counts
+        members += [F.lit(f"{sex}{band * 5}"), F.shiftright(PACKED_MEMBERS[number], 5 * place).bitwiseAND(31)]
+    return F.map_filter(F.create_map(*members), lambda _, number: number != 0)
 
 
 def _size_class() -> Column:
@@ -202,7 +202,7 @@ def _targets(margins: DataFrame, *, areas: DataFrame) -> DataFrame:
     category = F.coalesce(
         F.element_at(F.create_map(*(F.lit(text) for pair in _OLDEST.items() for text in pair)), F.col("category")), "category"
     )
-    lower, upper = (F.when(F.col("is_masked"), F.lit(bound)).otherwise(F.col("count").cast("double")) for bound in _MASKED)
+    lower, upper = (F.when(F.col("is_masked"), F.lit(bound)).otherwise(F.col("count").cast("double")) for bound in MASKED_LIMITS)
     priority = F.element_at(F.create_map(*(F.lit(part) for pair in PRIORITY.items() for part in pair)), F.col("margin"))
     limits = (
         join_to_one(known, change, on=["output_area_id"], how="inner", broadcast=True)

@@ -6,7 +6,6 @@ from living_finance.methods.area_calibration import (
     counts,
     in_category,
     in_each,
-    quantities,
     quantity,
     with_zero_targets,
 )
@@ -19,7 +18,6 @@ __all__ = [
     "counts",
     "in_category",
     "in_each",
-    "quantities",
     "quantity",
     "with_zero_targets",
 ]

@@ -173,12 +173,6 @@ def counts(margin: str, by_category: Column) -> Column:
     return _list(F.transform(F.map_entries(by_category), lambda entry: _contribution(margin, entry["key"], entry["value"])))
 
 
-def quantities(margin: str, by_category: Mapping[str, Column]) -> Column:
-    """A unit adds each number to its category of this margin; nothing where it is 0 or missing."""
-    given = F.array(*(_contribution(margin, F.lit(category), value) for category, value in by_category.items()))
-    return F.filter(given, lambda contribution: contribution["value"] != 0)
-
-
 def _list(contributions: Column) -> Column:
     return F.coalesce(contributions, F.array().cast("array<struct<margin:string,category:string,value:double>>"))
 

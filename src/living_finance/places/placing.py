@@ -12,12 +12,8 @@ from pyspark.sql import functions as F
 
 from living_finance.contracts import codes
 from living_finance.contracts.silver import BALANCE_COLUMNS, INCOME_COLUMNS, PLACED_PERSON, SPENDING_COLUMNS
+from living_finance.methods.census import five_year_band
 from living_finance.methods.joins import join_to_one
-
-
-def five_year_band(age: Column) -> Column:
-    """Lower bound of the bureau's age band for an age in years: 15, 20 … 80 and over; null under 15."""
-    return F.when(age >= 15, F.least(F.floor(age / 5) * 5, F.lit(80)).cast("int"))
 
 
 def place_persons(

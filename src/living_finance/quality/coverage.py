@@ -8,10 +8,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.contracts.gold import COVERAGE
+from living_finance.methods.census import expected_count, five_year_band
 from living_finance.months import Month
 
-_OLDEST_BAND = 80
-_MASKED_COUNT = 2.5
 _SOURCES = ("bureau_persons", "register_persons", "census_persons", "weighted_persons")
 _MARGIN = "population_sex_age"
 _CELL = ("dong_code", "sex", "age_band")
@@ -37,14 +36,13 @@ def coverage(residents: DataFrame, *, register: DataFrame, margins: DataFrame, t
     Censuses, rev. 3 (2017), on evaluation by comparison with other sources.
     """
     category = F.col("category")
-    sex, band = F.substring(category, 1, 1), _band(F.substring(category, 2, 3).cast("int"))
+    sex, band = F.substring(category, 1, 1), five_year_band(F.substring(category, 2, 3).cast("int"))
     of_area = F.substring("output_area_id", 1, 7)
-    counted = F.when(F.col("is_masked"), F.lit(_MASKED_COUNT)).otherwise(F.coalesce("count", F.lit(0)).cast("double"))
     of_margin = F.col("margin") == _MARGIN
     parts = (
         _rows(residents.where("has_household"), F.col("dong_code"), F.col("sex"), F.col("age_band"), bureau_persons=F.lit(1.0)),
-        _rows(register, F.col("dong_code"), F.col("sex"), _band(F.col("age")), register_persons=F.lit(1.0)),
-        _rows(margins.where(of_margin), of_area, sex, band, census_persons=counted),
+        _rows(register, F.col("dong_code"), F.col("sex"), five_year_band(F.col("age")), register_persons=F.lit(1.0)),
+        _rows(margins.where(of_margin), of_area, sex, band, census_persons=expected_count()),
         _rows(targets.where(of_margin), of_area, sex, band, weighted_persons=F.col("achieved")),
     )
     cells = reduce(DataFrame.unionByName, parts).where(F.col("dong_code").isNotNull())
@@ -64,10 +62,6 @@ def coverage(residents: DataFrame, *, register: DataFrame, margins: DataFrame, t
             },
         }
     ).select(*COVERAGE.column_names)
-
-
-def _band(age: Column) -> Column:
-    return F.least(F.floor(age / F.lit(5)) * F.lit(5), F.lit(_OLDEST_BAND)).cast("int")
 
 
 def _rows(frame: DataFrame, dong: Column, sex: Column, band: Column, **counted: Column) -> DataFrame:
