@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +12,19 @@ import pytest
 from living_finance.config import TrackingSettings
 from living_finance.errors import ConfigurationError, TrackingUnavailable
 from living_finance.months import Month
-from living_finance.tracking import track_income
+from living_finance.tracking import TrackedFit, track
+
+FIT = TrackedFit(
+    kind="income",
+    model_version="first-version/abc",
+    parameters={"donors_kept": 64},
+    metrics={"mean_total_after_krw_year": 6.5e7, "ratio_labour_business": 1.25},
+    notes=("no published mean of transfer income: not benchmarked",),
+    content=json.dumps({"model_version": "first-version/abc"}),
+)
 
 
-@dataclass(frozen=True)
-class Fit:
-    model_version: str = "first-version/abc"
-    parameters: Mapping[str, int] = field(default_factory=lambda: {"donors_kept": 64})
-    ratios: Mapping[str, float] = field(default_factory=lambda: {"labour_business": 1.25})
-    metrics: Mapping[str, float] = field(default_factory=lambda: {"mean_total_after_krw_year": 6.5e7})
-    notes: tuple[str, ...] = ("no published mean of transfer income: not benchmarked",)
-
-    def to_json(self) -> str:
-        return json.dumps({"model_version": self.model_version})
-
-
-def track(fit: Fit, root: Path | str, **changes: Any) -> str:
+def track_fit(fit: TrackedFit, root: Path | str, **changes: Any) -> str:
     arguments: dict[str, Any] = {
         "settings": TrackingSettings(),
         "warehouse_root": str(root),
@@ -37,11 +33,11 @@ def track(fit: Fit, root: Path | str, **changes: Any) -> str:
         "code_version": "0.1.0",
         "seed": 7,
     }
-    return track_income(fit, **{**arguments, **changes})
+    return track(fit, **{**arguments, **changes})
 
 
 def test_a_run_holds_the_fit_and_is_not_repeated(tmp_path: Path) -> None:
-    run_id = track(Fit(), tmp_path)
+    run_id = track_fit(FIT, tmp_path)
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/mlflow/mlflow.db")
@@ -56,21 +52,22 @@ def test_a_run_holds_the_fit_and_is_not_repeated(tmp_path: Path) -> None:
     artifacts = list((tmp_path / "mlflow" / "artifacts").rglob("fit.json"))
     assert [json.loads(path.read_text()) for path in artifacts] == [{"model_version": "first-version/abc"}]
 
-    assert track(Fit(), tmp_path) == run_id
-    assert track(Fit(), tmp_path, data_versions={"silver.household": 4}) == run_id
+    assert track_fit(FIT, tmp_path) == run_id
+    assert track_fit(FIT, tmp_path, data_versions={"silver.household": 4}) == run_id
     assert client.get_run(run_id).data.tags["delta.silver.household"] == "4"
     others = [
-        track(Fit(), tmp_path, month=Month(2020, 2)),
-        track(Fit(), tmp_path, code_version="0.2.0"),
-        track(replace(Fit(), model_version="first-version/def"), tmp_path),
+        track_fit(FIT, tmp_path, month=Month(2020, 2)),
+        track_fit(FIT, tmp_path, code_version="0.2.0"),
+        track_fit(replace(FIT, kind="householding"), tmp_path),
+        track_fit(replace(FIT, content="{}"), tmp_path),
     ]
-    assert len({run_id, *others}) == 4
+    assert len({run_id, *others}) == 5
 
 
 def test_an_unwritable_store_says_so(tmp_path: Path) -> None:
     (tmp_path / "mlflow").write_text("a file where the folder should be")
     with pytest.raises(TrackingUnavailable) as caught:
-        track(Fit(), tmp_path)
+        track_fit(FIT, tmp_path)
     assert caught.value.remedy
     assert caught.value.exit_code == 50
 
@@ -78,10 +75,10 @@ def test_an_unwritable_store_says_so(tmp_path: Path) -> None:
 def test_a_server_that_does_not_answer_says_so(tmp_path: Path) -> None:
     settings = TrackingSettings(uri="http://user:secretword@127.0.0.1:9")
     with pytest.raises(TrackingUnavailable) as caught:
-        track(Fit(), tmp_path, settings=settings)
+        track_fit(FIT, tmp_path, settings=settings)
     assert "secretword" not in str(caught.value)
 
 
 def test_a_remote_warehouse_needs_a_server() -> None:
     with pytest.raises(ConfigurationError):
-        track(Fit(), "s3a://bucket/warehouse")
+        track_fit(FIT, "s3a://bucket/warehouse")

@@ -14,8 +14,9 @@ import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from living_finance.config import TrackingSettings
 from living_finance.errors import ConfigurationError, TrackingUnavailable
@@ -41,25 +42,18 @@ _NOISY_LOGGERS = ("mlflow", "alembic", "sqlalchemy", "urllib3")
 _REMEDY = "check tracking.uri (empty: a SQLite file in the warehouse), that the server runs and the folder can be written"
 
 
-class TrackedFit(Protocol):
-    """What a fit must offer to be tracked."""
+@dataclass(frozen=True)
+class TrackedFit:
+    """What a run shows of a fit."""
 
-    @property
-    def model_version(self) -> str: ...
-
-    @property
-    def parameters(self) -> Mapping[str, int]: ...
-
-    @property
-    def ratios(self) -> Mapping[str, float]: ...
-
-    @property
-    def metrics(self) -> Mapping[str, float]: ...
-
-    @property
-    def notes(self) -> tuple[str, ...]: ...
-
-    def to_json(self) -> str: ...
+    kind: str
+    """What was fitted; names the run."""
+    model_version: str
+    parameters: Mapping[str, float]
+    metrics: Mapping[str, float]
+    notes: tuple[str, ...]
+    content: str
+    """The whole fit as JSON; the fit itself answers for its holding no person."""
 
 
 def store_uri(settings: TrackingSettings, warehouse_root: str) -> str:
@@ -71,7 +65,7 @@ def store_uri(settings: TrackingSettings, warehouse_root: str) -> str:
     return settings.uri or f"sqlite:///{_local_folder(warehouse_root)}/mlflow.db"
 
 
-def track_income(
+def track(
     fit: TrackedFit,
     *,
     settings: TrackingSettings,
@@ -87,10 +81,10 @@ def track_income(
     version tags follow, so that it points at the tables that are there.
 
     Args:
-        fit: the fit; its parameters, ratios, metrics and JSON are logged.
+        fit: the fit; its parameters, metrics and JSON are logged.
         settings: where to; an empty uri means `<warehouse_root>/mlflow/mlflow.db` with artifacts beside it.
         warehouse_root: root folder of the warehouse.
-        month: the month that was estimated.
+        month: the month it was fitted for.
         data_versions: qualified table name -> Delta version that was read.
         code_version: version of the code.
         seed: the run's seed.
@@ -142,18 +136,17 @@ def track_income(
 def _log_run(client: MlflowClient, experiment: str, fit: TrackedFit, *, tags: Mapping[str, str], month: Month, seed: int) -> str:
     from mlflow.entities import Metric, Param
 
-    run = client.create_run(experiment, tags=dict(tags), run_name=f"income-{month}")
+    run = client.create_run(experiment, tags=dict(tags), run_name=f"{fit.kind}-{month}")
     run_id, started = str(run.info.run_id), run.info.start_time
     parameters = {**fit.parameters, "seed": seed}
-    metrics = {**fit.metrics, **{f"ratio_{name}": ratio for name, ratio in fit.ratios.items()}}
     status = "FAILED"
     try:
         client.log_batch(
             run_id,
-            metrics=[Metric(name, float(value), started, 0) for name, value in sorted(metrics.items())],
+            metrics=[Metric(name, float(value), started, 0) for name, value in sorted(fit.metrics.items())],
             params=[Param(name, str(value)) for name, value in sorted(parameters.items())],
         )
-        client.log_text(run_id, fit.to_json(), "fit.json")
+        client.log_text(run_id, fit.content, "fit.json")
         status = "FINISHED"
     finally:
         client.set_terminated(run_id, status=status)
@@ -172,7 +165,7 @@ def _open(uri: str, *, name: str, artifacts: str | None) -> tuple[MlflowClient, 
 
 
 def _fingerprint(fit: TrackedFit, *, month: Month, code_version: str, seed: int) -> str:
-    facts = {"fit": fit.to_json(), "month": str(month), "code": code_version, "seed": seed}
+    facts = {"kind": fit.kind, "fit": fit.content, "month": str(month), "code": code_version, "seed": seed}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -32,6 +32,7 @@ from living_finance.places.placing import place_persons, summarise_addresses
 from living_finance.quality import indicators as quality
 from living_finance.quality.coverage import coverage
 from living_finance.quality.edit_report import edit_report
+from living_finance.quality.householding import householding_metrics
 from living_finance.statistics.households import household_breakdown, household_statistics
 from living_finance.statistics.persons import person_statistics
 from living_finance.steps.receive import regions_for
@@ -89,6 +90,19 @@ class MonthRun:
         partition = {"base_month": self.month.date}
         slices = [Write(table, frame, partition, expected_rows) for table, frame, expected_rows in writes]
         self.commits.extend(self.warehouse.commit_together(slices))
+
+    def track(self, fit: tracking.TrackedFit) -> None:
+        """Log a fit as a run in MLflow, with the versions of the tables written so far, and note it for the ledger."""
+        self.facts["mlflow_run_id"] = tracking.track(
+            fit,
+            settings=self.settings.tracking,
+            warehouse_root=self.warehouse.root,
+            month=self.month,
+            data_versions={commit.table: commit.version for commit in self.commits},
+            code_version=code_version(),
+            seed=self.settings.seed,
+        )
+        self.facts["model_version"] = fit.model_version
 
     def rows(self, table: Table) -> int:
         """Rows last committed to a table by this run or, for a skipped step, by the run before."""
@@ -192,7 +206,7 @@ def place(run: MonthRun) -> None:
 
 
 def form_households(run: MonthRun) -> None:
-    """Persons → households with weights, ids that last over months, and their lineage."""
+    """Persons → households with weights, ids that last over months, and their lineage; the fit is a run in MLflow."""
     formed = householding(
         persons=run.read(silver.PLACED_PERSON),
         register=run.read(silver.REGISTER_PERSON),
@@ -214,6 +228,15 @@ def form_households(run: MonthRun) -> None:
     run.commit(silver.CALIBRATION_TARGET, formed.calibration)
     for frame in shared:
         frame.unpersist()
+    run.commit(gold.COVERAGE, coverage_of(run))
+    model = formed.model
+    metrics = householding_metrics(
+        members=run.read(gold.HOUSEHOLD_MEMBER),
+        areas=run.read(silver.OUTPUT_AREA),
+        targets=run.read(silver.CALIBRATION_TARGET),
+        coverage=run.read(gold.COVERAGE),
+    )
+    run.track(tracking.TrackedFit("householding", model.version, model.parameters, metrics, model.notes, model.to_json()))
 
 
 def model_income(run: MonthRun) -> None:
@@ -226,16 +249,8 @@ def model_income(run: MonthRun) -> None:
         seed=run.settings.seed,
     )
     run.commit(gold.HOUSEHOLD, households, expected_rows=run.rows(silver.HOUSEHOLD))
-    run.facts["mlflow_run_id"] = tracking.track_income(
-        fit,
-        settings=run.settings.tracking,
-        warehouse_root=run.warehouse.root,
-        month=run.month,
-        data_versions={commit.table: commit.version for commit in run.commits},
-        code_version=code_version(),
-        seed=run.settings.seed,
-    )
-    run.facts["model_version"] = fit.model_version
+    metrics = {**fit.metrics, **{f"ratio_{name}": ratio for name, ratio in fit.ratios.items()}}
+    run.track(tracking.TrackedFit("income", fit.model_version, fit.parameters, metrics, fit.notes, fit.to_json()))
 
 
 def publish_statistics(run: MonthRun) -> None:
@@ -256,15 +271,14 @@ def publish_statistics(run: MonthRun) -> None:
             (gold.HOUSEHOLD_BREAKDOWN, household_breakdown(households, month=month, benchmark_rse=rse), None),
             (gold.PERSON_STATISTICS, person_statistics(persons, month=month), None),
             (gold.QUALITY_REPORT, report, None),
-            (gold.COVERAGE, coverage_of(run, residents), None),
         )
     )
 
 
-def coverage_of(run: MonthRun, residents: DataFrame) -> DataFrame:
+def coverage_of(run: MonthRun) -> DataFrame:
     """gold.coverage from the month's persons, register, census and calibration."""
     return coverage(
-        residents,
+        run.read(silver.PLACED_PERSON).where(F.col("residence") == "seoul"),
         register=run.read(silver.REGISTER_PERSON),
         margins=run.read(silver.CENSUS_MARGIN),
         targets=run.read(silver.CALIBRATION_TARGET),
