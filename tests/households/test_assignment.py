@@ -167,6 +167,27 @@ def test_no_dwelling_holds_more_of_a_cell_than_are_registered(town: Town, solved
     assert result.is_matched[bureau].sum() == result.is_matched[~bureau].sum()
 
 
+def test_draws_are_assignments_that_occur_as_often_as_the_probabilities_say(
+    town: Town, model: AssignmentModel, solved: tuple[Layout, Assignment]
+) -> None:
+    layout, point = solved
+    drawn = [assign(layout, model, seed=7, draw=number) for number in range(16)]
+    bureau = town.block.is_bureau
+    for result in drawn[:3]:
+        test_everybody_is_somewhere_once(town, (layout, result))
+        test_no_dwelling_holds_more_of_a_cell_than_are_registered(town, (layout, result))
+    contested = bureau & point.is_contested
+    sure = bureau & ~point.is_contested & (point.dwelling >= 0)
+    same = np.mean([result.dwelling == point.dwelling for result in drawn], axis=0)
+    assert same[contested].mean() == pytest.approx(point.probability[contested].mean(), abs=0.03)
+    assert same[sure].mean() == pytest.approx(point.probability[sure].mean(), abs=0.005)
+    assert 0 < (1 - same[contested]).mean() < 1
+    assert not np.array_equal(drawn[0].dwelling, drawn[1].dwelling)
+    again = assign(layout, model, seed=7, draw=1)
+    assert np.array_equal(again.dwelling, drawn[1].dwelling)
+    assert np.array_equal(again.extras, drawn[1].extras)
+
+
 def test_better_than_first_fit(town: Town, solved: tuple[Layout, Assignment]) -> None:
     """In houses without units, against the first register person of the cell for the first bureau person."""
     layout, result = solved

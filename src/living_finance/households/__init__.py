@@ -4,7 +4,7 @@
 `assignment` solves blocks of addresses (arrays numbered by `layout`), `matching` carries both to Spark; `composition` says
 what the households are, `tenure` what nothing shows; `weights` calibrates them to the census; `identity` keeps a
 household's id over months and writes its lineage (gold.household_lineage).
-Non-goals of this version: assignments drawn for statistics, the month before as evidence of who lives where.
+Non-goal of this version: the month before as evidence of who lives where.
 """
 
 from living_finance.households.form import Householding, householding

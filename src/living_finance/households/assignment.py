@@ -30,6 +30,8 @@ from living_finance.methods.grouped import Floats, Integers
 BURN_IN = 15
 DRAWS = 48
 """Every other draw chooses the point assignment, the others say how probable it is: a choice flatters its own draws."""
+_STRIDE = 19
+"""Between draws handed out: near the golden section of `DRAWS` and without a common divisor, so that all are reached."""
 _MOVES = 4
 _SEARCH_ROUNDS = 24
 _LEAST_GAIN = 1e-9
@@ -68,13 +70,15 @@ def _uniform(seed: np.uint64, *keys: Integers | int) -> Floats:
     return ((value >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
 
 
-def assign(layout: Layout, model: AssignmentModel, *, seed: int) -> Assignment:
+def assign(layout: Layout, model: AssignmentModel, *, seed: int, draw: int | None = None) -> Assignment:
     """Households of the bureau residents of a block.
 
     Args:
         layout: whole addresses.
         model: parameters (`model.fit`).
         seed: the run's seed.
+        draw: None for the point assignment; a number for a draw of the whole assignment from its posterior, for multiple
+            imputation (Rubin 1987). Draws that follow one another are far apart in the chain; `DRAWS` of them differ.
 
     Returns:
         One entry per row of the block. Every bureau row has either a dwelling or a group of extras.
@@ -87,10 +91,16 @@ def assign(layout: Layout, model: AssignmentModel, *, seed: int) -> Assignment:
     probability = np.ones(rows)
     probability[matched] = _sure_match(layout, model, np.flatnonzero(matched))
     is_matched = layout.partner >= 0
+    if draw is not None:
+        apart = np.flatnonzero(matched)
+        apart = apart[_uniform(np.uint64(seed), block.key[apart], draw, 6) > probability[apart]]
+        dwelling[apart] = -1
+        probability[apart] = 1 - probability[apart]
+        is_matched[apart] = is_matched[layout.partner[apart]] = False
     is_contested = np.zeros(rows, bool)
     pool = _Pool.of(layout, model, seed=seed)
     if pool is not None:
-        decided = pool.solve()
+        decided = pool.solve(draw)
         is_contested[pool.person_row] = True
         dwelling[pool.person_row] = decided.dwelling
         probability[pool.person_row] = decided.probability
@@ -100,7 +110,7 @@ def assign(layout: Layout, model: AssignmentModel, *, seed: int) -> Assignment:
     # An extra that no chain decided: nobody of the sex and band is registered, which leaves no other place.
     groups = np.full(rows, -1, np.int64)
     extra_rows = np.flatnonzero(extra)
-    groups[extra_rows] = _group_extras(layout, model, extra_rows)
+    groups[extra_rows] = _group_extras(layout, model, extra_rows, seed=seed, draw=draw)
     return Assignment(dwelling, groups, is_matched, probability, is_contested)
 
 
@@ -114,10 +124,11 @@ def _sure_match(layout: Layout, model: AssignmentModel, rows: Integers) -> Float
     return sure
 
 
-def _group_extras(layout: Layout, model: AssignmentModel, rows: Integers) -> Integers:
+def _group_extras(layout: Layout, model: AssignmentModel, rows: Integers, *, seed: int, draw: int | None) -> Integers:
     """Groups of extras of one unit, or of one address without units: people who moved together stay together.
 
-    Average linkage of the pair probabilities, cut at one half. More than 64 extras at one place are strangers.
+    Average linkage of the pair probabilities, cut at one half; in a draw, at a random number, so that two people are together
+    as often as their probability says. More than 64 extras at one place are strangers.
     """
     sex_age = layout.block.sex_age
     has_unit = layout.block.unit[rows] != 0
@@ -129,6 +140,10 @@ def _group_extras(layout: Layout, model: AssignmentModel, rows: Integers) -> Int
     starts = run_starts(place[order])
     sizes = np.diff(np.r_[starts, len(rows)])
     together, apart = np.array(model.pair_together), np.array(model.pair_apart)
+    if draw is None:
+        least = np.full(len(starts), _LONE_PAIR)
+    else:
+        least = _uniform(np.uint64(seed), layout.block.key[rows[order[starts]]], draw, 7)
 
     def probability(left: Integers, right: Integers, others: Integers | int) -> Floats:
         in_unit = has_unit[left]
@@ -140,14 +155,14 @@ def _group_extras(layout: Layout, model: AssignmentModel, rows: Integers) -> Int
 
     first = order[starts[sizes == 2]]
     second = order[starts[sizes == 2] + 1]
-    joined = probability(first, second, 1) > _LONE_PAIR
+    joined = probability(first, second, 1) > least[sizes == 2]
     label[second[joined]] = first[joined]
     several = (sizes > 2) & (sizes <= _MOST_MOVES)
-    for start, size in zip(starts[several].tolist(), sizes[several].tolist(), strict=True):
+    for start, size, cut in zip(starts[several].tolist(), sizes[several].tolist(), least[several].tolist(), strict=True):
         members = order[start : start + size]
         left, right = np.triu_indices(size, 1)
         apart_by = 1 - probability(members[left], members[right], size - 1)
-        group = fcluster(linkage(apart_by, "average"), t=1 - _LONE_PAIR, criterion="distance")
+        group = fcluster(linkage(apart_by, "average"), t=1 - cut, criterion="distance")
         label[members] = members[np.unique(group, return_index=True)[1]][group - 1]
     return label
 
@@ -247,12 +262,15 @@ class _Pool:
 
     # --- the chain ---------------------------------------------------------------------------------------------------
 
-    def solve(self) -> _Decided:
+    def solve(self, draw: int | None) -> _Decided:
         draws = self._draws()
         choosing, judging = draws[::2], draws[1::2]
-        together = _Together.of(choosing, self.sure.members)
-        self._start_from_best(choosing, together)
-        self._search(together, choosing)
+        if draw is None:
+            together = _Together.of(choosing, self.sure.members)
+            self._start_from_best(choosing, together)
+            self._search(together, choosing)
+        else:
+            self.held = self._places_for(draws[draw * _STRIDE % DRAWS])
         where = self._dwelling_of_persons(self.held)
         share = np.mean(judging == where[None, :], axis=0)
         in_slot = (self.held >= 0) & (self.place_slot >= 0)

@@ -69,6 +69,7 @@ def householding(
     seed: int,
     is_provisional: bool,
     previous: PreviousMonth | None = None,
+    draw: int | None = None,
 ) -> Householding:
     """Households of a month, every bureau resident with a known address in exactly one.
 
@@ -83,6 +84,8 @@ def householding(
         seed: the run's seed, for assignments and for tenures that nothing shows.
         is_provisional: the census used is of another year than the month asks for.
         previous: the newest made month before, whose ids households keep; None in the first.
+        draw: None for the point assignment; the number of a posterior draw to make the tables of that draw, from whose
+            differences statistics take the uncertainty of householding (multiple imputation).
 
     Returns:
         Lazy tables; only the model is fitted at once, on a sample. People move by address and, slim, once by person or
@@ -90,7 +93,7 @@ def householding(
     """
     evidence = gather_evidence(persons=persons, register=register)
     model = fit_model(evidence, rows=rows)
-    people = match_to_register(evidence, model=model, rows=rows, seed=seed)
+    people = match_to_register(evidence, model=model, rows=rows, seed=seed, draw=draw)
     formed = form_households(people, buildings=buildings)
     areas = output_areas(formed, margins=margins, census_register_counts=census_register_counts, month=month)
     identity = identify(people=people, formed=formed, month=month, previous=previous)

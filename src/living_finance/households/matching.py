@@ -62,7 +62,7 @@ def fit_model(people: DataFrame, *, rows: int) -> AssignmentModel:
     return fit(lay_out(as_block(sampled.select(*as_numbers()).toArrow())))  # ok: a bounded sample
 
 
-def match_to_register(people: DataFrame, *, model: AssignmentModel, rows: int, seed: int) -> DataFrame:
+def match_to_register(people: DataFrame, *, model: AssignmentModel, rows: int, seed: int, draw: int | None = None) -> DataFrame:
     """Put every bureau resident into a household of the address.
 
     Args:
@@ -70,6 +70,7 @@ def match_to_register(people: DataFrame, *, model: AssignmentModel, rows: int, s
         model: parameters of the month.
         rows: about how many people there are; decides the number of blocks, not the result.
         seed: the run's seed.
+        draw: None for the point assignment, else the number of a posterior draw (`assignment.assign`).
 
     Returns:
         The same rows and columns but `features`, plus
@@ -90,7 +91,7 @@ def match_to_register(people: DataFrame, *, model: AssignmentModel, rows: int, s
     parameters = model.to_json()
 
     def solve(table: pa.Table) -> pa.Table:
-        return _solved(table, columns=columns, model=AssignmentModel.from_json(parameters), seed=seed)
+        return _solved(table, columns=columns, model=AssignmentModel.from_json(parameters), seed=seed, draw=draw)
 
     block = F.pmod(F.xxhash64("address_id"), F.lit(blocks)).alias("_block")
     return people.select(*columns, *as_numbers(), block).groupBy("_block").applyInArrow(solve, schema)
@@ -145,10 +146,10 @@ def as_block(table: pa.Table) -> Block:
     )
 
 
-def _solved(table: pa.Table, *, columns: Sequence[str], model: AssignmentModel, seed: int) -> pa.Table:
+def _solved(table: pa.Table, *, columns: Sequence[str], model: AssignmentModel, seed: int, draw: int | None) -> pa.Table:
     """The block's rows with what was found of each, in the block's own order."""
     layout = lay_out(as_block(table))
-    result = assign(layout, model, seed=seed)
+    result = assign(layout, model, seed=seed, draw=draw)
     rows = table.select(list(columns)).take(pa.array(layout.block.position))
     key_row, prefix = _household_keys(layout, result)
     names = rows["person_key"].combine_chunks()
