@@ -56,7 +56,9 @@ def main() -> None:
         "person_key", F.col("details.age").alias("age"), F.col("details.sex").alias("sex"), "dwelling_type", *as_numbers()
     )
     table = people.toArrow()
-    members = warehouse.read(gold.HOUSEHOLD_MEMBER, base_month=month.date).select("person_id", "household_id").toPandas()
+    members = warehouse.read(gold.HOUSEHOLD_MEMBER, base_month=month.date).toPandas()
+    registered = warehouse.read(silver.HOUSEHOLD_REGISTER, base_month=month.date).toPandas()
+    homes = warehouse.read(silver.HOUSEHOLD, base_month=month.date).select("household_id", "address_id").toPandas()
 
     layout = lay_out(as_block(table))
     rows = table.select(about).to_pandas().iloc[layout.block.position].reset_index(drop=True)
@@ -81,17 +83,21 @@ def main() -> None:
         print(f"{measure} of bureau persons, by dwelling type")
         by_dwelling = pd.DataFrame({name: {kind: s[measure] for kind, s in of.items()} for name, of in scores.items()})
         print(by_dwelling.T.round(4).to_string())
+    reliability = right_by_probability(members, registered=registered, homes=homes, truth=truth)
+    print("assignments that are right, by stated probability")
+    print(reliability.round(4).to_string())
     if options.json:
+        scores["reliability"] = reliability.to_dict("index")
         options.json.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
 
 
 def read_truth(folder: Path, month: Month) -> pd.DataFrame:
-    """One row per bureau person: true household, its dwelling type, the register household and age."""
+    """One row per person: the bureau's key (if it knows the person), true household, its dwelling type, register household."""
     persons = pd.concat(pd.read_parquet(file) for file in sorted((folder / "persons").glob(f"{month}*.parquet")))
     households = pd.concat(pd.read_parquet(file) for file in sorted((folder / "households").glob(f"{month}*.parquet")))
     about = households[["household_id", "dwelling_type", "is_group_quarters"]]
-    known = persons[persons["person_id"].notna()]
-    return known[["person_id", "household_id", "register_household_id", "sex", "age"]].merge(about, on="household_id", how="left")
+    columns = ["person_id", "household_id", "register_household_id", "sex", "age"]
+    return persons[columns].merge(about, on="household_id", how="left")
 
 
 def first_fit(layout: Layout, *, old_addresses_out: bool) -> Integers:
@@ -119,6 +125,40 @@ def by_person(rows: pd.DataFrame, members: pd.DataFrame) -> Integers:
     return np.asarray(pd.factorize(household)[0], np.int64)
 
 
+def right_by_probability(
+    members: pd.DataFrame, *, registered: pd.DataFrame, homes: pd.DataFrame, truth: pd.DataFrame
+) -> pd.DataFrame:
+    """Share of right assignments by tenth of the stated probability, and over all.
+
+    With register people: right if the person lives with the people of a register household that is in the household. With none:
+    right if the person lives with no register household of the address.
+    """
+    lives = (
+        truth.dropna(subset=["register_household_id"])
+        .groupby("register_household_id")["household_id"]
+        .agg(lambda households: households.value_counts().index[0])
+    )
+    places = registered.merge(homes, on="household_id")
+    places["true_id"] = places["register_household_id"].str.split("|").str[0].map(lives)
+    people = members.merge(homes, on="household_id").merge(
+        truth.loc[truth["person_id"].notna(), ["person_id", "household_id"]].rename(columns={"household_id": "true_id"}),
+        on="person_id",
+    )
+    people = people[people["true_id"].notna()]
+    together = set(zip(places["household_id"], places["true_id"], strict=True))
+    nearby = set(zip(places["address_id"], places["true_id"], strict=True))
+    with_register = people["household_id"].isin(set(places["household_id"]))
+    is_together = pd.Series(list(zip(people["household_id"], people["true_id"], strict=True)), people.index).isin(together)
+    is_nearby = pd.Series(list(zip(people["address_id"], people["true_id"], strict=True)), people.index).isin(nearby)
+    people["is_right"] = np.where(with_register, is_together, ~is_nearby)
+    people["tenth"] = pd.cut(people["assignment_probability"], np.linspace(0, 1, 11), include_lowest=True).astype(str)
+    summary = {"persons": ("is_right", "size"), "stated": ("assignment_probability", "mean"), "right": ("is_right", "mean")}
+    return pd.concat(
+        [people.groupby(key).agg(**summary) for key in ("tenth", "assignment_evidence")]
+        + [people.assign(all="all").groupby("all").agg(**summary)]
+    )
+
+
 def labels(layout: Layout, result: Assignment) -> Integers:
     """Found household by row."""
     return np.where(result.dwelling >= 0, result.dwelling, layout.dwellings + result.extras)
@@ -131,7 +171,7 @@ def oracle_model(layout: Layout, rows: pd.DataFrame, truth: pd.DataFrame) -> Ass
     register["twin"] = register.groupby(["register_household_id", "sex", "age"]).cumcount()
     people = pd.DataFrame({"row": np.flatnonzero(layout.block.is_bureau)})
     people["person_id"] = rows.loc[people["row"], "person_key"].to_numpy()
-    people = people.merge(truth, on="person_id")
+    people = people.merge(truth.dropna(subset=["person_id"]), on="person_id")
     people["twin"] = people.groupby(["register_household_id", "sex", "age"]).cumcount()
     pairs = people.merge(register, on=["register_household_id", "sex", "age", "twin"], suffixes=("", "_register"))
     pairs = pairs[layout.address[pairs["row"]] == layout.address[pairs["row_register"]]]

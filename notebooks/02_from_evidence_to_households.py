@@ -1,0 +1,252 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # From evidence to households 가구화 따라가기
+#
+# Three addresses: what the bureau and the register know there, who was put together with whom, and how sure that is. Then a
+# map of how well householding went. The first part reads rows of persons (silver and gold): for staff who may see them.
+#
+# Another warehouse: set `DEMO_WAREHOUSE` to its folder before opening the notebook.
+
+# %%
+# ruff: noqa: D100
+import json
+import os
+from importlib import resources
+from pathlib import Path
+
+import altair as alt
+import pandas as pd
+from pyspark.sql import functions as F
+
+from living_finance.config import SparkSettings
+from living_finance.contracts import codes, gold, silver
+from living_finance.session import build_session
+from living_finance.storage.warehouse import Warehouse
+
+candidates = [Path(os.environ.get("DEMO_WAREHOUSE", ".demo/warehouse")), Path("../.demo/warehouse")]
+folder = next((path.resolve() for path in candidates if path.is_dir()), None)
+if folder is None:
+    raise SystemExit("No warehouse found. Remedy: run `make demo`, or set DEMO_WAREHOUSE.")
+alt.renderers.enable("svg")  # pictures without a network, in every viewer
+spark = build_session(SparkSettings(master="local[2]", driver_memory="1g", shuffle_partitions=2), name="evidence")
+warehouse = Warehouse(spark, str(folder))
+month = warehouse.read(gold.HOUSEHOLD).agg(F.max("base_month")).first()[0]
+households = warehouse.read(gold.HOUSEHOLD, base_month=month)
+members = warehouse.read(gold.HOUSEHOLD_MEMBER, base_month=month)
+f"{month:%Y-%m}"
+
+# %% [markdown]
+# ## Three addresses
+#
+# An apartment building, a multi-family house and an officetel. Of each kind the one in the middle by number of people, among
+# those whose least certain resident is typical: neither the easiest nor the hardest.
+
+# %%
+KINDS = ("apartment", "multi_family", "officetel")
+MOST_PEOPLE = 400
+persons = warehouse.read(silver.PLACED_PERSON, base_month=month).where("has_household")
+at_home = persons.select("person_id", F.col("home_address_id").alias("address_id"), "dwelling_type")
+addresses = (
+    members.join(at_home, on="person_id", how="inner")
+    .where(F.col("dwelling_type").isin(*KINDS))
+    .groupBy("dwelling_type", "address_id")
+    .agg(F.count(F.lit(1)).alias("people"), F.min("assignment_probability").alias("least"))
+    .where(F.col("people").between(3, MOST_PEOPLE))
+    .toPandas()
+)
+
+
+def typical(of_kind: pd.DataFrame) -> str:
+    """The address in the middle: by certainty among the middle half by size."""
+    middle = of_kind[of_kind["people"].between(*of_kind["people"].quantile([0.25, 0.75]))]
+    return str(middle.sort_values(["least", "address_id"])["address_id"].iloc[len(middle) // 2])
+
+
+chosen = {kind: typical(of_kind) for kind, of_kind in addresses.groupby("dwelling_type")}
+kinds = {code: f"{korean} {english}" for code, korean, english in codes.DWELLING_TYPE.labels}
+
+# %% [markdown]
+# What each source knows of an address, household by household. Keys are numbered for reading. `register` rows are people of the
+# resident register (no key of a person, ages in years); `bureau` rows are people of the credit bureau (ages in bands). A row
+# of the bureau that was matched is the same human as one of the register of the same sex and band.
+
+# %%
+REGISTER = warehouse.read(silver.REGISTER_PERSON, base_month=month)
+REGISTER_HOUSEHOLDS = warehouse.read(silver.HOUSEHOLD_REGISTER, base_month=month)
+MOST_ROWS = 24
+
+
+def people_of(address: str) -> pd.DataFrame:
+    """One row per record at the address, ordered by the household it went to."""
+    bureau = (
+        persons.where(F.col("home_address_id") == address)
+        .join(
+            members.select("person_id", "household_id", "assignment_evidence", "assignment_probability"),
+            on="person_id",
+            how="left",
+        )
+        .select(
+            F.lit("bureau").alias("source"),
+            F.col("home_unit_id").alias("unit"),
+            "sex",
+            F.col("age_band").cast("string").alias("age"),
+            F.lit(None).cast("string").alias("relation"),
+            "household_id",
+            F.col("assignment_evidence").alias("evidence"),
+            F.col("assignment_probability").alias("probability"),
+        )
+    )
+    registered = (
+        REGISTER.where(F.col("address_id") == address)
+        .join(REGISTER_HOUSEHOLDS.select("register_household_id", "household_id"), on="register_household_id", how="left")
+        .select(
+            F.lit("register").alias("source"),
+            F.col("unit_id").alias("unit"),
+            "sex",
+            F.col("age").cast("string").alias("age"),
+            F.col("relation_to_head").alias("relation"),
+            "household_id",
+            F.lit(None).cast("string").alias("evidence"),
+            F.lit(None).cast("double").alias("probability"),
+        )
+    )
+    found = bureau.unionByName(registered).toPandas()
+    order = ["household_id", "source", "age", "sex"]
+    found = found.sort_values(order, ascending=[True, False, False, True], na_position="last")
+    for name in ("unit", "household_id"):
+        found[name] = pd.factorize(found[name])[0] + 1
+    return found.replace({"unit": {0: ""}}).rename(columns={"household_id": "household"}).set_index(["household", "source"])
+
+
+def households_of(address: str) -> pd.DataFrame:
+    """The households of the address as published to the staff."""
+    columns = ("household_size", "household_type", "head_sex", "head_age_band", "tenure", "household_source", "weight")
+    return households.where(F.col("address_id") == address).orderBy("household_id").select(*columns).toPandas()
+
+
+# %% [markdown]
+# ### An apartment: the unit number decides 아파트
+#
+# Nearly every record has a unit, and a unit is one household. What stays open: records whose unit is missing, and people who
+# have left without telling the bureau (evidence `alone`: the register does not know them in the unit).
+
+# %%
+people_of(chosen["apartment"]).head(MOST_ROWS) if "apartment" in chosen else "no apartment in this month"
+
+# %%
+households_of(chosen["apartment"]).head(MOST_ROWS) if "apartment" in chosen else None
+
+# %% [markdown]
+# ### A multi-family house: several households, no units 다가구주택
+#
+# The register says which households live here, the bureau which people. Sex and band leave several matchings; loans, jobs and
+# spending make some of them likelier. The probability is the share of posterior draws that put the person there.
+
+# %%
+people_of(chosen["multi_family"]).head(MOST_ROWS) if "multi_family" in chosen else "no multi-family house in this month"
+
+# %%
+households_of(chosen["multi_family"]).head(MOST_ROWS) if "multi_family" in chosen else None
+
+# %% [markdown]
+# ### An officetel: people who stay for a while 오피스텔
+#
+# Many live here without being registered here. Who is alone in a unit that the register leaves empty is a household of one;
+# the weights then say how many such households there are.
+
+# %%
+people_of(chosen["officetel"]).head(MOST_ROWS) if "officetel" in chosen else "no officetel in this month"
+
+# %%
+households_of(chosen["officetel"]).head(MOST_ROWS) if "officetel" in chosen else None
+
+# %% [markdown]
+# ## How sure, by evidence 배정 근거별 확률
+
+# %%
+by_evidence = (
+    members.groupBy("assignment_evidence")
+    .agg(
+        F.count(F.lit(1)).alias("persons"),
+        F.avg("assignment_probability").alias("mean_probability"),
+        F.avg((F.col("assignment_probability") < 0.8).cast("double")).alias("share_below_0.8"),
+    )
+    .orderBy(F.desc("persons"))
+    .toPandas()
+)
+labels = {code: f"{korean} · {english}" for code, korean, english in gold.HOUSEHOLD_EVIDENCE.labels}
+by_evidence.assign(assignment_evidence=by_evidence["assignment_evidence"].map(labels)).set_index("assignment_evidence").round(3)
+
+# %% [markdown]
+# ## How well, by dong 행정동별 가구화 품질
+#
+# The mean probability of the residents' assignments, beside the share of census margins that the weights of the dong's output
+# areas meet.
+
+# %%
+certainty = (
+    members.join(persons.select("person_id", "dong_code"), on="person_id", how="inner")
+    .groupBy("dong_code")
+    .agg(F.avg("assignment_probability").alias("probability"), F.count(F.lit(1)).alias("persons"))
+)
+areas = warehouse.read(silver.OUTPUT_AREA, base_month=month)
+fit = areas.groupBy(F.substring("output_area_id", 1, 7).alias("dong_code")).agg(
+    (1 - F.try_divide(F.sum("relaxed_targets"), F.sum("targets"))).alias("margins_met")
+)
+regions = warehouse.read(silver.REGION, base_month=month).select("dong_code", "dong_name_ko", "gu_name_ko")
+quality = certainty.join(fit, on="dong_code", how="left").join(regions, on="dong_code", how="inner").toPandas()
+quality["region"] = quality["gu_name_ko"] + " " + quality["dong_name_ko"]
+boundaries = json.loads(
+    resources.files("living_finance.synthetic").joinpath("data", "seoul_dong_2020.geojson").read_text(encoding="utf-8")
+)
+shown = set(quality["dong_code"])
+features = [feature for feature in boundaries["features"] if feature["properties"]["adm3_code"] in shown]
+columns = ["region", "probability", "margins_met", "persons"]
+
+
+def map_of(name: str, title: str) -> alt.Chart:
+    """The dongs, coloured by one column."""
+    return (
+        alt.Chart(alt.Data(values=features))
+        .mark_geoshape(stroke="white")
+        .encode(
+            color=alt.Color(f"{name}:Q", title=None, scale=alt.Scale(scheme="viridis"), legend=alt.Legend(format=".0%")),
+            tooltip=[
+                "region:N",
+                alt.Tooltip("probability:Q", format=".1%"),
+                alt.Tooltip("margins_met:Q", format=".1%"),
+                "persons:Q",
+            ],
+        )
+        .transform_lookup(
+            lookup="properties.adm3_code",
+            from_=alt.LookupData(data=quality[["dong_code", *columns]], key="dong_code", fields=columns),
+        )
+        .project(type="mercator")
+        .properties(width=330, height=330, title=title)
+    )
+
+
+alt.hconcat(
+    map_of("probability", "평균 배정 확률 · mean probability"), map_of("margins_met", "총조사 충족 비율 · margins met")
+).resolve_scale(color="independent")
+
+# %% [markdown]
+# Boundaries: Statistics Korea SGIS (통계청 통계지리정보서비스), 2020, KOGL type 1.
+
+# %%
+quality.sort_values("probability").set_index("region")[["probability", "margins_met", "persons"]].round(3)
+
+# %%
+spark.stop()
