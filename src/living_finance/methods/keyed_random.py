@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
+import numpy.typing as npt
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+
+from living_finance.methods.grouped import Floats, Integers
+
+Bits = npt.NDArray[np.uint64]
 
 
 def uniform(*keys: Column, seed: int, purpose: str) -> Column:
@@ -35,3 +41,23 @@ def uniform_value(*keys: str | int | None, seed: int, purpose: str) -> float:
     """
     parts = [f"{seed}|{purpose}", *("-" if key is None else f"{len(str(key))}:{key}" for key in keys)]
     return int(hashlib.sha256("|".join(parts).encode()).hexdigest()[:13], 16) / 2.0**52
+
+
+def mixed(*keys: Integers | Bits | np.uint64 | int) -> Bits:
+    """64 random bits from whole numbers, of which some may be arrays, for code that runs in NumPy.
+
+    Source: splitmix64; Steele, Lea & Flood (2014), Fast splittable pseudorandom number generators, OOPSLA.
+    """
+    value = np.zeros(1, np.uint64)
+    with np.errstate(over="ignore"):
+        for key in keys:
+            value = (value ^ np.asarray(key).astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
+            value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            value = value ^ (value >> np.uint64(31))
+    return value
+
+
+def unit_interval(bits: Bits) -> Floats:
+    """A number in (0, 1) from random bits."""
+    return ((bits >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53

@@ -1,0 +1,295 @@
+"""Draws of who is whom where no dwelling unit tells people apart: a Markov chain over the matchings of an address.
+
+A cell is everybody of one address, sex and band who has no partner by unit. Its bureau persons and register persons are
+matched one to one, or not at all (extras; register persons without a record). What the cells of an address share is
+integrated out, not drawn: whether a register household is settled (two classes), and the level at which a dwelling spends
+(normal). So the chain moves freely between matchings (collapsed sampler; Liu 1994). It swaps two places of a cell at a time
+(Metropolis); one cell of every address moves at once, those of different addresses side by side.
+
+Random numbers are hashes of address, cell and step: a person's draws depend on nothing but the people of the address.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from living_finance.households.layout import EXTRA, Layout, group_of, numbered, ranks, size_of
+from living_finance.households.model import AssignmentModel, cell_of, residuals, role_ratios
+from living_finance.methods.grouped import Floats, Integers
+from living_finance.methods.keyed_random import mixed
+
+BURN_IN = 15
+DRAWS = 48
+THINNING = 1
+_MOVES = 4
+MOST_MOVES = 64
+"""Of a cell in one round of the chain."""
+_NOBODY = -1
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Cells where bureau persons meet register persons, and their places.
+
+    A cell has as many places as register persons and bureau persons together: first one place per register person,
+    then one per bureau person for being an extra. Each place holds a bureau person or nobody.
+    """
+
+    layout: Layout
+    model: AssignmentModel
+    person_row: Integers
+    """Row of the block of each bureau person."""
+    slot_row: Integers
+    """Row of the block of each register person."""
+    cell_key: npt.NDArray[np.uint64]
+    cell_address: Integers
+    log_extra_rate: Floats
+    """Of each cell: extras expected at the address."""
+    first: Integers
+    """First place of each cell."""
+    places: Integers
+    """Number of places of each cell."""
+    place_slot: Integers
+    """Register person (position in slot_row) of each place, -1 for an extra's."""
+    place_dwelling: Integers
+    """Dwelling of each place, -1 for an extra's."""
+    place_cell: Integers
+    start: Integers
+    """Bureau person (position in person_row) in each place, or -1, before the chain begins."""
+
+    @classmethod
+    def of(cls, layout: Layout, model: AssignmentModel, *, seed: int) -> Pool | None:
+        """The pool of a block; None if nothing is open there."""
+        block = layout.block
+        open_to = (block.unit == 0) | ~layout.has_units[layout.address]
+        persons = np.flatnonzero(block.is_bureau & (layout.partner < 0) & open_to)
+        slots = np.flatnonzero(layout.is_register & (layout.partner < 0) & (block.sex_age >= 0))
+        cell = numbered(layout.address, block.sex_age)
+        count = size_of(cell)
+        in_play = (np.bincount(cell[persons], minlength=count) > 0) & (np.bincount(cell[slots], minlength=count) > 0)
+        persons, slots = persons[in_play[cell[persons]]], slots[in_play[cell[slots]]]
+        if len(persons) == 0:
+            return None
+        names = np.flatnonzero(in_play)
+        persons, slots = (rows[np.argsort(cell[rows], kind="stable")] for rows in (persons, slots))
+        n_person, n_slot = (np.bincount(cell[rows], minlength=count)[names] for rows in (persons, slots))
+        places = n_person + n_slot
+        first = np.r_[0, np.cumsum(places)[:-1]]
+        place_cell = np.repeat(np.arange(len(names)), places)
+        within = np.arange(places.sum()) - first[place_cell]
+        first_slot, first_person = np.r_[0, np.cumsum(n_slot)[:-1]], np.r_[0, np.cumsum(n_person)[:-1]]
+        place_slot = np.where(within < n_slot[place_cell], first_slot[place_cell] + within, -1)
+        row = slots[first_slot]
+        rate = np.array(model.extra_rate)[layout.has_units[layout.address[row]].astype(np.int64), cell_of(block.sex_age[row])]
+        return cls(
+            layout=layout,
+            model=model,
+            person_row=persons,
+            slot_row=slots,
+            cell_key=mixed(np.uint64(seed), block.address[row], block.sex_age[row]),
+            cell_address=layout.address[row],
+            log_extra_rate=np.log(rate * np.maximum(layout.households_at[layout.address[row]], 1)),
+            first=first,
+            places=places,
+            place_slot=place_slot,
+            place_dwelling=np.where(place_slot >= 0, layout.dwelling[slots[place_slot]], -1),
+            place_cell=place_cell,
+            start=np.where(within < n_person[place_cell], first_person[place_cell] + within, _NOBODY),
+        )
+
+    def draws(self) -> Integers:
+        """Draws from the posterior: one row per draw, one column per person: the dwelling, or -1 for an extra."""
+        chain = _Chain(self)
+        drawn = np.empty((DRAWS, len(self.person_row)), np.int64)
+        for _ in range(BURN_IN):
+            chain.round()
+        for number in range(DRAWS):
+            for _ in range(THINNING):
+                chain.round()
+            drawn[number] = self.dwelling_of_persons(chain.held)
+        return drawn
+
+    def dwelling_of_persons(self, held: Integers) -> Integers:
+        """The dwelling of each person, -1 for extras, from who is in which place."""
+        where = np.full(len(self.person_row), -1, np.int64)
+        taken = np.flatnonzero(held >= 0)
+        where[held[taken]] = self.place_dwelling[taken]
+        return where
+
+    def places_for(self, wanted: Integers) -> Integers:
+        """Who is in which place if each person is in the wanted dwelling (-1: an extra's place)."""
+        held = np.full(len(self.place_slot), _NOBODY, np.int64)
+        person_cell = np.empty(len(self.person_row), np.int64)
+        in_place = self.start >= 0
+        person_cell[self.start[in_place]] = self.place_cell[in_place]
+        # The k-th person of a cell who is wanted in a dwelling takes the k-th place of it there.
+        place_group = numbered(np.r_[self.place_cell, person_cell], np.r_[self.place_dwelling, wanted])
+        of_place, of_person = place_group[: len(held)], place_group[len(held) :]
+        place_order = np.lexsort((np.arange(len(held)), of_place))
+        person_order = np.lexsort((np.arange(len(wanted)), of_person))
+        starts = np.searchsorted(of_place[place_order], of_person[person_order])
+        held[place_order[starts + ranks(of_person)[person_order]]] = person_order
+        return held
+
+    def proposals(self, cells: Integers, step: int) -> tuple[Integers, Integers, Floats]:
+        """Two different places of each cell, and a number in (0, 1)."""
+        bits, places = mixed(self.cell_key[cells], step), self.places[cells]
+        first = (bits >> np.uint64(43)).astype(np.int64) * places >> 21
+        other = (bits >> np.uint64(22) & np.uint64(0x1FFFFF)).astype(np.int64) * (places - 1) >> 21
+        other += other >= first
+        number = ((bits & np.uint64(0x3FFFFF)).astype(np.float64) + 0.5) / 2.0**22
+        return self.first[cells] + first, self.first[cells] + other, number
+
+    @cached_property
+    def sure_spending(self) -> tuple[Floats, Floats]:
+        """Sum of the spending residuals of the bureau persons whose dwelling is certain, and how many have one, by dwelling."""
+        layout, rows = self.layout, self._sure_rows
+        dwelling = layout.dwelling[layout.partner[rows]]
+        residual = residuals(self.model, layout.block.features[rows], layout.block.sex_age[rows])
+        total = np.bincount(dwelling, weights=residual, minlength=layout.dwellings).astype(np.float64)
+        return total, np.bincount(dwelling[residual != 0], minlength=layout.dwellings).astype(np.float64)
+
+    @cached_property
+    def sure_members(self) -> Floats:
+        """Bureau persons whose dwelling is certain, by dwelling."""
+        layout = self.layout
+        dwelling = layout.dwelling[layout.partner[self._sure_rows]]
+        return np.bincount(dwelling, minlength=layout.dwellings).astype(np.float64)
+
+    @property
+    def _sure_rows(self) -> Integers:
+        layout = self.layout
+        sure = np.flatnonzero(layout.block.is_bureau & (layout.partner >= 0))
+        near = np.zeros(layout.addresses, bool)
+        near[layout.address[self.slot_row]] = True
+        return sure[near[layout.address[sure]]]
+
+    @cached_property
+    def settled_odds(self) -> Floats:
+        """Log odds that a register household is settled, given its adults whose presence is known already."""
+        layout, model = self.layout, self.model
+        present = np.array(model.present)
+        adults = np.flatnonzero(layout.is_register & (layout.block.sex_age >= 0))
+        in_pool = np.zeros(layout.block.rows, bool)
+        in_pool[self.slot_row] = True
+        adults = adults[~in_pool[adults]]
+        q = present[:, group_of(layout.block.sex_age[adults])]
+        ratio = np.where(layout.partner[adults] >= 0, np.log(q[1] / q[0]), np.log((1 - q[1]) / (1 - q[0])))
+        odds = np.log(model.settled / (1 - model.settled))
+        known = np.bincount(layout.household[adults], weights=ratio, minlength=layout.households).astype(np.float64)
+        return np.asarray(odds + known, np.float64)
+
+
+class _Chain:
+    """State of the chain: who is in which place, and by household and dwelling what the integrals rest on.
+
+    Arrays by person, household and dwelling end in an entry for "none", at index -1: an extra's place belongs to no household
+    and no dwelling, and nobody has no role and no spending.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        layout, model = pool.layout, pool.model
+        self._pool = pool
+        self._rounds = 0
+        self._steps = _steps(pool)
+        self.held = pool.start.copy()
+        is_slot = pool.place_slot >= 0
+        rows = pool.slot_row[pool.place_slot]
+        self._is_slot = is_slot.astype(np.float64)
+        self._role = np.where(is_slot, layout.role[rows], EXTRA)
+        self._household = np.where(is_slot, layout.household[rows], -1)
+        present = np.array(model.present)[:, group_of(layout.block.sex_age[rows])]
+        # A register person with a unit who has no partner there: the record is the one without a unit, or there is none.
+        without = present * (1 - model.unit_known)
+        present = np.where(layout.block.unit[rows] != 0, without / (1 - present + without), present)
+        log_in, log_out = np.log(present), np.log1p(-present)
+        self._worth = np.where(is_slot, log_in[0] - log_out[0], pool.log_extra_rate[pool.place_cell])
+        """Log weight of holding somebody rather than nobody, the household not settled."""
+        self._shift = np.where(is_slot, (log_in[1] - log_out[1]) - (log_in[0] - log_out[0]), 0.0)
+        """What holding somebody adds to the log odds that the household is settled."""
+        features, sex_age = layout.block.features[pool.person_row], layout.block.sex_age[pool.person_row]
+        self._ratio = np.vstack([role_ratios(model, features, sex_age), np.zeros(EXTRA + 1)])
+        self._rho = rho = model.spending_icc
+        self._residual = residual = np.r_[residuals(model, features, sex_age), 0.0]
+        self._says = (residual != 0).astype(np.float64)
+        self._apart = self._says * (residual**2 * (0.5 - 0.5 / (1 - rho)) - 0.5 * np.log(1 - rho))
+        """Log density of a residual given the dwelling's level at its mean, against that of anybody."""
+        empty = np.bincount(self._household[is_slot], weights=(log_out[1] - log_out[0])[is_slot], minlength=layout.households)
+        self._settled = np.r_[pool.settled_odds + empty, 0.0]
+        self._total, self._count = (np.r_[sums, 0.0] for sums in pool.sure_spending)
+        taken = np.flatnonzero((self.held >= 0) & is_slot)
+        np.add.at(self._settled, self._household[taken], self._shift[taken])
+        np.add.at(self._total, pool.place_dwelling[taken], residual[self.held[taken]])
+        np.add.at(self._count, pool.place_dwelling[taken], self._says[self.held[taken]])
+
+    def round(self) -> None:
+        """Move every cell, one of each address at a time."""
+        for move, cells in self._steps:
+            self._swap(cells, self._rounds * MOST_MOVES + move)
+        self._rounds += 1
+
+    def _swap(self, cells: Integers, step: int) -> None:
+        """Propose to swap two places of each cell. No two cells are of one address, so that none changes another's sums."""
+        left, right, number = self._pool.proposals(cells, step)
+        a, b = self.held[left], self.held[right]
+        more = (b >= 0).astype(np.float64) - (a >= 0)
+        """People that the left place gains and the right one loses."""
+        role_left, role_right = self._role[left], self._role[right]
+        gain = more * (self._worth[left] - self._worth[right])
+        gain += self._ratio[a, role_right] - self._ratio[a, role_left] + self._ratio[b, role_left] - self._ratio[b, role_right]
+        home_left, home_right = self._household[left], self._household[right]
+        shift_left, shift_right = more * self._shift[left], -more * self._shift[right]
+        gain += self._of_households(home_left, home_right, shift_left, shift_right)
+        dwelling_left, dwelling_right = self._pool.place_dwelling[left], self._pool.place_dwelling[right]
+        is_apart = (dwelling_left != dwelling_right).astype(np.float64)
+        in_left, in_right = self._is_slot[left] * is_apart, self._is_slot[right] * is_apart
+        spends, says = self._residual[b] - self._residual[a], self._says[b] - self._says[a]
+        gain += (self._apart[b] - self._apart[a]) * (in_left - in_right)
+        gain += self._of_spending(dwelling_left, in_left * spends, in_left * says)
+        gain += self._of_spending(dwelling_right, -in_right * spends, -in_right * says)
+        accepted = np.flatnonzero(np.log(number) < gain)
+        left, right = left[accepted], right[accepted]
+        self.held[left], self.held[right] = b[accepted], a[accepted]
+        for home, shift in ((home_left, shift_left), (home_right, shift_right)):
+            self._settled[home[accepted]] += shift[accepted]
+        for dwelling, sign in ((dwelling_left, in_left), (dwelling_right, -in_right)):
+            self._total[dwelling[accepted]] += (sign * spends)[accepted]
+            self._count[dwelling[accepted]] += (sign * says)[accepted]
+
+    def _of_households(self, left: Integers, right: Integers, shift_left: Floats, shift_right: Floats) -> Floats:
+        """Change of the log density of the households, settled or not."""
+        is_one = left == right
+        first = shift_left + np.where(is_one, shift_right, 0.0)
+        before = self._settled[left]
+        gain: Floats = np.logaddexp(0.0, before + first) - np.logaddexp(0.0, before)
+        before = self._settled[right]
+        return gain + np.where(is_one, 0.0, np.logaddexp(0.0, before + shift_right) - np.logaddexp(0.0, before))
+
+    def _of_spending(self, dwelling: Integers, spends: Floats, says: Floats) -> Floats:
+        """Change of what the residuals of a dwelling share."""
+        total, count = self._total[dwelling], self._count[dwelling]
+        return self._shared(total + spends, count + says) - self._shared(total, count)
+
+    def _shared(self, total: Floats, count: Floats) -> Floats:
+        """Log density of residuals with the intraclass correlation, but for what `_apart` holds, from their sum and number."""
+        rho = self._rho
+        precision = 1 - rho + rho * count
+        return np.asarray(0.5 * rho * total**2 / ((1 - rho) * precision) - 0.5 * np.log(precision / (1 - rho)))
+
+
+def _steps(pool: Pool) -> list[tuple[int, Integers]]:
+    """The moves of a round: number of the move within its cell, and cells of different addresses.
+
+    A cell of two places has one pair to swap; larger ones get a move for every second place, at least four.
+    """
+    turn = ranks(pool.cell_address)
+    moves = np.where(pool.places == 2, 1, np.clip(pool.places // 2, _MOVES, MOST_MOVES))
+    order = np.argsort(turn, kind="stable")
+    steps = []
+    for cells in np.split(order, np.flatnonzero(np.diff(turn[order])) + 1):
+        steps += [(move, cells[moves[cells] > move]) for move in range(int(moves[cells].max()))]
+    return steps
