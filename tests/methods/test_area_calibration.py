@@ -136,3 +136,22 @@ def test_a_unit_twice_fails_and_no_contributions_are_refused(units: DataFrame, m
         calibrated(units.unionByName(units), margins).units.collect()
     with pytest.raises(ConfigurationError):
         calibrate(units, margins, area="area", unit="household", base_weight="base", contributions=(), distance=Distance())
+
+
+def test_a_column_for_each_category_is_a_map_of_them(spark: SparkSession) -> None:
+    units = spark.createDataFrame(
+        [("a", "h1", 1.0, 2, 1), ("a", "h2", 1.0, 0, 3), ("a", "h3", 1.0, None, 1)],
+        "area string, household string, base double, men int, women int",
+    )
+    margins = spark.createDataFrame(
+        [("a", "people", "M", 3.0, 3.0, 1), ("a", "people", "F", 6.0, 6.0, 1)],
+        "area string, margin string, category string, lower double, upper double, priority int",
+    )
+    by_name = {"M": F.col("men"), "F": F.col("women")}
+    as_map = F.create_map(F.lit("M"), F.col("men"), F.lit("F"), F.col("women"))
+    columns, mapped = (
+        calibrate(units, margins, area="area", unit="household", base_weight="base", contributions=[counts("people", given)])
+        for given in (by_name, as_map)
+    )
+    assert account(columns) == account(mapped)
+    assert {row["category"]: row["achieved"] for row in columns.margins.collect()} == pytest.approx({"M": 3.0, "F": 6.0})

@@ -180,14 +180,14 @@ def packed_members(sex: Column, age: Column, *, is_member: Column) -> dict[str, 
     }
 
 
-def _members_by_cell() -> Column:
-    """Map of category of margin population_sex_age, with 80 as the last band, to members, from `packed_members`."""
-    members: list[Column] = []
+def _members_by_cell() -> dict[str, Column]:
+    """Category of margin population_sex_age, with 80 as the last band → members, from `packed_members`."""
+    members = {}
     for cell in range(2 * _BANDS):
         sex, band = ("M", cell) if cell < _BANDS else ("F", cell - _BANDS)
         number, place = divmod(cell, _CELLS_PER_NUMBER)
-        members += [F.lit(f"{sex}{band * 5}"), F.shiftright(PACKED_MEMBERS[number], 5 * place).bitwiseAND(31)]
-    return F.map_filter(F.create_map(*members), lambda _, number: number != 0)
+        members[f"{sex}{band * 5}"] = F.shiftright(PACKED_MEMBERS[number], 5 * place).bitwiseAND(31)
+    return members
 
 
 def _size_class() -> Column:

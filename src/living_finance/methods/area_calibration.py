@@ -117,6 +117,7 @@ def calibrate(
         of_area.alias("_group"),
         F.col(area).cast("string").alias("_area"),
         *(F.col(name).cast("string").alias(name) for name in ("margin", "category")),
+        _target(F.col("margin").cast("string"), F.col("category")).alias("_target"),
         *(F.col(name).cast("double").alias(name) for name in ("lower", "upper")),
         F.coalesce(F.col("priority"), F.lit(LEAST_PRIORITY)).cast("int").alias("priority"),
     )
@@ -168,17 +169,29 @@ def quantity(margin: str, value: Column, *, category: str = "all") -> Column:
     return F.array(_contribution(margin, F.lit(category), value))
 
 
-def counts(margin: str, by_category: Column) -> Column:
-    """A unit adds several numbers to this margin: a map of category to number; nothing if it is missing."""
+def counts(margin: str, by_category: Column | Mapping[str, Column]) -> Column:
+    """A unit adds several numbers to this margin: a map of category to number, or a column for each category.
+
+    Nothing where the map, or a number, is missing.
+    """
+    if isinstance(by_category, Mapping):
+        given = F.array(*(_contribution(margin, F.lit(category), value) for category, value in by_category.items()))
+        return F.filter(given, lambda contribution: contribution["value"] != 0)
     return _list(F.transform(F.map_entries(by_category), lambda entry: _contribution(margin, entry["key"], entry["value"])))
 
 
 def _list(contributions: Column) -> Column:
-    return F.coalesce(contributions, F.array().cast("array<struct<margin:string,category:string,value:double>>"))
+    return F.coalesce(contributions, F.array().cast("array<struct<target:bigint,value:double>>"))
 
 
 def _contribution(margin: str, category: Column, value: Column) -> Column:
-    return F.struct(F.lit(margin).alias("margin"), category.cast("string").alias("category"), value.cast("double").alias("value"))
+    return F.struct(_target(F.lit(margin), category).alias("target"), value.cast("double").alias("value"))
+
+
+def _target(margin: Column, category: Column) -> Column:
+    """A number for margin and category: their texts, repeated for every unit, would be most of what is shuffled."""
+    text = category.cast("string")
+    return F.when(margin.isNotNull() & text.isNotNull(), F.xxhash64(margin, text))
 
 
 def with_zero_targets(
@@ -235,11 +248,9 @@ def _problem(
     length = lists.value_lengths().fill_null(0).to_numpy().astype(np.int64)
     flat = lists.flatten()
     unit = np.repeat(np.arange(units.num_rows), length)
-    margin = grouped.encode(_together(flat.field("margin"), margins["margin"]))
-    category = grouped.encode(_together(flat.field("category"), margins["category"]))
+    names = grouped.encode(pa.concat_arrays([_one_array(column) for column in (flat.field("target"), margins["_target"])]))
     area = np.concatenate([unit_area[unit], target_area])
-    key = (area * max(len(margin.labels), 1) + margin.codes) * max(len(category.labels), 1) + category.codes
-    key = np.where((margin.codes < 0) | (category.codes < 0), -1, key)
+    key = np.where(names.codes < 0, -1, area * max(len(names.labels), 1) + names.codes)
     contributed, targeted = key[: unit.size], key[unit.size :]
     order = np.argsort(targeted, kind="stable").astype(np.int64)
     first = np.searchsorted(targeted[order], contributed, side="left")

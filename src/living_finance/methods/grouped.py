@@ -79,7 +79,7 @@ class Dispersion:
 
 
 def encode(column: pa.ChunkedArray | pa.Array, *, is_missing_a_label: bool = False) -> Encoded:
-    """A text column as codes into its distinct values; a missing value is -1, or a label of its own."""
+    """A column as codes into its distinct values; a missing value is -1, or a label of its own."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     dictionary = array.dictionary_encode(null_encoding="encode" if is_missing_a_label else "mask")
     return Encoded(codes=dictionary.indices.fill_null(-1).to_numpy().astype(np.int64), labels=dictionary.dictionary)
