@@ -73,7 +73,7 @@ def main() -> None:
     }
     persons = pd.DataFrame({"person_id": rows["person_key"], "found_dwelling": rows["dwelling_type"], **found})[bureau]
     persons = persons.merge(truth, on="person_id").rename(columns={"household_id": "true_id", "dwelling_type": "true_dwelling"})
-    persons = persons[persons["true_id"].notna() & ~persons["is_group_quarters"]]
+    persons = persons[persons["is_group_quarters"].eq(False)]  # people whom the truth does not know have none
     columns = ["true_id", "true_dwelling", "found_dwelling"]
     scores = {
         name: agreement(spark.createDataFrame(persons[[*columns, name]].rename(columns={name: "found_id"}))) for name in found

@@ -8,7 +8,9 @@ from types import TracebackType
 
 import psutil
 
-_INTERVAL_SECONDS = 0.5
+_INTERVAL_SECONDS = 1.0
+_LARGE_BYTES = 2**29
+"""From here on a process counts with its resident memory: walking the page tables of a large Java stops it meanwhile."""
 
 
 class MemoryMonitor:
@@ -39,5 +41,6 @@ class MemoryMonitor:
             for process in [this, *this.children(recursive=True)]:
                 # Forked Python workers share pages with their parent; unique memory (USS) does not count them twice.
                 with contextlib.suppress(psutil.Error):
-                    total += process.memory_full_info().uss
+                    resident = process.memory_info().rss
+                    total += resident if resident >= _LARGE_BYTES else process.memory_full_info().uss
             self.peak_bytes = max(self.peak_bytes, total)

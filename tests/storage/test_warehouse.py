@@ -39,6 +39,13 @@ def test_a_slice_is_replaced_and_others_stay(spark: SparkSession, warehouse: War
     assert counts == {JANUARY: 2, FEBRUARY: 1}
 
 
+def test_a_slice_may_be_empty(spark: SparkSession, warehouse: Warehouse) -> None:
+    march = dt.date(2020, 3, 1)
+    for counts, rows in (((), 0), ((1, 2), 2), ((), 0)):
+        done = warehouse.commit(OUTPUT_AREA, areas(spark, march, *counts), partition={"base_month": march}, expected_rows=rows)
+        assert done.rows == rows == warehouse.read(OUTPUT_AREA, base_month=march).count()
+
+
 BROKEN: list[tuple[str, dict[str, str | None], str]] = [
     ("a column of another type", {"formed_households": "'7'"}, "formed_households is string not bigint"),
     ("a missing column", {"formed_households": None}, "missing ['formed_households']"),
