@@ -70,6 +70,8 @@ def _common(settings: SparkSettings) -> dict[str, str]:
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
         "spark.sql.parquet.compression.codec": "zstd",
+        # What is persisted is read twice or thrice: trying four encodings on every value costs more than it saves.
+        "spark.sql.inMemoryColumnarStorage.compressed": "false",
         # The status store keeps every plan as text: a month's plans filled a heap of 2 GB.
         "spark.sql.maxPlanStringLength": "2000",
         "spark.sql.ui.retainedExecutions": "5",

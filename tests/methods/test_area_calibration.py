@@ -8,7 +8,17 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from living_finance.errors import ConfigurationError
-from living_finance.methods import Calibrated, Distance, calibrate, counts, in_category, in_each, quantity, with_zero_targets
+from living_finance.methods import (
+    Calibrated,
+    Distance,
+    calibrate,
+    counts,
+    in_category,
+    in_each,
+    packed_counts,
+    quantity,
+    with_zero_targets,
+)
 
 UNITS = """
     area | household | size | members     | base
@@ -138,20 +148,27 @@ def test_a_unit_twice_fails_and_no_contributions_are_refused(units: DataFrame, m
         calibrate(units, margins, area="area", unit="household", base_weight="base", contributions=(), distance=Distance())
 
 
-def test_a_column_for_each_category_is_a_map_of_them(spark: SparkSession) -> None:
+def test_counts_are_the_same_as_a_map_in_columns_and_packed(spark: SparkSession) -> None:
     units = spark.createDataFrame(
         [("a", "h1", 1.0, 2, 1), ("a", "h2", 1.0, 0, 3), ("a", "h3", 1.0, None, 1)],
         "area string, household string, base double, men int, women int",
     )
     margins = spark.createDataFrame(
-        [("a", "people", "M", 3.0, 3.0, 1), ("a", "people", "F", 6.0, 6.0, 1)],
+        [("a", "people", "M", 3.0, 3.0, 1), ("a", "people", "F", 6.0, 6.0, 1), ("a", "people", "child", 0.0, 0.0, 1)],
         "area string, margin string, category string, lower double, upper double, priority int",
     )
-    by_name = {"M": F.col("men"), "F": F.col("women")}
-    as_map = F.create_map(F.lit("M"), F.col("men"), F.lit("F"), F.col("women"))
-    columns, mapped = (
-        calibrate(units, margins, area="area", unit="household", base_weight="base", contributions=[counts("people", given)])
-        for given in (by_name, as_map)
-    )
-    assert account(columns) == account(mapped)
-    assert {row["category"]: row["achieved"] for row in columns.margins.collect()} == pytest.approx({"M": 3.0, "F": 6.0})
+    men, women = F.col("men"), F.col("women")
+    packed = [F.coalesce(men, F.lit(0)).cast("bigint"), F.shiftleft(women.cast("bigint"), 30)]
+    ways = {
+        "map": counts("people", F.create_map(F.lit("M"), men, F.lit("F"), women)),
+        "columns": counts("people", {"M": men, "F": women, "unknown": men}),
+        "packed": packed_counts("people", packed, categories=["M", "child", "nobody", "F"], bits=30),
+    }
+    results = {
+        name: calibrate(units, margins, area="area", unit="household", base_weight="base", contributions=[given])
+        for name, given in ways.items()
+    }
+    found = {name: account(result) for name, result in results.items()}
+    assert found["columns"] == found["packed"] == found["map"]
+    achieved = {row["category"]: row["achieved"] for row in results["map"].margins.collect()}
+    assert achieved == pytest.approx({"M": 3.0, "F": 6.0, "child": 0.0})

@@ -17,7 +17,7 @@ from scipy.optimize import nnls
 
 from living_finance.contracts import codes
 from living_finance.contracts.silver import OUTPUT_AREA
-from living_finance.methods import Calibrated, calibrate, counts, in_category, quantity, with_zero_targets
+from living_finance.methods import Calibrated, calibrate, in_category, packed_counts, quantity, with_zero_targets
 from living_finance.methods.census import MASKED_LIMITS, five_year_band
 from living_finance.methods.joins import join_to_one
 from living_finance.months import Month
@@ -43,7 +43,10 @@ _COMPLETE = {
 
 PACKED_MEMBERS = ("_members_0", "_members_1", "_members_2")
 _BANDS = 17
-_CELLS_PER_NUMBER = 12
+_CELLS = [f"{sex}{band * 5}" for sex in "MF" for band in range(_BANDS)]
+"""Categories of margin population_sex_age, with 80 as the last band, as they are packed."""
+_BITS_PER_CELL = 5
+_CELLS_PER_NUMBER = 63 // _BITS_PER_CELL
 
 KINDS = ("register_and_bureau", "register_only", "bureau_several", "bureau_alone")
 """Kinds of formed households that exist with different probabilities."""
@@ -135,7 +138,7 @@ def weigh(households: DataFrame, *, areas: DataFrame, margins: DataFrame) -> Cal
             in_category("dwelling_type", F.col("dwelling_type")),
             in_category("tenure", F.col("tenure")),
             quantity("population", F.col("household_size")),
-            counts("population_sex_age", _members_by_cell()),
+            packed_counts("population_sex_age", [F.col(name) for name in PACKED_MEMBERS], categories=_CELLS, bits=_BITS_PER_CELL),
         ),
         group=F.substring("output_area_id", 1, 5),
     )
@@ -173,21 +176,11 @@ def packed_members(sex: Column, age: Column, *, is_member: Column) -> dict[str, 
     """
     band = five_year_band(age) / F.lit(5)
     cell = F.when(sex == "M", band).otherwise(band + F.lit(_BANDS))
-    bit = F.pow(F.lit(32.0), cell % _CELLS_PER_NUMBER).cast("bigint")
+    bit = F.pow(F.lit(2.0**_BITS_PER_CELL), cell % _CELLS_PER_NUMBER).cast("bigint")
     return {
         name: F.try_sum(F.when(is_member & (F.floor(cell / F.lit(_CELLS_PER_NUMBER)) == number), bit).otherwise(F.lit(0)))
         for number, name in enumerate(PACKED_MEMBERS)
     }
-
-
-def _members_by_cell() -> dict[str, Column]:
-    """Category of margin population_sex_age, with 80 as the last band → members, from `packed_members`."""
-    members = {}
-    for cell in range(2 * _BANDS):
-        sex, band = ("M", cell) if cell < _BANDS else ("F", cell - _BANDS)
-        number, place = divmod(cell, _CELLS_PER_NUMBER)
-        members[f"{sex}{band * 5}"] = F.shiftright(PACKED_MEMBERS[number], 5 * place).bitwiseAND(31)
-    return members
 
 
 def _size_class() -> Column:

@@ -6,6 +6,7 @@ from living_finance.methods.area_calibration import (
     counts,
     in_category,
     in_each,
+    packed_counts,
     quantity,
     with_zero_targets,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "counts",
     "in_category",
     "in_each",
+    "packed_counts",
     "quantity",
     "with_zero_targets",
 ]

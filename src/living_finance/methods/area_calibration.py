@@ -5,7 +5,7 @@ The mathematics is in `calibration`; here rows become arrays and back, areas spr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -57,7 +57,7 @@ def calibrate(
     area: str,
     unit: str,
     base_weight: str,
-    contributions: Sequence[Column],
+    contributions: Sequence[Contribution],
     distance: Distance = DEFAULT_DISTANCE,
     group: Column | None = None,
     interval_price: float = 1.0,
@@ -84,7 +84,8 @@ def calibrate(
         area: column of the area, in both frames.
         unit: key column of the units.
         base_weight: column of the units.
-        contributions: what a unit adds to which target; see `in_category`, `in_each`, `quantity`, `counts`.
+        contributions: what a unit adds to which target; see `in_category`, `in_each`, `quantity`, `counts`,
+            `packed_counts`.
         distance: kind of distance from the base weight, and bounds of weight / base weight.
         group: expression over the area's column whose values spread areas over tasks, for instance the
             district's code; by default 64 groups by hash.
@@ -106,12 +107,13 @@ def calibrate(
     if not contributions:
         raise ConfigurationError("Calibration without contributions.", remedy="name the margins that units count in")
     of_area = F.xxhash64(F.col(area).cast("string")) % F.lit(64) if group is None else group
+    named = [contribution.named(number) for number, contribution in enumerate(contributions)]
     slim_units = units.select(
         of_area.alias("_group"),
         F.col(area).cast("string").alias("_area"),
         F.col(unit).alias("_unit"),
         F.col(base_weight).cast("double").alias("_base"),
-        F.concat(*contributions).alias("_contributions"),
+        *(column for columns, _ in named for column in columns),
     )
     slim_margins = margins.where(F.col(area).isNotNull()).select(
         of_area.alias("_group"),
@@ -132,7 +134,14 @@ def calibrate(
             T.StructField("avoidable", T.DoubleType()),
         ]
     )
-    solve = partial(_solve_group, distance=distance, interval_price=interval_price, tolerance=tolerance, max_rounds=max_rounds)
+    solve = partial(
+        _solve_group,
+        readers=[reader for _, reader in named],
+        distance=distance,
+        interval_price=interval_price,
+        tolerance=tolerance,
+        max_rounds=max_rounds,
+    )
     solved = slim_units.groupBy("_group").cogroup(slim_margins.groupBy("_group")).applyInArrow(lambda u, m: solve(u, m), schema)
     weights = solved.select(F.inline("_weights")).withColumnRenamed("_unit", unit)
     return Calibrated(
@@ -154,37 +163,75 @@ def calibrate(
     )
 
 
-def in_category(margin: str, category: Column) -> Column:
+Entries = tuple[grouped.Integers, grouped.Integers, grouped.Floats]
+"""Unit (row), target (hash of margin and category) and value of contributions."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How columns of units become contributions; `Contribution` without what only the driver holds."""
+
+    margin: str
+    categories: tuple[str, ...]
+    """Of the numbers that `entries` finds; empty where the columns name their targets themselves."""
+    columns: tuple[str, ...]
+    entries: Callable[[Sequence[pa.Array], Sequence[int | None]], Iterator[Entries]]
+    """Contributions from the columns and the targets of `categories` (None: the area's group has no such target)."""
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What units add to the targets of one margin: see `in_category`, `in_each`, `quantity`, `counts`, `packed_counts`."""
+
+    margin: str
+    columns: tuple[Column, ...]
+    categories: tuple[str, ...]
+    entries: Callable[[Sequence[pa.Array], Sequence[int | None]], Iterator[Entries]]
+
+    def named(self, number: int) -> tuple[list[Column], Reader]:
+        """The columns under names of their own, and how to read them."""
+        names = tuple(f"_contribution_{number}_{place}" for place in range(len(self.columns)))
+        columns = [column.alias(name) for column, name in zip(self.columns, names, strict=True)]
+        return columns, Reader(self.margin, self.categories, names, self.entries)
+
+
+def in_category(margin: str, category: Column) -> Contribution:
     """A unit counts once in its category of this margin; in none if the category is missing."""
-    return F.array(_contribution(margin, category, F.lit(1.0)))
+    return Contribution(margin, (_target(F.lit(margin), category),), (), _once)
 
 
-def in_each(margin: str, categories: Column) -> Column:
+def in_each(margin: str, categories: Column) -> Contribution:
     """A unit counts once for each element of an array of categories, for instance a household once per member."""
-    return _list(F.transform(categories, lambda category: _contribution(margin, category, F.lit(1.0))))
+    return Contribution(margin, (F.transform(categories, lambda c: _listed(margin, c, F.lit(1.0))),), (), _of_lists)
 
 
-def quantity(margin: str, value: Column, *, category: str = "all") -> Column:
+def quantity(margin: str, value: Column, *, category: str = "all") -> Contribution:
     """A unit adds this number to one category of this margin; nothing if it is missing."""
-    return F.array(_contribution(margin, F.lit(category), value))
+    return counts(margin, {category: value})
 
 
-def counts(margin: str, by_category: Column | Mapping[str, Column]) -> Column:
+def counts(margin: str, by_category: Column | Mapping[str, Column]) -> Contribution:
     """A unit adds several numbers to this margin: a map of category to number, or a column for each category.
 
     Nothing where the map, or a number, is missing.
     """
     if isinstance(by_category, Mapping):
-        given = F.array(*(_contribution(margin, F.lit(category), value) for category, value in by_category.items()))
-        return F.filter(given, lambda contribution: contribution["value"] != 0)
-    return _list(F.transform(F.map_entries(by_category), lambda entry: _contribution(margin, entry["key"], entry["value"])))
+        values = tuple(value.cast("double") for value in by_category.values())
+        return Contribution(margin, values, tuple(by_category), _of_columns)
+    listed = F.transform(F.map_entries(by_category), lambda entry: _listed(margin, entry["key"], entry["value"]))
+    return Contribution(margin, (listed,), (), _of_lists)
 
 
-def _list(contributions: Column) -> Column:
-    return F.coalesce(contributions, F.array().cast("array<struct<target:bigint,value:double>>"))
+def packed_counts(margin: str, packed: Sequence[Column], *, categories: Sequence[str], bits: int) -> Contribution:
+    """A unit adds whole numbers to many categories of this margin, several of them in one 64-bit column.
+
+    The first `63 // bits` categories are in the first column, from its lowest bits on, and so forth; nothing where a column is
+    missing. A tenth of what columns of their own would take in memory and on the way.
+    """
+    return Contribution(margin, tuple(packed), tuple(categories), partial(_unpacked, bits=bits))
 
 
-def _contribution(margin: str, category: Column, value: Column) -> Column:
+def _listed(margin: str, category: Column, value: Column) -> Column:
     return F.struct(_target(F.lit(margin), category).alias("target"), value.cast("double").alias("value"))
 
 
@@ -192,6 +239,40 @@ def _target(margin: Column, category: Column) -> Column:
     """A number for margin and category: their texts, repeated for every unit, would be most of what is shuffled."""
     text = category.cast("string")
     return F.when(margin.isNotNull() & text.isNotNull(), F.xxhash64(margin, text))
+
+
+def _once(columns: Sequence[pa.Array], targets: Sequence[int | None]) -> Iterator[Entries]:
+    del targets
+    known = np.flatnonzero(columns[0].is_valid().to_numpy(zero_copy_only=False))
+    yield known, columns[0].take(pa.array(known)).to_numpy().astype(np.int64), np.ones(len(known))
+
+
+def _of_lists(columns: Sequence[pa.Array], targets: Sequence[int | None]) -> Iterator[Entries]:
+    del targets
+    length = columns[0].value_lengths().fill_null(0).to_numpy().astype(np.int64)
+    flat = columns[0].flatten()
+    known = np.flatnonzero(flat.field("target").is_valid().to_numpy(zero_copy_only=False))
+    flat = flat.take(pa.array(known))
+    unit = np.repeat(np.arange(len(length)), length)[known]
+    yield unit, flat.field("target").to_numpy().astype(np.int64), _floats(flat.field("value"))
+
+
+def _of_columns(columns: Sequence[pa.Array], targets: Sequence[int | None]) -> Iterator[Entries]:
+    for column, target in zip(columns, targets, strict=True):
+        yield from _of_numbers(_floats(column), target)
+
+
+def _unpacked(columns: Sequence[pa.Array], targets: Sequence[int | None], *, bits: int) -> Iterator[Entries]:
+    per_column = 63 // bits
+    for place, target in enumerate(targets):
+        packed = columns[place // per_column].fill_null(0).to_numpy()
+        yield from _of_numbers((packed >> (bits * (place % per_column)) & (2**bits - 1)).astype(np.float64), target)
+
+
+def _of_numbers(values: grouped.Floats, target: int | None) -> Iterator[Entries]:
+    given = np.flatnonzero(~np.isnan(values) & (values != 0))
+    if target is not None:
+        yield given, np.full(len(given), target, np.int64), values[given]
 
 
 def with_zero_targets(
@@ -228,30 +309,55 @@ def with_zero_targets(
 
 
 def _solve_group(
-    units: pa.Table, margins: pa.Table, *, distance: Distance, interval_price: float, tolerance: float, max_rounds: int
+    units: pa.Table,
+    margins: pa.Table,
+    *,
+    readers: Sequence[Reader],
+    distance: Distance,
+    interval_price: float,
+    tolerance: float,
+    max_rounds: int,
 ) -> pa.Table:
     """One row per area of the group."""
     margins = margins.sort_by([(name, "ascending") for name in ("_area", "margin", "category", "lower", "upper", "priority")])
     areas = grouped.encode(_together(units["_area"], margins["_area"]), is_missing_a_label=True)
     unit_area, target_area = areas.codes[: units.num_rows], areas.codes[units.num_rows :]
-    problem = _problem(units, margins, unit_area=unit_area, target_area=target_area, areas=len(areas.labels))
+    problem = _problem(units, margins, readers, unit_area=unit_area, target_area=target_area, areas=len(areas.labels))
     solution = calibrate_areas(
         problem, distance=distance, interval_price=interval_price, tolerance=tolerance, max_rounds=max_rounds
     )
     return _rows(units, margins, problem=problem, solution=solution, labels=areas.labels)
 
 
+def _entries(units: pa.Table, margins: pa.Table, readers: Sequence[Reader]) -> Entries:
+    """All contributions of a group's units."""
+    names = margins.select(["margin", "category", "_target"]).group_by(["margin", "category", "_target"]).aggregate([])
+    target_of = {(row["margin"], row["category"]): row["_target"] for row in names.to_pylist()}
+    found: list[Entries] = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+    for reader in readers:
+        targets = [target_of.get((reader.margin, category)) for category in reader.categories]
+        found += reader.entries([_one_array(units[name]) for name in reader.columns], targets)
+    unit, target, value = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return unit, target, value
+
+
 def _problem(
-    units: pa.Table, margins: pa.Table, *, unit_area: grouped.Integers, target_area: grouped.Integers, areas: int
+    units: pa.Table,
+    margins: pa.Table,
+    readers: Sequence[Reader],
+    *,
+    unit_area: grouped.Integers,
+    target_area: grouped.Integers,
+    areas: int,
 ) -> Problem:
-    lists = _one_array(units["_contributions"])
-    length = lists.value_lengths().fill_null(0).to_numpy().astype(np.int64)
-    flat = lists.flatten()
-    unit = np.repeat(np.arange(units.num_rows), length)
-    names = grouped.encode(pa.concat_arrays([_one_array(column) for column in (flat.field("target"), margins["_target"])]))
-    area = np.concatenate([unit_area[unit], target_area])
-    key = np.where(names.codes < 0, -1, area * max(len(names.labels), 1) + names.codes)
-    contributed, targeted = key[: unit.size], key[unit.size :]
+    unit, contributed_name, value = _entries(units, margins, readers)
+    target_name = _one_array(margins["_target"])
+    is_named = target_name.is_valid().to_numpy(zero_copy_only=False)
+    names = np.unique(target_name.drop_null().to_numpy())
+    contributed = _position(names, contributed_name) + unit_area[unit] * len(names)
+    contributed[~np.isin(contributed_name, names)] = -1
+    targeted = _position(names, target_name.fill_null(0).to_numpy()) + target_area * len(names)
+    targeted[~is_named] = -1
     order = np.argsort(targeted, kind="stable").astype(np.int64)
     first = np.searchsorted(targeted[order], contributed, side="left")
     matches = np.where(contributed < 0, 0, np.searchsorted(targeted[order], contributed, side="right") - first)
@@ -265,8 +371,13 @@ def _problem(
         priority=_one_array(margins["priority"]).to_numpy().astype(np.int64),
         unit=np.repeat(unit, matches),
         target=order[ranges(first, matches)],
-        value=np.repeat(_floats(flat.field("value")), matches),
+        value=np.repeat(value, matches),
     )
+
+
+def _position(names: grouped.Integers, of: grouped.Integers) -> grouped.Integers:
+    """Place of each value in the sorted names; of one that is not there, some place."""
+    return np.minimum(np.searchsorted(names, of), max(len(names) - 1, 0)).astype(np.int64)
 
 
 def _rows(units: pa.Table, margins: pa.Table, *, problem: Problem, solution: Solution, labels: pa.Array) -> pa.Table:
