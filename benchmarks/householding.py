@@ -53,7 +53,7 @@ def main() -> None:
     dwellings = warehouse.read(silver.BUILDING, base_month=month.date).select("address_id", "dwelling_type")
     about = ("person_key", "age", "sex", "dwelling_type")
     people = evidence.join(dwellings, on="address_id", how="left").select(
-        "person_key", F.col("details.age").alias("age"), F.col("details.sex").alias("sex"), "dwelling_type", *as_numbers()
+        "person_key", "age", F.when(F.col("is_man"), "M").otherwise("F").alias("sex"), "dwelling_type", *as_numbers()
     )
     table = people.toArrow()
     members = warehouse.read(gold.HOUSEHOLD_MEMBER, base_month=month.date).toPandas()

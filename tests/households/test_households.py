@@ -98,7 +98,7 @@ def frame(spark: SparkSession, table: Table, rows: Iterable[dict[str, Any]]) -> 
 
 def tables(formed: Householding) -> dict[str, list[Row]]:
     """Everything, made as a run makes it: what several tables need is kept."""
-    kept = [formed.people.persist(), formed.formed.persist()]
+    kept = [formed.matched.persist(), formed.formed.persist()]
     made = {name: getattr(formed, name).collect() for name in ("member", "household", "output_area")}
     for intermediate in kept:
         intermediate.unpersist()

@@ -17,7 +17,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from living_finance.contracts import gold, silver
-from living_finance.households.identity import Identity, PreviousMonth, identify, register_members
+from living_finance.households.identity import Identity, PreviousMonth, identify
+from living_finance.households.matching import registered
 from living_finance.months import Month
 
 JANUARY, FEBRUARY = Month(2020, 1), Month(2020, 2)
@@ -70,21 +71,20 @@ class Book:
                 shuffled.shuffle(listed)
             return spark.createDataFrame(listed, schema).repartition(partitions)
 
-        bureau = [(h.address, h.key, True, p, (gu(h), f"{gu(h)}51")) for h in homes for p in sorted(h.bureau)]
-        registered = [
-            (h.address, h.key, False, r, (gu(h), f"{gu(h)}51")) for h in homes for r, n in h.register.items() for _ in range(n)
-        ]
-        self.people = frame(
-            [*bureau, *registered],
-            """address_id string, household_key string, is_bureau boolean, person_key string,
-            details struct<gu_code: string, dong_code: string>""",
+        self.matched = frame(
+            [
+                (h.key, [(p, gu(h)) for p in sorted(h.bureau)], [(r.split("|")[0], gu(h), n) for r, n in h.register.items()])
+                for h in homes
+            ],
+            """household_key string, residents array<struct<person_id: string, gu_code: string>>,
+            registered array<struct<register_household_id: string, gu_code: string, register_members: int>>""",
         )
         self.formed = frame(
             [(first_id(h.key), h.address, gu(h), f"{gu(h)}51", len(h.bureau), sum(h.register.values())) for h in homes], FORMED
         )
 
     def identify(self, month: Month, previous: PreviousMonth | None) -> Identity:
-        return identify(people=self.people, formed=self.formed, month=month, previous=previous)
+        return identify(matched=self.matched, formed=self.formed, month=month, previous=previous)
 
 
 def first_id(key: str) -> str:
@@ -369,7 +369,7 @@ def test_three_months_agree_with_the_rules_as_written(spark: SparkSession) -> No
         assert sorted(map(repr, lineage(turned))) == sorted(map(repr, rows))
         before, ids, ever = now, given, ever | set(given.values())
     # Ids reach the tables: each row of the register's links gets the id of its household.
-    linked = Book(spark, before).people.transform(register_members).transform(result.give_ids)
+    linked = Book(spark, before).matched.transform(registered).transform(result.give_ids)
     assert {(r["register_household_id"], r["household_id"], r["register_members"]) for r in linked.collect()} == {
         (r, ids[home.name], n) for home in before for r, n in home.register.items()
     }

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from living_finance.contracts import codes
 from living_finance.households.matching import household_id
-from living_finance.households.weights import PACKED_MEMBERS, packed_members
+from living_finance.households.tally import PACKED_MEMBERS, SUMS
 from living_finance.methods.joins import join_to_one
 
 GENERATION_GAP_YEARS = 20
@@ -17,20 +17,9 @@ GROUP_QUARTERS_PERSONS = 6
 
 Source: Statistics Korea, Population and Housing Census, definition of general households (일반가구).
 """
-_ADULT_AGE = 15
-_ELDERLY_AGE = 65
-
-_BUREAU_SUMS = {
-    "bureau_labour_income_krw_year": "labour_krw",
-    "bureau_business_income_krw_year": "business_krw",
-    "bureau_debt_krw": "debt_krw",
-    "bureau_mortgage_balance_krw": "mortgage_krw",
-    "bureau_jeonse_loan_balance_krw": "jeonse_krw",
-    "bureau_spending_krw_month": "spending_krw",
-}
 
 
-def form_households(people: DataFrame, *, buildings: DataFrame) -> DataFrame:
+def form_households(matched: DataFrame, *, buildings: DataFrame) -> DataFrame:
     """Households of the month, before tenure and weight.
 
     A register household is a household even when nobody of it is in the bureau; register households of one
@@ -48,7 +37,7 @@ def form_households(people: DataFrame, *, buildings: DataFrame) -> DataFrame:
     - group quarters: a non-residential building, or six or more people none of whom is the head's spouse, child or parent.
 
     Args:
-        people: rows of `match_to_register`.
+        matched: rows of `match_addresses`.
         buildings: silver.BUILDING of the month.
 
     Returns:
@@ -63,19 +52,18 @@ def form_households(people: DataFrame, *, buildings: DataFrame) -> DataFrame:
         "output_area_id",
         "dwelling_type",
     )
-    households = people.transform(_count_members)
-    placed = join_to_one(households, homes, on=["address_id"], how="left")
+    placed = join_to_one(matched, homes, on=["address_id"], how="left")
     head = F.col("_head")
     kin = F.col("_spouses") + F.col("_children") + F.col("_parents")
     is_crowd = (kin == 0) & (F.col("household_size") >= GROUP_QUARTERS_PERSONS)
     is_non_residential = F.coalesce(F.col("dwelling_type") == "non_residential", F.lit(False))
     return placed.select(
-        F.coalesce("_building_gu", "household_gu_code", F.lit(codes.NO_DISTRICT)).alias("gu_code"),
+        F.coalesce("_building_gu", "people_gu_code", F.lit(codes.NO_DISTRICT)).alias("gu_code"),
         household_id(F.col("household_key")).alias("household_id"),
         F.when(F.col("register_members") > 0, "register").otherwise("bureau").alias("household_source"),
         "address_id",
-        F.col("household_unit_id").alias("unit_id"),
-        F.coalesce("_building_dong", "household_dong_code", F.lit(codes.NO_DISTRICT)).alias("dong_code"),
+        "unit_id",
+        F.coalesce("_building_dong", "people_dong_code", F.lit(codes.NO_DISTRICT)).alias("dong_code"),
         "output_area_id",
         "dwelling_type",
         _household_type().alias("household_type"),
@@ -89,55 +77,8 @@ def form_households(people: DataFrame, *, buildings: DataFrame) -> DataFrame:
         "elderly",
         *PACKED_MEMBERS,
         (is_non_residential | is_crowd).alias("is_group_quarters"),
-        *_BUREAU_SUMS,
+        *SUMS,
     )
-
-
-def _count_members(people: DataFrame) -> DataFrame:
-    """One row per household with counts, ages by relation, and the bureau's sums."""
-    is_register = ~F.col("is_bureau")
-    sex, age = F.col("details.sex"), F.col("details.age")
-    relation = F.col("relation")
-    is_member = is_register | ~F.col("is_matched")
-    is_other = is_member & (relation == "other")
-
-    def count(condition: Column) -> Column:
-        return F.count_if(condition).cast("int")
-
-    def members(condition: Column) -> Column:
-        return count(is_member & condition)
-
-    # Texts are keys, never aggregates: the maximum of a text would make the aggregate sort all people.
-    home = ("household_unit_id", "household_gu_code", "household_dong_code")
-    return people.groupBy("address_id", "household_key", *home).agg(
-        count(is_member).alias("household_size"),
-        count(is_register).alias("register_members"),
-        count(~is_register).alias("bureau_members"),
-        members(age >= _ADULT_AGE).alias("adults"),
-        members(age < _ADULT_AGE).alias("children"),
-        members(age >= _ELDERLY_AGE).alias("elderly"),
-        *(packed.alias(name) for name, packed in packed_members(sex, age, is_member=is_member).items()),
-        members(sex == "M").alias("_men"),
-        members(relation.isin("head", "spouse")).alias("_heads_and_spouses"),
-        members(relation == "spouse").alias("_spouses"),
-        members(relation == "child").alias("_children"),
-        members(relation == "parent").alias("_parents"),
-        F.max(F.when(is_member, _head_rank(relation, age, sex))).alias("_head"),
-        F.min(F.when(is_member, age)).alias("_youngest"),
-        F.max(F.when(is_member, age)).alias("_oldest"),
-        F.max(F.when(is_member & (relation == "child"), age)).alias("_oldest_child"),
-        F.min(F.when(is_other, age)).alias("_youngest_other"),
-        F.max(F.when(is_other, age)).alias("_oldest_other"),
-        *(F.coalesce(F.sum(f"details.{amount}"), F.lit(0)).cast("bigint").alias(name) for name, amount in _BUREAU_SUMS.items()),
-    )
-
-
-def _head_rank(relation: Column, age: Column, sex: Column) -> Column:
-    """Order of members for headship as one integer: called head, then age, then man.
-
-    A single number, because a maximum over a struct would take a sort of all people.
-    """
-    return F.when(relation == "head", 10_000).otherwise(0) + age * 10 + F.when(sex == "M", 1).otherwise(0)
 
 
 def _head_age(rank: Column) -> Column:

@@ -11,19 +11,6 @@ from pyspark.sql import functions as F
 from living_finance.contracts import silver
 from living_finance.methods.census import five_year_band
 
-PEOPLE_COLUMNS = ("address_id", "unit_id", "sex_age", "is_bureau", "person_key", "features", "details")
-"""What only composition needs is one struct, `details`."""
-
-AMOUNTS = {
-    "labour_krw": ("labour_income_krw_year",),
-    "business_krw": ("business_income_krw_year",),
-    "debt_krw": silver.BALANCE_COLUMNS,
-    "mortgage_krw": ("mortgage_balance_krw",),
-    "jeonse_krw": ("jeonse_loan_balance_krw",),
-    "spending_krw": silver.SPENDING_COLUMNS,
-}
-"""Amounts of a bureau person that households add up, and the columns each is made of."""
-
 _FEATURE_AMOUNTS = (
     ("labour_income_krw_year",),
     ("business_income_krw_year",),
@@ -34,7 +21,7 @@ _FEATURE_AMOUNTS = (
     ("business_loan_balance_krw",),
     ("repayment_krw_month",),
 )
-"""Amounts of `model.FEATURES`, in its order."""
+"""Amounts of `layout.FEATURES`, in its order."""
 
 _YOUNGEST_BUREAU_AGE = 15
 
@@ -55,9 +42,9 @@ def gather_evidence(*, persons: DataFrame, register: DataFrame) -> DataFrame:
         - is_bureau: which source;
         - person_key: the bureau's person_id, or the register_household_id (register persons have no key). A
           register household that stands at several addresses gets a key of its own at each;
-        - features: what tells one person of a cell from another, in the order of `model.FEATURES` (bureau rows only);
-        - details: struct of sex, age (years; a bureau person's is the lower bound of its band),
-          relation_to_head, gu_code, dong_code, and the bureau's amounts in whole won.
+        - age (years; a bureau person's is the lower bound of its band), is_man, relation_to_head (register rows only),
+          gu_code, dong_code;
+        - features: what the bureau knows of a person, in the order of `layout.FEATURES` (bureau rows only).
     """
     bureau = persons.where("has_household").select(
         F.col("home_address_id").alias("address_id"),
@@ -65,12 +52,12 @@ def gather_evidence(*, persons: DataFrame, register: DataFrame) -> DataFrame:
         _sex_age(F.col("age_band")).alias("sex_age"),
         F.lit(True).alias("is_bureau"),
         F.col("person_id").alias("person_key"),
+        F.col("age_band").alias("age"),
+        (F.col("sex") == "M").alias("is_man"),
+        F.lit(None).cast("string").alias("relation_to_head"),
+        "gu_code",
+        "dong_code",
         _features(),
-        _details(
-            age=F.col("age_band"),
-            relation=F.lit(None).cast("string"),
-            amounts={name: _whole_won(*columns) for name, columns in AMOUNTS.items()},
-        ),
     )
     registered = register.transform(_one_address_per_household).select(
         "address_id",
@@ -78,12 +65,12 @@ def gather_evidence(*, persons: DataFrame, register: DataFrame) -> DataFrame:
         _sex_age(F.col("age")).alias("sex_age"),
         F.lit(False).alias("is_bureau"),
         F.col("register_household_id").alias("person_key"),
+        "age",
+        (F.col("sex") == "M").alias("is_man"),
+        "relation_to_head",
+        "gu_code",
+        "dong_code",
         F.lit(None).cast("array<double>").alias("features"),
-        _details(
-            age=F.col("age"),
-            relation=F.col("relation_to_head"),
-            amounts={name: F.lit(None).cast("bigint") for name in AMOUNTS},
-        ),
     )
     return bureau.unionByName(registered)
 
@@ -93,25 +80,6 @@ def _features() -> Column:
     flags = [(F.col("employment") == employment).cast("double") for employment in ("employee", "self_employed")]
     amounts = [sum((F.coalesce(F.col(name), F.lit(0.0)) for name in names), F.lit(0.0)) for names in _FEATURE_AMOUNTS]
     return F.array(*flags, *amounts).alias("features")
-
-
-def _details(*, age: Column, relation: Column, amounts: dict[str, Column]) -> Column:
-    return F.struct(
-        "sex",
-        age.alias("age"),
-        relation.alias("relation_to_head"),
-        "gu_code",
-        "dong_code",
-        *(amount.alias(name) for name, amount in amounts.items()),
-    ).alias("details")
-
-
-def _whole_won(*columns: str) -> Column:
-    """Each amount is rounded before it is added, so that sums are exact whatever their order."""
-    first, *others = (F.rint(F.col(name)).cast("bigint") for name in columns)
-    for other in others:
-        first = first + other
-    return first
 
 
 def _sex_age(age: Column) -> Column:

@@ -11,8 +11,8 @@ from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
 from living_finance.households.composition import form_households
 from living_finance.households.evidence import gather_evidence
-from living_finance.households.identity import PreviousMonth, identify, register_members
-from living_finance.households.matching import assignments, fit_model, match_to_register
+from living_finance.households.identity import PreviousMonth, identify
+from living_finance.households.matching import fit_model, match_addresses, registered, residents
 from living_finance.households.model import AssignmentModel
 from living_finance.households.tenure import draw_tenure
 from living_finance.households.weights import output_areas, weigh, with_account
@@ -23,12 +23,12 @@ from living_finance.months import Month
 class Householding:
     """Lazy tables of one month.
 
-    `people` feeds all tables, `formed` all but `member`, `links` the ids in them, `solved` the weights. Whoever writes
+    `matched` feeds all tables, `formed` all but `member`, `links` the ids in them, `solved` the weights. Whoever writes
     the tables persists `shared` (on disk) first: unpersisted, the matching is repeated for every table.
     """
 
-    people: DataFrame
-    """One row per bureau resident and per register person, with the household of each (`match_to_register`)."""
+    matched: DataFrame
+    """One row per household with what its people add up to and who they are (`match_addresses`)."""
     formed: DataFrame
     """One row per household, without tenure and weight (`form_households`); its household_id is the hash of its key."""
     links: DataFrame | None
@@ -54,7 +54,7 @@ class Householding:
     def shared(self) -> tuple[DataFrame, ...]:
         """What several tables are made of."""
         links = () if self.links is None else (self.links,)
-        return (self.people, self.formed, *links, self.solved)
+        return (self.matched, self.formed, *links, self.solved)
 
 
 def householding(
@@ -93,10 +93,10 @@ def householding(
     """
     evidence = gather_evidence(persons=persons, register=register)
     model = fit_model(evidence, rows=rows)
-    people = match_to_register(evidence, model=model, rows=rows, seed=seed, draw=draw)
-    formed = form_households(people, buildings=buildings)
+    matched = match_addresses(evidence, model=model, rows=rows, seed=seed, draw=draw)
+    formed = form_households(matched, buildings=buildings)
     areas = output_areas(formed, margins=margins, census_register_counts=census_register_counts, month=month)
-    identity = identify(people=people, formed=formed, month=month, previous=previous)
+    identity = identify(matched=matched, formed=formed, month=month, previous=previous)
     with_tenure = formed.transform(identity.give_ids).transform(draw_tenure, margins=margins, seed=seed)
     calibrated = weigh(with_tenure, areas=areas, margins=margins)
     household = calibrated.units.withColumns({"base_month": F.lit(month.date), "is_provisional": F.lit(is_provisional)}).select(
@@ -107,12 +107,12 @@ def householding(
         return frame.transform(identity.give_ids).withColumn("base_month", F.lit(month.date)).select(*table.column_names)
 
     return Householding(
-        people=people,
+        matched=matched,
         formed=formed,
         links=identity.links,
         household=household,
-        member=people.transform(assignments).transform(with_ids, gold.HOUSEHOLD_MEMBER),
-        register=people.transform(register_members).transform(with_ids, silver.HOUSEHOLD_REGISTER),
+        member=matched.transform(residents).transform(with_ids, gold.HOUSEHOLD_MEMBER),
+        register=matched.transform(registered).transform(with_ids, silver.HOUSEHOLD_REGISTER),
         lineage=identity.lineage,
         solved=calibrated.solved,
         output_area=with_account(areas, calibrated),

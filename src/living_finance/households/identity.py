@@ -35,14 +35,12 @@ from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
 from living_finance.contracts import gold
-from living_finance.households.matching import household_id
+from living_finance.households.matching import household_id, registered, residents
 from living_finance.methods.joins import join_to_one
 from living_finance.months import Month
 
 _ABSENT = "-"
 """Begins the stand-in for the side that a link lacks. Ids begin with a letter, so it stands for no household."""
-_SCATTERED = "|"
-"""Separates register household and address in the key of a register household that stands at several addresses."""
 
 _SHARED = ("shared_bureau_persons", "shared_register_households", "shared_register_persons")
 _KNOWN = ("gu_code", "dong_code", "address_id", "bureau_members", "register_members")
@@ -84,11 +82,11 @@ class Identity:
         return join_to_one(keyed, self.ids, on=["household_key_id"], how="left").select(*frame.columns)
 
 
-def identify(*, people: DataFrame, formed: DataFrame, month: Month, previous: PreviousMonth | None) -> Identity:
+def identify(*, matched: DataFrame, formed: DataFrame, month: Month, previous: PreviousMonth | None) -> Identity:
     """Ids and lineage of a month's households (rules: see the module).
 
     Args:
-        people: one row per bureau resident (once each) and register person, with `household_key`.
+        matched: rows of `match_addresses`; every bureau resident once.
         formed: one row per household: household_id (hash of the key), gu_code, dong_code, address_id, bureau_members,
             register_members.
         month: the month.
@@ -99,7 +97,7 @@ def identify(*, people: DataFrame, formed: DataFrame, month: Month, previous: Pr
     """
     if previous is None:
         return Identity(None, None, _first_lineage(formed, month=month))
-    links = link_households(people, formed=formed, previous=previous)
+    links = link_households(matched, formed=formed, previous=previous)
     traced = trace(links, month=month)
     is_household = _is_present("_now") & F.col("is_main_previous")
     ids = traced.where(is_household).select(F.col("_now").alias("household_key_id"), "household_id")
@@ -107,36 +105,11 @@ def identify(*, people: DataFrame, formed: DataFrame, month: Month, previous: Pr
     return Identity(links, ids, lineage.select(*gold.HOUSEHOLD_LINEAGE.column_names))
 
 
-def register_members(people: DataFrame) -> DataFrame:
-    """Which register households the households rest on.
-
-    Args:
-        people: as for `identify`. A register household that stands at several addresses has a key with the address in it;
-            both keys are one register household here.
-
-    Returns:
-        One row per register household and household: gu_code, register_household_id, household_id (hash of the key),
-        register_members (people of the one in the other).
-    """
-    register_household = F.substring_index("person_key", _SCATTERED, 1)
-    return (
-        people.where(~F.col("is_bureau"))
-        .groupBy(register_household.alias("register_household_id"), "household_key")
-        .agg(F.min("details.gu_code").alias("gu_code"), F.count(F.lit(1)).cast("int").alias("register_members"))
-        .select(
-            "gu_code",
-            "register_household_id",
-            household_id(F.col("household_key")).alias("household_id"),
-            "register_members",
-        )
-    )
-
-
-def link_households(people: DataFrame, *, formed: DataFrame, previous: PreviousMonth) -> DataFrame:
+def link_households(matched: DataFrame, *, formed: DataFrame, previous: PreviousMonth) -> DataFrame:
     """Every pair of a household and a previous household that share somebody, and both kinds that share nobody.
 
     Args:
-        people, formed, previous: as for `identify`.
+        matched, formed, previous: as for `identify`.
 
     Returns:
         One row per pair: `_now` (hash of the household's key) and `_before` (previous household's id), or a stand-in;
@@ -145,8 +118,8 @@ def link_households(people: DataFrame, *, formed: DataFrame, previous: PreviousM
         previous one have. People move by person, by register household, then households by either id.
     """
     pairs = (
-        _by_bureau_person(people, previous)
-        .unionByName(_by_register_household(people, previous))
+        _by_bureau_person(matched, previous)
+        .unionByName(_by_register_household(matched, previous))
         .withColumns(
             {
                 "_now": F.coalesce("_now", F.concat(F.lit(_ABSENT), F.col("_before"))),
@@ -214,13 +187,9 @@ def trace(links: DataFrame, *, month: Month) -> DataFrame:
     return traced.where((F.col("event") != "transferred") | (F.col("shared_bureau_persons") > 0))
 
 
-def _by_bureau_person(people: DataFrame, previous: PreviousMonth) -> DataFrame:
+def _by_bureau_person(matched: DataFrame, previous: PreviousMonth) -> DataFrame:
     """One row per bureau person of either month with both households; a person twice in a month fails the query."""
-    now = people.where("is_bureau").select(
-        F.col("person_key").alias("person_id"),
-        household_id(F.col("household_key")).alias("_now"),
-        F.lit(None).cast("string").alias("_before"),
-    )
+    now = residents(matched).select("person_id", F.col("household_id").alias("_now"), F.lit(None).cast("string").alias("_before"))
     before = previous.members.select(
         "person_id", F.lit(None).cast("string").alias("_now"), F.col("household_id").alias("_before")
     )
@@ -242,13 +211,13 @@ def _by_bureau_person(people: DataFrame, previous: PreviousMonth) -> DataFrame:
     )
 
 
-def _by_register_household(people: DataFrame, previous: PreviousMonth) -> DataFrame:
+def _by_register_household(matched: DataFrame, previous: PreviousMonth) -> DataFrame:
     """One row per register household, household and previous household.
 
     Many to many on purpose: a register household whose people are in m households and were in n gives m × n rows;
     both are bounded by its people, and are 1 but for a few.
     """
-    now = register_members(people).select(
+    now = registered(matched).select(
         "register_household_id", F.col("household_id").alias("_now"), F.col("register_members").alias("_members_now")
     )
     before = previous.register.select(

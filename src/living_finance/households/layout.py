@@ -15,6 +15,20 @@ from living_finance.methods.grouped import Floats, Integers
 
 Flags = npt.NDArray[np.bool_]
 
+FEATURES = (
+    "is_employee",
+    "is_self_employed",
+    "labour_krw",
+    "business_krw",
+    "spending_krw",
+    "mortgage_krw",
+    "jeonse_krw",
+    "credit_krw",
+    "business_loan_krw",
+    "repayment_krw",
+)
+"""What evidence hands over of a bureau person, in this order; amounts in won."""
+
 RELATIONS = ("head", "spouse", "child", "parent", "other")
 ROLES = ("single", "head_with_spouse", "head", "spouse", "child", "parent", "other")
 """What a register person is in the register household; `head` is one without a spouse, `single` lives alone there."""

@@ -1,14 +1,16 @@
 """From evidence to assignments on Spark: the model is fitted on a sample of addresses, then blocks of addresses are solved.
 
-Contract of the seam: `match_to_register(people, …)` receives the rows of `gather_evidence` and returns them all, once
-each, with what it found in place of `features`. Nothing else in the room depends on how that is done.
+Contract of the seam: `match_addresses(people, …)` receives the rows of `gather_evidence` and returns the households that they
+form, with all of them in it, once each. Nothing else in the room depends on how that is done. Rows of people enter Python and
+households leave it: counting people there spares Spark three shuffles of everybody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
@@ -16,20 +18,39 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from living_finance.households.assignment import Assignment, assign
-from living_finance.households.layout import RELATIONS, Block, Layout, lay_out, run_starts, sorted_block
-from living_finance.households.model import FEATURES, AssignmentModel, fit
+from living_finance.households.layout import FEATURES, RELATIONS, Block, Layout, lay_out, run_starts, sorted_block
+from living_finance.households.model import AssignmentModel, fit
+from living_finance.households.tally import AGES, COUNTS, NO_AGE, PACKED_MEMBERS, SUMS, tally
 from living_finance.methods.grouped import Integers
 
-_MATCH_SCHEMA = (
-    T.StructField("household_key", T.StringType()),
-    T.StructField("assignment_evidence", T.StringType()),
-    T.StructField("is_matched", T.BooleanType()),
-    T.StructField("assignment_probability", T.DoubleType()),
-    T.StructField("relation", T.StringType()),
-    T.StructField("household_unit_id", T.StringType()),
-    T.StructField("household_gu_code", T.StringType()),
-    T.StructField("household_dong_code", T.StringType()),
+_RESIDENT = T.StructType(
+    [
+        T.StructField("person_id", T.StringType()),
+        T.StructField("gu_code", T.StringType()),
+        T.StructField("assignment_evidence", T.StringType()),
+        T.StructField("assignment_probability", T.DoubleType()),
+    ]
 )
+_REGISTERED = T.StructType(
+    [
+        T.StructField("register_household_id", T.StringType()),
+        T.StructField("gu_code", T.StringType()),
+        T.StructField("register_members", T.IntegerType()),
+    ]
+)
+MATCHED = T.StructType(
+    [
+        *(
+            T.StructField(name, T.StringType())
+            for name in ("household_key", "address_id", "unit_id", "people_gu_code", "people_dong_code")
+        ),
+        *(T.StructField(name, T.IntegerType()) for name in (*COUNTS, *AGES)),
+        *(T.StructField(name, T.LongType()) for name in (*SUMS, *PACKED_MEMBERS)),
+        T.StructField("residents", T.ArrayType(_RESIDENT)),
+        T.StructField("registered", T.ArrayType(_REGISTERED)),
+    ]
+)
+_TEXTS = ("address_id", "unit_id", "person_key", "gu_code", "dong_code")
 _ID_DIGITS = 24
 _PEOPLE_PER_BLOCK = 150_000
 """About as many people as one Arrow task works on; 100 MB of arrays."""
@@ -62,8 +83,8 @@ def fit_model(people: DataFrame, *, rows: int) -> AssignmentModel:
     return fit(lay_out(as_block(sampled.select(*as_numbers()).toArrow())))  # ok: a bounded sample
 
 
-def match_to_register(people: DataFrame, *, model: AssignmentModel, rows: int, seed: int, draw: int | None = None) -> DataFrame:
-    """Put every bureau resident into a household of the address.
+def match_addresses(people: DataFrame, *, model: AssignmentModel, rows: int, seed: int, draw: int | None = None) -> DataFrame:
+    """Put everybody at an address into its households.
 
     Args:
         people: rows of `gather_evidence`.
@@ -73,54 +94,57 @@ def match_to_register(people: DataFrame, *, model: AssignmentModel, rows: int, s
         draw: None for the point assignment, else the number of a posterior draw (`assignment.assign`).
 
     Returns:
-        The same rows and columns but `features`, plus
+        One row per household, columns `MATCHED`:
 
         - `household_key` (text: source and key of what the household rests on; the register household with most
           members where several live together, the smallest person where the register knows nobody);
-        - `assignment_evidence` (bureau rows only): register_unit, register_address, shared_unit, alone;
-        - `is_matched`: the row has a partner in the other source;
-        - `assignment_probability` (bureau rows only): posterior probability of the place in that household;
-        - `relation`: to the head of the household; members of other register households are `other`;
-        - `household_unit_id`, `household_gu_code`, `household_dong_code`: of the row that names the household.
+        - address_id, unit_id, people_gu_code, people_dong_code: of the row that names the household;
+        - what its people add up to (`tally.tally`); ages are missing where it has nobody of the kind;
+        - `residents`: its bureau residents, each with assignment_evidence (register_unit, register_address, shared_unit,
+          alone) and assignment_probability (posterior probability of the place in that household);
+        - `registered`: the register households that have people in it, with their number.
 
         Bound: blocks of about 150,000 people, an address never split.
     """
     blocks = max(1, -(-rows // _PEOPLE_PER_BLOCK))
-    columns = [name for name in people.columns if name != "features"]
-    schema = T.StructType([*(people.schema[name] for name in columns), *_MATCH_SCHEMA])
     parameters = model.to_json()
 
     def solve(table: pa.Table) -> pa.Table:
-        return _solved(table, columns=columns, model=AssignmentModel.from_json(parameters), seed=seed, draw=draw)
+        return _solved(table, model=AssignmentModel.from_json(parameters), seed=seed, draw=draw)
 
     block = F.pmod(F.xxhash64("address_id"), F.lit(blocks)).alias("_block")
-    return people.select(*columns, *as_numbers(), block).groupBy("_block").applyInArrow(solve, schema)
+    return people.select(*_TEXTS, "age", "is_man", *as_numbers(), block).groupBy("_block").applyInArrow(solve, MATCHED)
 
 
-def assignments(people: DataFrame) -> DataFrame:
-    """The bureau residents of a matched frame.
+def residents(matched: DataFrame) -> DataFrame:
+    """Where the bureau residents live.
 
     Args:
-        people: rows of `match_to_register`.
+        matched: rows of `match_addresses`.
 
     Returns:
-        One row per bureau resident: gu_code, person_id, address_id, unit_id, household_id, assignment_evidence,
+        One row per bureau resident: household_id (hash of the key), person_id, gu_code, assignment_evidence,
         assignment_probability.
     """
-    return people.where("is_bureau").select(
-        F.col("details.gu_code").alias("gu_code"),
-        F.col("person_key").alias("person_id"),
-        "address_id",
-        "unit_id",
-        household_id(F.col("household_key")).alias("household_id"),
-        "assignment_evidence",
-        "assignment_probability",
-    )
+    return matched.select(household_id(F.col("household_key")).alias("household_id"), F.inline("residents"))
+
+
+def registered(matched: DataFrame) -> DataFrame:
+    """Which register households the households rest on.
+
+    Args:
+        matched: rows of `match_addresses`.
+
+    Returns:
+        One row per register household and household: household_id (hash of the key), register_household_id, gu_code,
+        register_members (people of the one in the other). A register household that stands at several addresses is one here.
+    """
+    return matched.select(household_id(F.col("household_key")).alias("household_id"), F.inline("registered"))
 
 
 def as_numbers() -> list[Column]:
     """Columns of `gather_evidence` as the arrays of a block are made from them: keys as 64-bit hashes, codes as numbers."""
-    relation = F.array_position(F.array(*(F.lit(name) for name in RELATIONS)), F.col("details.relation_to_head")) - F.lit(1)
+    relation = F.array_position(F.array(*(F.lit(name) for name in RELATIONS)), F.col("relation_to_head")) - F.lit(1)
     return [
         F.xxhash64("address_id").alias("_address"),
         F.when(F.col("unit_id").isNull(), F.lit(0)).otherwise(F.xxhash64("unit_id")).cast("bigint").alias("_unit"),
@@ -146,34 +170,72 @@ def as_block(table: pa.Table) -> Block:
     )
 
 
-def _solved(table: pa.Table, *, columns: Sequence[str], model: AssignmentModel, seed: int, draw: int | None) -> pa.Table:
-    """The block's rows with what was found of each, in the block's own order."""
+def _solved(table: pa.Table, *, model: AssignmentModel, seed: int, draw: int | None) -> pa.Table:
+    """The households of a block, in the order of the rows that name them."""
     layout = lay_out(as_block(table))
     result = assign(layout, model, seed=seed, draw=draw)
-    rows = table.select(list(columns)).take(pa.array(layout.block.position))
+    rows = table.select([*_TEXTS, "age", "is_man"]).combine_chunks().take(pa.array(layout.block.position))
+    text = {name: rows[name].combine_chunks() for name in _TEXTS}
     key_row, prefix = _household_keys(layout, result)
-    names = rows["person_key"].combine_chunks()
-    keys = pc.binary_join_element_wise(pa.array(prefix), names.take(pa.array(key_row)), "|")
-    evidence, is_register = _evidence(layout, result), layout.is_register
-    added = {
-        "household_key": keys,
-        "assignment_evidence": pa.array(evidence, mask=is_register),
-        "is_matched": pa.array(result.is_matched),
-        "assignment_probability": pa.array(result.probability, mask=is_register),
-        "relation": pa.array(_relations(layout, key_row)),
-        "household_unit_id": rows["unit_id"].combine_chunks().take(pa.array(key_row)),
-        **{f"household_{name}": _of_struct(rows["details"], name).take(pa.array(key_row)) for name in ("gu_code", "dong_code")},
+    naming, household = np.unique(key_row, return_inverse=True)
+    names = {name: values.take(pa.array(naming)) for name, values in text.items()}
+    counted = tally(
+        layout,
+        household=household,
+        relation=_relations(layout, key_row),
+        age=rows["age"].to_numpy(),
+        is_man=rows["is_man"].to_numpy(),
+        is_matched=result.is_matched,
+    )
+    columns = {
+        "household_key": pc.binary_join_element_wise(prefix.take(pa.array(naming)), names["person_key"], "|"),
+        "address_id": names["address_id"],
+        "unit_id": names["unit_id"],
+        "people_gu_code": names["gu_code"],
+        "people_dong_code": names["dong_code"],
+        **{name: pa.array(counted[name].astype(np.int32)) for name in COUNTS},
+        **{name: pa.array(counted[name].astype(np.int32), mask=counted[name] == NO_AGE) for name in AGES},
+        **{name: pa.array(counted[name]) for name in SUMS},
+        **{name: pa.array(counted[name], mask=counted[name] < 0) for name in PACKED_MEMBERS},
+        "residents": _residents(layout, result, text, household=household, households=len(naming)),
+        "registered": _registered(layout, text, household=household, households=len(naming)),
     }
-    for name, values in added.items():
-        rows = rows.append_column(name, values)
-    return rows
+    return pa.table(columns)
 
 
-def _of_struct(structs: pa.ChunkedArray, name: str) -> pa.Array:
-    return pc.struct_field(structs.combine_chunks(), name)
+def _residents(
+    layout: Layout, result: Assignment, text: Mapping[str, pa.Array], *, household: Integers, households: int
+) -> pa.Array:
+    bureau = np.flatnonzero(layout.block.is_bureau)
+    bureau = bureau[np.argsort(household[bureau], kind="stable")]
+    people = [
+        text["person_key"].take(pa.array(bureau)),
+        text["gu_code"].take(pa.array(bureau)),
+        _evidence(layout, result).take(pa.array(bureau)),
+        pa.array(result.probability[bureau]),
+    ]
+    return _lists(people, _RESIDENT, household[bureau], households)
 
 
-def _household_keys(layout: Layout, result: Assignment) -> tuple[Integers, list[str]]:
+def _registered(layout: Layout, text: Mapping[str, pa.Array], *, household: Integers, households: int) -> pa.Array:
+    """A register household is at one address and so, here, in one household; `|` separates its key from the address."""
+    rows = np.flatnonzero(layout.is_register)
+    rows = rows[np.lexsort((rows, layout.household[rows], household[rows]))]
+    starts = run_starts(layout.household[rows])
+    first = rows[starts]
+    members = np.diff(np.r_[starts, len(rows)]).astype(np.int32)
+    keys = pc.list_element(pc.split_pattern(text["person_key"].take(pa.array(first)), "|"), 0)
+    described = [keys, text["gu_code"].take(pa.array(first)), pa.array(members)]
+    return _lists(described, _REGISTERED, household[first], households)
+
+
+def _lists(columns: Sequence[pa.Array], of: T.StructType, household: Integers, households: int) -> pa.Array:
+    """A list per household of the rows, which are sorted by household."""
+    offsets = np.r_[0, np.cumsum(np.bincount(household, minlength=households))].astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.StructArray.from_arrays(list(columns), names=of.fieldNames()))
+
+
+def _household_keys(layout: Layout, result: Assignment) -> tuple[Integers, pa.Array]:
     """Row whose key names the household, by row, and the source of that key."""
     register_row = _main_rows(layout)
     is_extra = result.dwelling < 0
@@ -183,7 +245,7 @@ def _household_keys(layout: Layout, result: Assignment) -> tuple[Integers, list[
     order = extras[np.lexsort((layout.block.key[extras], result.extras[extras]))]
     starts = run_starts(result.extras[order])
     key_row[order] = np.repeat(order[starts], np.diff(np.r_[starts, len(order)]))
-    return key_row, ["bureau" if extra else "register" for extra in is_extra.tolist()]
+    return key_row, _named(is_extra.astype(np.int8), ("register", "bureau"))
 
 
 def _main_rows(layout: Layout) -> Integers:
@@ -194,16 +256,19 @@ def _main_rows(layout: Layout) -> Integers:
     return order[np.unique(layout.dwelling[order], return_index=True)[1]]
 
 
-def _relations(layout: Layout, key_row: Integers) -> list[str]:
+def _relations(layout: Layout, key_row: Integers) -> Integers:
     """Relation to the head of the household: as registered in the main register household, `other` elsewhere."""
     is_main = layout.is_register & (layout.block.key == layout.block.key[key_row])
-    code = np.where(is_main & (layout.block.relation >= 0), layout.block.relation, len(RELATIONS) - 1)
-    return [RELATIONS[position] for position in code.tolist()]
+    return np.where(is_main & (layout.block.relation >= 0), layout.block.relation, len(RELATIONS) - 1)
 
 
-def _evidence(layout: Layout, result: Assignment) -> list[str]:
+def _evidence(layout: Layout, result: Assignment) -> pa.Array:
     in_unit = (layout.partner >= 0) & layout.block.is_bureau
     group = np.maximum(result.extras, 0)
     shares = (result.extras >= 0) & (np.bincount(group[result.extras >= 0], minlength=layout.block.rows)[group] > 1)
     names = ("register_unit", "register_address", "shared_unit", "alone")
-    return [names[position] for position in np.select([in_unit, result.dwelling >= 0, shares], [0, 1, 2], 3).tolist()]
+    return _named(np.select([in_unit, result.dwelling >= 0, shares], [0, 1, 2], 3).astype(np.int8), names)
+
+
+def _named(codes: npt.NDArray[np.int8], names: Sequence[str]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names)).cast(pa.string())

@@ -26,22 +26,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from living_finance.households.layout import AGE_GROUP_STARTS, EXTRA, GROUPS, Flags, Layout, group_of, numbered, size_of
+from living_finance.households.layout import AGE_GROUP_STARTS, EXTRA, FEATURES, GROUPS, Flags, Layout, group_of, numbered, size_of
 from living_finance.methods.grouped import Floats, Integers
-
-FEATURES = (
-    "is_employee",
-    "is_self_employed",
-    "labour_krw",
-    "business_krw",
-    "spending_krw",
-    "mortgage_krw",
-    "jeonse_krw",
-    "credit_krw",
-    "business_loan_krw",
-    "repayment_krw",
-)
-"""What evidence hands over of a bureau person, in this order; amounts in won."""
 
 _AMOUNTS = slice(2, None)
 _SPENDING = 4

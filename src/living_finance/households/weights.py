@@ -17,8 +17,9 @@ from scipy.optimize import nnls
 
 from living_finance.contracts import codes
 from living_finance.contracts.silver import OUTPUT_AREA
+from living_finance.households.tally import BITS_PER_CELL, CELLS, PACKED_MEMBERS
 from living_finance.methods import Calibrated, calibrate, in_category, packed_counts, quantity, with_zero_targets
-from living_finance.methods.census import MASKED_LIMITS, five_year_band
+from living_finance.methods.census import MASKED_LIMITS
 from living_finance.methods.joins import join_to_one
 from living_finance.months import Month
 
@@ -40,13 +41,6 @@ _COMPLETE = {
     if margin not in ("households", "population")
 }
 """Margins whose absent categories are zeros."""
-
-PACKED_MEMBERS = ("_members_0", "_members_1", "_members_2")
-_BANDS = 17
-_CELLS = [f"{sex}{band * 5}" for sex in "MF" for band in range(_BANDS)]
-"""Categories of margin population_sex_age, with 80 as the last band, as they are packed."""
-_BITS_PER_CELL = 5
-_CELLS_PER_NUMBER = 63 // _BITS_PER_CELL
 
 KINDS = ("register_and_bureau", "register_only", "bureau_several", "bureau_alone")
 """Kinds of formed households that exist with different probabilities."""
@@ -138,7 +132,7 @@ def weigh(households: DataFrame, *, areas: DataFrame, margins: DataFrame) -> Cal
             in_category("dwelling_type", F.col("dwelling_type")),
             in_category("tenure", F.col("tenure")),
             quantity("population", F.col("household_size")),
-            packed_counts("population_sex_age", [F.col(name) for name in PACKED_MEMBERS], categories=_CELLS, bits=_BITS_PER_CELL),
+            packed_counts("population_sex_age", [F.col(name) for name in PACKED_MEMBERS], categories=CELLS, bits=BITS_PER_CELL),
         ),
         group=F.substring("output_area_id", 1, 5),
     )
@@ -165,22 +159,6 @@ def with_account(areas: DataFrame, calibrated: Calibrated) -> DataFrame:
         )
         .select(*OUTPUT_AREA.column_names)
     )
-
-
-def packed_members(sex: Column, age: Column, *, is_member: Column) -> dict[str, Column]:
-    """Aggregates that count the members of a household by sex and band: five bits a cell, twelve cells a number.
-
-    Sums of whole numbers, because an array of cells would make the aggregate sort all people. Exact up to 31
-    members of one sex and band; only group quarters, which have no weight, hold more (missing where 64 bits do not
-    hold the sum).
-    """
-    band = five_year_band(age) / F.lit(5)
-    cell = F.when(sex == "M", band).otherwise(band + F.lit(_BANDS))
-    bit = F.pow(F.lit(2.0**_BITS_PER_CELL), cell % _CELLS_PER_NUMBER).cast("bigint")
-    return {
-        name: F.try_sum(F.when(is_member & (F.floor(cell / F.lit(_CELLS_PER_NUMBER)) == number), bit).otherwise(F.lit(0)))
-        for number, name in enumerate(PACKED_MEMBERS)
-    }
 
 
 def _size_class() -> Column:
