@@ -69,6 +69,9 @@ def _common(settings: SparkSettings) -> dict[str, str]:
         "spark.sql.session.timeZone": "Asia/Seoul",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
+        # With any other limit Spark adds up the batch's size at every row, the lengths of all its lists again each time: most of
+        # the time of a step that hands over lists. Records bound our batches.
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(2**31 - 1),
         "spark.sql.parquet.compression.codec": "zstd",
         # What is persisted is read twice or thrice: trying four encodings on every value costs more than it saves.
         "spark.sql.inMemoryColumnarStorage.compressed": "false",
