@@ -178,7 +178,7 @@ class NestedErrorDesign:
 
     def _ratio(self, prepared: _Response) -> tuple[float, Convergence]:
         """λ of the largest restricted likelihood. At 0 it may rest on the bound; it is converged there too."""
-        if not prepared.within > 0.0:
+        if not prepared.within > _COLLINEAR**2 * float(prepared.residual @ prepared.residual):
             raise ConfigurationError("A response does not vary within areas.", remedy="check the response")
         curve = [self._profile(prepared, share / (1.0 - share))[0] for share in _GRID]
         best = int(np.argmin(curve))
