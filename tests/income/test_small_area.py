@@ -176,8 +176,8 @@ def test_two_parts_and_heavy_tails_keep_the_total() -> None:
 def test_bootstrap_errors_are_right_and_intervals_cover() -> None:
     """Known parameters; mean error over areas within a tenth of what repeated samples show, 90 % intervals cover 87 to 93 %.
 
-    The sample is of other households of the same areas: a sixth of them taken out of the population instead would make the
-    claimed errors a fifth too large (sample and population are not linked).
+    The sample is of other households of the same areas, since sample and population are not linked: the claimed errors of a
+    population that the sample is a sixth of are too large.
     A larger simulation, with a log model: benchmarks/small_area.py.
     """
     repeats, with_error = 300, 8

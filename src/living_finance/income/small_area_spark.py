@@ -1,7 +1,7 @@
 """A fitted small-area model over a population that no single worker holds; the same numbers as in memory, bit for bit.
 
 The model travels as JSON. Draws need nothing but the row; indicators need an area's households in one worker. Bound: the
-households of one `within` group, some tens of bytes per household and term, in one worker's memory.
+households of one `within` group, with their terms and one draw, in one worker's memory.
 """
 
 from __future__ import annotations
