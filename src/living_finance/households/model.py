@@ -27,6 +27,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from living_finance.households.layout import AGE_GROUP_STARTS, EXTRA, FEATURES, GROUPS, Flags, Layout, group_of, numbered, size_of
+from living_finance.methods.convergence import Convergence
 from living_finance.methods.grouped import Floats, Integers
 
 _AMOUNTS = slice(2, None)
@@ -57,15 +58,6 @@ class RoleModel:
     base: list[list[float]]
     """Log share of each class by band of the group (rows: bands of `bands`)."""
     bands: list[int]
-
-
-@dataclass(frozen=True)
-class Convergence:
-    """What an iteration reached."""
-
-    reached: bool
-    rounds: int
-    largest_change: float
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+from scipy.special import ndtri
 
 from living_finance.methods.grouped import Floats, Integers
 
@@ -61,3 +63,15 @@ def mixed(*keys: Integers | Bits | np.uint64 | int) -> Bits:
 def unit_interval(bits: Bits) -> Floats:
     """A number in (0, 1) from random bits."""
     return ((bits >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
+
+
+def key_bits(keys: Iterable[object]) -> Bits:
+    """64 bits of each key, taken as text: where the numbers of a row come from, wherever the row is."""
+    digests = b"".join(hashlib.blake2b(str(key).encode(), digest_size=8).digest() for key in keys)
+    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+
+
+def normal(bits: Bits) -> Floats:
+    """A standard normal number from random bits, by the inverse of its distribution function."""
+    drawn: Floats = ndtri(unit_interval(bits))
+    return drawn

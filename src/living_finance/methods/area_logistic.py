@@ -1,0 +1,139 @@
+"""Logistic regression with a random intercept per area, by maximum likelihood.
+
+The likelihood of an area is integrated by adaptive Gauss-Hermite quadrature about its mode; its gradient is the expected
+gradient of the complete likelihood under the same quadrature. Survey weights, scaled to add up to the rows of each area,
+multiply the rows' log likelihoods (pseudo-likelihood).
+
+Source: Pinheiro & Bates (1995), Approximations to the log-likelihood function in the nonlinear mixed-effects model, JCGS
+4(1), 12-35; Rabe-Hesketh & Skrondal (2006), Multilevel modelling of complex survey data, JRSS A 169(4), 805-827.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from living_finance.errors import ConfigurationError
+from living_finance.methods.convergence import Convergence
+from living_finance.methods.grouped import Floats, Integers
+
+_NODES, _NODE_WEIGHTS = np.polynomial.hermite.hermgauss(15)
+_MODE_STEPS = 30
+_LARGEST_SCALE = 10.0
+_GRADIENT_TOLERANCE = 1e-5
+_MAX_ROUNDS = 200
+
+
+@dataclass(frozen=True)
+class AreaLogisticFit:
+    """Estimates; areas by position."""
+
+    coefficients: Floats
+    area_variance: float
+    effect_mean: Floats
+    effect_variance: Floats
+    """Mean and variance of each area's effect given its rows."""
+    convergence: Convergence
+
+
+def fit_area_logistic(terms: Floats, area: Integers, has: Floats, *, weight: Floats | None = None) -> AreaLogisticFit:
+    """P(has) = 1 / (1 + exp(-x'β - u)), u normal by area.
+
+    Args:
+        terms: rows x terms, intercept included.
+        area: position of each row's area, 0, 1, …; every position occurs.
+        has: 0 or 1.
+        weight: survey weights, positive; None for equal ones.
+
+    Returns:
+        Estimates. Where terms separate the rows that have from those that do not, coefficients are as far as the search
+        went and `convergence` may say that it was not reached.
+
+    Raises:
+        ConfigurationError: everybody has, or nobody.
+    """
+    if has.min() == has.max():
+        raise ConfigurationError("A logistic regression needs rows of both kinds.", remedy="leave out the two-part form")
+    given = np.ones(area.size) if weight is None else np.asarray(weight, dtype=np.float64)
+    order = np.lexsort((given, *terms.T[::-1], has, area))
+    likelihood = _Likelihood(terms[order], area[order], has[order], given[order])
+    columns = terms.shape[1]
+    start = np.append(np.zeros(columns), 0.5)
+    found = minimize(
+        likelihood,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(None, None)] * columns + [(0.0, _LARGEST_SCALE)],
+        options={"maxiter": _MAX_ROUNDS, "gtol": _GRADIENT_TOLERANCE, "ftol": 1e-13},
+    )
+    _, gradient = likelihood(found.x)
+    # Resting on the bound, where the gradient's scale has nothing to say, is a solution.
+    largest = float(np.abs(gradient[:-1] if found.x[-1] <= 0.0 else gradient).max())
+    scale = float(found.x[-1])
+    mean, variance = likelihood.posterior()
+    return AreaLogisticFit(
+        coefficients=likelihood.coefficients(found.x[:-1]),
+        area_variance=scale**2,
+        effect_mean=scale * mean,
+        effect_variance=scale**2 * variance,
+        convergence=Convergence(largest < 1e3 * _GRADIENT_TOLERANCE, int(found.nit), largest),
+    )
+
+
+class _Likelihood:
+    """Minus the mean log likelihood and its gradient, in terms of orthonormal columns and the standardised effect."""
+
+    def __init__(self, terms: Floats, area: Integers, has: Floats, weight: Floats) -> None:
+        self.area, self.has = area, has
+        self.start = np.flatnonzero(np.diff(area, prepend=-1))
+        size = np.diff(self.start, append=area.size)
+        self.weight = weight * (size / np.add.reduceat(weight, self.start))[area]
+        orthonormal, self.triangle = np.linalg.qr(terms)
+        self.spread = np.sqrt(area.size)
+        self.columns = orthonormal * self.spread
+        self.mode = np.zeros(size.size)
+        self.nodes = self.shares = np.zeros((size.size, _NODES.size))
+
+    def coefficients(self, of_orthonormal: Floats) -> Floats:
+        """In the terms' own units."""
+        solved: Floats = np.linalg.solve(self.triangle, of_orthonormal * self.spread)
+        return solved
+
+    def posterior(self) -> tuple[Floats, Floats]:
+        """Mean and variance of the standardised effects at the last parameters."""
+        mean = (self.shares * self.nodes).sum(axis=1)
+        return mean, (self.shares * self.nodes**2).sum(axis=1) - mean**2
+
+    def __call__(self, parameters: Floats) -> tuple[float, Floats]:
+        coefficients, scale = parameters[:-1], float(parameters[-1])
+        fixed = self.columns @ coefficients
+        width = self._find_mode(fixed, scale)
+        self.nodes = self.mode[:, None] + np.sqrt(2.0) * width[:, None] * _NODES
+        score = fixed[:, None] + scale * self.nodes[self.area]
+        rows = self.weight[:, None] * (self.has[:, None] * score - np.logaddexp(0.0, score))
+        joint = np.add.reduceat(rows, self.start, axis=0) - self.nodes**2 / 2.0 + _NODES**2 + np.log(_NODE_WEIGHTS)
+        top = joint.max(axis=1)
+        integral = np.exp(joint - top[:, None])
+        total = integral.sum(axis=1)
+        self.shares = integral / total[:, None]
+        log_likelihood = (top + np.log(total * width / np.sqrt(np.pi))).sum()
+        expected = self.weight[:, None] * (self.has[:, None] - expit(score)) * self.shares[self.area]
+        gradient = np.append(expected.sum(axis=1) @ self.columns, (expected * self.nodes[self.area]).sum())
+        return -float(log_likelihood) / self.has.size, -gradient / self.has.size
+
+    def _find_mode(self, fixed: Floats, scale: float) -> Floats:
+        """Modes of the standardised effects, by Newton's method from the last ones; their standard deviations."""
+        curvature = np.ones(self.mode.size)
+        for _ in range(_MODE_STEPS):
+            probability = expit(fixed + scale * self.mode[self.area])
+            slope = scale * np.add.reduceat(self.weight * (self.has - probability), self.start) - self.mode
+            curvature = 1.0 + scale**2 * np.add.reduceat(self.weight * probability * (1.0 - probability), self.start)
+            step = np.clip(slope / curvature, -2.0, 2.0)
+            self.mode = self.mode + step
+            if np.abs(step).max() < 1e-9:
+                break
+        return 1.0 / np.sqrt(curvature)
