@@ -49,7 +49,14 @@ RESULT: tuple[Declared, ...] = (
         meaning="households or bureau persons; what a release checks",
         is_required=True,
     ),
-    Declared(name="reliability", kind=Kind.CODE, label_ko="신뢰 등급", label_en="reliability", codes=codes.RELIABILITY),
+    Declared(
+        name="reliability",
+        kind=Kind.CODE,
+        label_ko="신뢰 등급",
+        label_en="reliability",
+        meaning="missing for counts and ranks, which have no error",
+        codes=codes.RELIABILITY,
+    ),
 )
 """Columns of an analysis, one row per month × region × dimension × category × statistic."""
 
@@ -65,6 +72,8 @@ _PUBLISHABLE, _CAUTION = 0.15, 0.30
 _NARROW, _WIDE = 0.025, 0.05
 """Standard errors of a share: 95 % intervals of 10 and 20 points. A rule of this house: the brief asks for the width of
 a share's interval and gives no limit."""
+_FEWEST = 10
+"""Contributors below which an estimated error says nothing: a rule of this house."""
 
 
 def regions(*, dong: Column | None = None, gu: Column | None = None) -> Column:
@@ -118,8 +127,11 @@ def ratio_results(
 def finished(estimates: DataFrame, *, region: str) -> DataFrame:
     """The declared columns and the reliability class, for one region and what is inside it.
 
-    A share is classed by its standard error (publishable to 0.025, caution to 0.05), everything else by its
-    coefficient of variation (15 %, 30 %); without an error it is unreliable.
+    A share is classed by its standard error (publishable to 0.025, caution to 0.05) or that of Agresti & Coull (1998,
+    Approximate is better than "exact", The American Statistician 52(2), 119-126) where it is larger: nobody of two is not
+    surely nobody. Everything else is classed by its coefficient of variation (15 %, 30 %); a figure of fewer than ten
+    contributors is unreliable. What has no error though it rests on several rows (counts of recipients and jobs, ranks,
+    the parts of Theil's index) has no class.
 
     Args:
         estimates: columns of RESULT but reliability.
@@ -127,10 +139,14 @@ def finished(estimates: DataFrame, *, region: str) -> DataFrame:
     """
     error = F.col("standard_error")
     cv = F.try_divide(error, F.abs("value"))
-    is_share = F.col("unit") == "share"
-    is_publishable = F.when(is_share, error <= _NARROW).otherwise(cv <= _PUBLISHABLE)
-    is_usable = F.when(is_share, error <= _WIDE).otherwise(cv <= _CAUTION)
-    reliability = F.when(is_publishable, "publishable").when(is_usable, "caution").otherwise("unreliable")
+    is_share, n = F.col("unit") == "share", F.col("contributors").cast("double")
+    shrunk = (n * F.col("value") + 2.0) / (n + 4.0)
+    width = F.when(error.isNotNull(), F.greatest(error, F.sqrt(shrunk * (1.0 - shrunk) / (n + 4.0))))
+    is_enough = F.col("contributors") >= _FEWEST
+    is_publishable = is_enough & F.when(is_share, width <= _NARROW).otherwise(cv <= _PUBLISHABLE)
+    is_usable = is_enough & F.when(is_share, width <= _WIDE).otherwise(cv <= _CAUTION)
+    is_classed = error.isNotNull() | (F.col("contributors") <= 1)
+    reliability = F.when(is_publishable, "publishable").when(is_usable, "caution").when(is_classed, "unreliable")
     rows = estimates.where(F.col("region_code").startswith(region)).withColumns({"reliability": reliability})
     return rows.select(*(F.col(column.name).cast(column.spark_type) for column in RESULT))
 
