@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from living_finance.config import Settings, load_settings
-from living_finance.errors import LivingFinanceError, MissingInput
+from living_finance.errors import ConfigurationError, LivingFinanceError, MissingInput
 from living_finance.months import Month, parse_months
 from living_finance.progress import console, note, working
 
@@ -204,6 +204,62 @@ def evaluate(
         out.write_text(text + "\n", encoding="utf-8")
     else:
         sys.stdout.write(text + "\n")
+
+
+_SHOWN = 40
+
+
+@app.command()
+def analyse(
+    name: Annotated[str, typer.Argument(help="Of the analysis; --list shows them.")] = "",
+    warehouse: Annotated[Path | None, typer.Option(help="Folder of the Delta tables.", exists=True, file_okay=False)] = None,
+    month: Annotated[str, typer.Option(help="YYYYMM")] = "",
+    region: Annotated[str, typer.Option(help="City (11), district (11140) or dong (1114055), and all that is inside it.")] = "11",
+    against: Annotated[str, typer.Option(help="YYYYMM to compare with (change only); default: a year before.")] = "",
+    out: Annotated[Path | None, typer.Option(help="File for all rows, .csv or .json; without it the first are shown.")] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="List the analyses and what they read.")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Policy analyses with errors: inequality, poverty, work, small business, youth, debt, moves, change (정책 분석)."""
+    from living_finance.analyses.registry import ANALYSES, find
+    from living_finance.steps.analyse import analyse as run_analysis
+    from living_finance.storage.warehouse import Warehouse
+
+    if show_list:
+        table = RichTable("name", "이름", "what", "reads", title="analyses (docs/analyses.md)")
+        for analysis in ANALYSES.values():
+            reads = ", ".join(t.qualified_name for t in analysis.tables.values())
+            table.add_row(analysis.name, analysis.label_ko, analysis.label_en, reads)
+        console.print(table)
+        return
+    if not name or warehouse is None or not month:
+        raise ConfigurationError("An analysis needs a name, --warehouse and --month.", remedy="--list shows the names")
+    if out is not None and out.suffix not in (".csv", ".json"):
+        raise ConfigurationError(f"{out.name} is neither .csv nor .json.", remedy="name the file by what it shall hold")
+    analysis, settings = find(name), _settings(config)
+    with _session(settings) as spark, working(f"{analysis.label_ko} {analysis.label_en} {month}"):
+        result = run_analysis(
+            Warehouse(spark, str(warehouse.absolute())),
+            name,
+            month=Month.parse(month),
+            region=region,
+            settings=settings.analyses,
+            against=Month.parse(against) if against else None,
+        )
+        # ok: aggregates; some hundred regions by some hundred statistics at most
+        rows = result.toPandas()
+    if out is None:
+        table = RichTable(*rows.columns[1:], title=f"{analysis.label_ko} {analysis.label_en} {month}")
+        for row in rows.head(_SHOWN).itertuples(index=False):
+            table.add_row(*(f"{v:,.4g}" if isinstance(v, float) else str(v) for v in row[1:]))
+        console.print(table)
+        console.print(f"{min(_SHOWN, len(rows))} of {len(rows):,} rows; --out FILE.csv writes all")
+        return
+    if out.suffix == ".csv":
+        rows.to_csv(out, index=False, encoding="utf-8-sig")
+    else:
+        rows.astype({"base_month": "string"}).to_json(out, orient="records", force_ascii=False, indent=1)
+    console.print(f"{len(rows):,} rows  {out}")
 
 
 @contextlib.contextmanager

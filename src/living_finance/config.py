@@ -48,6 +48,30 @@ class CleansingSettings(_Section):
     donors_kept: int = Field(default=256, ge=2, description="order statistics kept of each cell's values")
 
 
+class RepricingShare(_Section):
+    """Share of each loan type's balance whose rate follows the market within the year."""
+
+    mortgage: float = Field(default=1.0, ge=0, le=1)
+    jeonse: float = Field(default=1.0, ge=0, le=1)
+    credit: float = Field(default=1.0, ge=0, le=1)
+    business: float = Field(default=1.0, ge=0, le=1)
+
+
+class AnalysisSettings(_Section):
+    """Stated proxies and limits of the policy analyses; conf/local.yaml says where each comes from."""
+
+    high_risk_service: float = Field(default=0.40, gt=0, description="debt service to income above which a debtor is at risk")
+    asset_years_of_income: float = Field(default=7.5, gt=0, description="proxy for debt above assets: years of income")
+    service_limits_to_try: tuple[float, ...] = (0.3, 0.4, 0.5, 0.7)
+    asset_years_to_try: tuple[float, ...] = (3.0, 5.0, 7.5, 10.0)
+    rate_rises: tuple[float, ...] = (0.005, 0.01, 0.02)
+    repricing_share: RepricingShare = RepricingShare()
+    low_pay: float = Field(default=2 / 3, gt=0, description="of the median labour income of employees")
+    youth_income_limit: float = Field(default=1.5, gt=0, description="of the city's median equivalised income")
+    smallest_ranked_group: int = Field(default=20, ge=2, description="bureau persons a group needs to be ranked")
+    reach_m: float = Field(default=2000.0, gt=0, description="jobs within this distance of a dong's centre are within reach")
+
+
 class TrackingSettings(_Section):
     """MLflow store; empty uri = SQLite file inside the warehouse."""
 
@@ -65,6 +89,7 @@ class Settings(BaseSettings):
     spark: SparkSettings = SparkSettings()
     receipt: ReceiptSettings = ReceiptSettings()
     cleansing: CleansingSettings = CleansingSettings()
+    analyses: AnalysisSettings = AnalysisSettings()
     tracking: TrackingSettings = TrackingSettings()
 
     @classmethod

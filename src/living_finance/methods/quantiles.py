@@ -115,7 +115,10 @@ def _target_buckets(
     group = Window.partitionBy(*cells)
     upward = group.orderBy("_bucket").rowsBetween(Window.unboundedPreceding, Window.currentRow)
     to_reach = F.array(
-        *(F.struct(F.lit(name).alias("_name"), _target(F.col("_total"), p).alias("_target")) for name, p in probabilities.items())
+        *(
+            F.struct(F.lit(name).alias("_name"), target_weight(F.col("_total"), p).alias("_target"))
+            for name, p in probabilities.items()
+        )
     )
     holds_target = (F.col("_before") < F.col("_target")) & (F.col("_target") <= F.col("_before") + F.col("_weight"))
     return (
@@ -128,8 +131,8 @@ def _target_buckets(
     )
 
 
-def _target(total: Column, probability: float) -> Column:
-    """As `grouped.target_weight`, in the same order of operations."""
+def target_weight(total: Column, probability: Column | float) -> Column:
+    """The least cumulative weight that reaches p x total: as `grouped.target_weight`, in the same order of operations."""
     target = F.ceil(F.lit(probability) * total.cast("double") * F.lit(1.0 - REACH_TOLERANCE))
     return F.greatest(F.lit(1), F.least(target, total)).cast("bigint")
 

@@ -1,0 +1,71 @@
+"""Moves of households between dongs (가구 이동), and the households that came beside those that stayed."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from living_finance.analyses.households import counted
+from living_finance.analyses.result import finished, ratio_results
+from living_finance.contracts import gold
+from living_finance.methods.joins import join_to_one
+from living_finance.methods.ratios import mean, share, total
+
+_CONTINUES = ("unchanged", "members_changed", "moved")
+
+
+def household_moves(*, household: DataFrame, household_lineage: DataFrame, region: str) -> DataFrame:
+    """Households that moved from one dong to another since the month before, with income and debt, by area.
+
+    Counted are households that go on (`unchanged`, `members_changed`, `moved` in gold.household_lineage), with the weight of
+    the later month. A move inside a dong is none between dongs. Households that are new, split or merged have no single
+    former place and are left out: events of all kinds are counted by themselves.
+
+    Args:
+        household: gold.household of one or several months.
+        household_lineage: gold.household_lineage of the same months.
+        region: see `finished`.
+
+    Returns:
+        RESULT. `origin_dong`: of households now in the region, by where they were; `destination_dong`: of households
+        that were in it, by where they are (of both, only those that crossed a dong's border); `status`: those in the
+        region, `came` or `stayed`; `left_from`: those that were in it, `left` or `stayed`; `event`: by event. The first
+        month of a warehouse has events only.
+    """
+    lineage = household_lineage.where(F.col("is_main_previous") & F.col("household_id").isNotNull()).select(
+        "base_month", "household_id", "event", "previous_dong_code"
+    )
+    frame = join_to_one(counted(household), lineage, on=["base_month", "household_id"], how="inner")
+    goes_on = F.col("event").isin(*_CONTINUES) & F.col("previous_dong_code").isNotNull()
+    here, before = F.col("dong_code"), F.col("previous_dong_code")
+    crossed = F.when(goes_on, here != before)
+    measures = (
+        total("households", F.lit(1.0), unit="households"),
+        mean("mean_total_income_krw_year", F.col(gold.TOTAL_INCOME), unit="KRW/year"),
+        mean("mean_debt_krw", F.col("debt_krw"), unit="KRW"),
+        mean("mean_household_size", F.col("household_size"), unit="persons"),
+        share("crossed_share", crossed),
+    )
+    arrived = ratio_results(
+        frame,
+        measures,
+        weight="weight",
+        groups={
+            "origin_dong": F.when(crossed, before),
+            "status": _label(crossed, yes="came"),
+            "event": F.col("event"),
+        },
+    )
+    departed = ratio_results(
+        frame.where(goes_on),
+        measures,
+        weight="weight",
+        groups={"destination_dong": F.when(crossed, here), "left_from": _label(crossed, yes="left")},
+        dong=before,
+    )
+    is_group = F.col("dimension") != "all"
+    return finished(arrived.where(is_group).unionByName(departed.where(is_group)), region=region)
+
+
+def _label(crossed: Column, *, yes: str) -> Column:
+    return F.when(crossed, F.lit(yes)).when(~crossed, F.lit("stayed"))

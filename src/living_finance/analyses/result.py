@@ -1,0 +1,170 @@
+"""What every analysis returns: one long table, so that a release can check it and a report can read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from living_finance.contracts import codes, gold
+from living_finance.contracts.core import Column as Declared
+from living_finance.contracts.core import Kind
+from living_finance.methods import ratios
+from living_finance.methods.ratios import Ratio
+
+RESULT: tuple[Declared, ...] = (
+    *gold.REGION_COLUMNS,
+    Declared(
+        name="dimension",
+        kind=Kind.TEXT,
+        label_ko="차원",
+        label_en="dimension",
+        meaning="what the category is of; `all` for everybody",
+        is_required=True,
+    ),
+    Declared(name="category", kind=Kind.TEXT, label_ko="범주", label_en="category", is_required=True),
+    Declared(name="statistic", kind=Kind.TEXT, label_ko="통계 항목", label_en="statistic", is_required=True),
+    Declared(name="unit", kind=Kind.TEXT, label_ko="단위", label_en="unit", is_required=True),
+    Declared(name="value", kind=Kind.DECIMAL, label_ko="값", label_en="value", meaning="missing where it is not defined"),
+    Declared(
+        name="standard_error",
+        kind=Kind.DECIMAL,
+        label_ko="표준오차",
+        label_en="standard error",
+        meaning="linearised; without the error of the income model, of householding and of coverage",
+    ),
+    Declared(
+        name="population",
+        kind=Kind.DECIMAL,
+        label_ko="모집단 규모",
+        label_en="households or persons described, weighted",
+        is_required=True,
+    ),
+    Declared(
+        name="contributors",
+        kind=Kind.COUNT,
+        label_ko="구성 단위 수",
+        label_en="contributing rows, unweighted",
+        meaning="households or bureau persons; what a release checks",
+        is_required=True,
+    ),
+    Declared(
+        name="reliability",
+        kind=Kind.CODE,
+        label_ko="신뢰 등급",
+        label_en="reliability",
+        meaning="missing for counts and ranks, which have no error",
+        codes=codes.RELIABILITY,
+    ),
+)
+"""Columns of an analysis, one row per month × region × dimension × category × statistic."""
+
+KEY = ("base_month", "region_level", "region_code", "dimension", "category", "statistic")
+CELL = KEY[:-1]
+SEPARATOR = " / "
+"""Between the categories of a cross, for instance of `dong × employment × age`."""
+
+_SURE = 1.96
+_CITY_DIGITS = 2
+_PUBLISHABLE, _CAUTION = 0.15, 0.30
+"""Coefficients of variation of the domain brief's classes (as `statistics.precision`)."""
+_NARROW, _WIDE = 0.025, 0.05
+"""Standard errors of a share: 95 % intervals of 10 and 20 points. A rule of this house: the brief asks for the width of
+a share's interval and gives no limit."""
+_FEWEST = 10
+"""Contributors below which an estimated error says nothing: a rule of this house."""
+
+
+def regions(*, dong: Column | None = None, gu: Column | None = None) -> Column:
+    """City, district and dong of a row, as an array to be exploded (`inline`) into region_level and region_code."""
+    dong = F.col("dong_code") if dong is None else dong
+    gu = F.substring(dong, 1, 5) if gu is None else gu
+    codes_of = {"city": F.substring(dong, 1, _CITY_DIGITS), "gu": gu, "dong": dong}
+    return F.array(*(F.struct(F.lit(level).alias("region_level"), code.alias("region_code")) for level, code in codes_of.items()))
+
+
+def ratio_cells(
+    frame: DataFrame, measures: Sequence[Ratio], *, weight: str, groups: Mapping[str, Column], dong: Column | None = None
+) -> DataFrame:
+    """Sums of ratios for every region × (everybody, each category of each group).
+
+    Args:
+        frame: one row per unit, with base_month; units without a dong are left out.
+        measures: ratios on its columns.
+        weight: numeric column.
+        groups: dimension → category of the row as text; a row whose category is missing is not in that dimension.
+        dong: the dong a unit counts in; `dong_code` unless given.
+
+    Returns:
+        One row per CELL, sums as `ratios.sums` makes them.
+    """
+    place = F.col("dong_code") if dong is None else dong
+    placed = frame.withColumns({"_dong": place, **{f"of_{name}": group for name, group in groups.items()}})
+    names = [f"of_{name}" for name in groups]
+    finest = ratios.sums(placed.where(F.col("_dong").isNotNull()), measures, weight=weight, by=["base_month", "_dong", *names])
+    pairs = [(codes.ALL, F.lit(codes.ALL)), *((name, F.col(f"of_{name}")) for name in groups)]
+    of = F.array(*(F.struct(F.lit(name).alias("dimension"), category.alias("category")) for name, category in pairs))
+    totals = [name for name in finest.columns if name.startswith("_") and name != "_dong"]
+    long = finest.select("base_month", "_dong", F.inline(of), *totals).where(F.col("category").isNotNull())
+    return ratios.merged(
+        long.select("base_month", F.inline(regions(dong=F.col("_dong"))), "dimension", "category", *totals), by=CELL
+    )
+
+
+def ratio_results(
+    frame: DataFrame,
+    measures: Sequence[Ratio],
+    *,
+    weight: str,
+    groups: Mapping[str, Column],
+    dong: Column | None = None,
+) -> DataFrame:
+    """`ratio_cells` as estimates: one row per CELL × ratio, columns of RESULT but reliability."""
+    return ratios.estimates(ratio_cells(frame, measures, weight=weight, groups=groups, dong=dong), measures, by=CELL)
+
+
+def finished(estimates: DataFrame, *, region: str) -> DataFrame:
+    """The declared columns and the reliability class, for one region and what is inside it.
+
+    A share is classed by its standard error (publishable to 0.025, caution to 0.05) or that of Agresti & Coull (1998,
+    Approximate is better than "exact", The American Statistician 52(2), 119-126) where it is larger: nobody of two is not
+    surely nobody. Everything else is classed by its coefficient of variation (15 %, 30 %); a figure of fewer than ten
+    contributors is unreliable. What has no error though it rests on several rows (counts of recipients and jobs, ranks,
+    the parts of Theil's index) has no class.
+
+    Args:
+        estimates: columns of RESULT but reliability.
+        region: code of the city, a district or a dong; regions whose code begins with it stay.
+    """
+    error = F.col("standard_error")
+    cv = F.try_divide(error, F.abs("value"))
+    is_share, n = F.col("unit") == "share", F.col("contributors").cast("double")
+    shrunk = (n * F.col("value") + 2.0) / (n + 4.0)
+    width = F.when(error.isNotNull(), F.greatest(error, F.sqrt(shrunk * (1.0 - shrunk) / (n + 4.0))))
+    is_enough = F.col("contributors") >= _FEWEST
+    is_publishable = is_enough & F.when(is_share, width <= _NARROW).otherwise(cv <= _PUBLISHABLE)
+    is_usable = is_enough & F.when(is_share, width <= _WIDE).otherwise(cv <= _CAUTION)
+    is_classed = error.isNotNull() | (F.col("contributors") <= 1)
+    reliability = F.when(is_publishable, "publishable").when(is_usable, "caution").when(is_classed, "unreliable")
+    rows = estimates.where(F.col("region_code").startswith(region)).withColumns({"reliability": reliability})
+    return rows.select(*(F.col(column.name).cast(column.spark_type) for column in RESULT))
+
+
+def finished_difference(estimates: DataFrame, *, region: str, dimension: str, category: Column) -> DataFrame:
+    """As `finished`, for differences: `publishable` beyond 1.96 standard errors, `caution` beyond one, else unreliable.
+
+    A difference that is within its error may be none, whatever its size is relative to its level.
+
+    Args:
+        estimates: columns of RESULT but reliability.
+        region: see `finished`.
+        dimension: what the value is a difference from, as a name.
+        category: what it is a difference from.
+    """
+    size, error = F.abs("value"), F.col("standard_error")
+    reliability = F.when(size > _SURE * error, "publishable").when(size > error, "caution").otherwise("unreliable")
+    named = estimates.where(F.col("region_code").startswith(region)).withColumns(
+        {"category": category, "dimension": F.lit(dimension), "reliability": reliability}
+    )
+    return named.select(*(F.col(column.name).cast(column.spark_type) for column in RESULT))

@@ -1,0 +1,104 @@
+"""Employment (고용): income by employment at home and at work, and where people live and work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from living_finance.analyses import persons
+from living_finance.analyses.result import SEPARATOR, finished, ratio_results
+from living_finance.config import AnalysisSettings
+from living_finance.methods.joins import join_to_one
+from living_finance.methods.quantiles import weighted_quantiles
+from living_finance.methods.ratios import Ratio, mean, share, total
+
+
+def _with_low_pay(people: DataFrame, *, limit: float) -> DataFrame:
+    """Adds `is_low_paid` of employees with labour income: below `limit` times their city's median; else missing."""
+    is_paid = (F.col("employment") == "employee") & (F.col("labour_income_krw_year") > 0)
+    paid = people.where(is_paid).withColumns({"_month": F.date_format("base_month", "yyyy-MM-dd")})
+    medians = weighted_quantiles(
+        paid, value="labour_income_krw_year", weight=persons.ONE, sets=[("_month",)], probabilities={"_median": 0.5}
+    ).select(F.to_date("_month").alias("base_month"), "_median")
+    joined = join_to_one(people, medians, on=["base_month"], how="left", broadcast=True)
+    is_low = F.col("labour_income_krw_year") < F.lit(limit) * F.col("_median")
+    return joined.withColumns({"is_low_paid": F.when(is_paid, is_low)}).drop("_median")
+
+
+def _measures() -> Sequence[Ratio]:
+    is_employee, is_self_employed = F.col("employment") == "employee", F.col("employment") == "self_employed"
+    return (
+        total("persons", F.lit(1.0), unit="persons"),
+        mean("mean_labour_business_income_krw_year", F.col("labour_business_income_krw_year"), unit="KRW/year"),
+        mean("mean_labour_income_krw_year", F.col("labour_income_krw_year"), unit="KRW/year"),
+        mean("mean_business_income_krw_year", F.col("business_income_krw_year"), unit="KRW/year"),
+        share("employee_share", is_employee),
+        share("self_employed_share", is_self_employed),
+        share("low_pay_share", F.col("is_low_paid")),
+        share("overdue_share", F.col("is_overdue")),
+    )
+
+
+def at_place(rows: DataFrame, place: str) -> DataFrame:
+    """Dimensions named by the place that regions are of: `residence / sex`."""
+    return rows.withColumns({"dimension": F.concat_ws(SEPARATOR, F.lit(place), F.col("dimension"))})
+
+
+def employment(*, placed_person: DataFrame, region: str, settings: AnalysisSettings) -> DataFrame:
+    """Income by employment, sex and age of bureau persons, by where they live and by where they work.
+
+    Low paid is an employee with labour income below two thirds (`low_pay`) of the median of such employees in the data: the
+    OECD's incidence of low pay, but of the year's income, since hours are not known.
+
+    Args:
+        placed_person: silver.placed_person of one or several months.
+        region: see `finished`.
+        settings: `low_pay`.
+
+    Returns:
+        RESULT; dimensions begin with `residence` or `workplace`.
+    """
+    people = persons.counted(placed_person).transform(_with_low_pay, limit=settings.low_pay)
+    age = F.col("age_band").cast("string")
+    groups = {
+        "employment": F.col("employment"),
+        "sex": F.col("sex"),
+        "age_band": age,
+        f"employment{SEPARATOR}age_band": F.concat_ws(SEPARATOR, "employment", age),
+    }
+    home = ratio_results(people, _measures(), weight=persons.ONE, groups=groups, dong=persons.home_dong())
+    work = ratio_results(people, _measures(), weight=persons.ONE, groups=groups, dong=persons.work_dong())
+    return finished(at_place(home, "residence").unionByName(at_place(work, "workplace")), region=region)
+
+
+def commuting(*, placed_person: DataFrame, region: str, settings: AnalysisSettings) -> DataFrame:
+    """Flows from residence to workplace between dongs, with income and low pay of those who make them.
+
+    Args:
+        placed_person: silver.placed_person of one or several months.
+        region: see `finished`.
+        settings: `low_pay`.
+
+    Returns:
+        RESULT. `workplace_dong`: of residents of the region, by dong of the workplace; `home_dong`: of those who work in
+        the region, by dong of the home; `outside` and `unknown` where it is not a dong of Seoul. People without work
+        are in neither.
+    """
+    people = persons.counted(placed_person).transform(_with_low_pay, limit=settings.low_pay)
+    workers = people.where(F.col("workplace") != "none")
+    measures = [measure for measure in _measures() if measure.name in _OF_FLOWS]
+    to_work = _place(persons.work_dong(), is_outside=F.col("workplace") == "outside")
+    from_home = _place(persons.home_dong(), is_outside=F.col("residence") == "outside")
+    outward = ratio_results(workers, measures, weight=persons.ONE, groups={"workplace_dong": to_work}, dong=persons.home_dong())
+    inward = ratio_results(workers, measures, weight=persons.ONE, groups={"home_dong": from_home}, dong=persons.work_dong())
+    is_flow = F.col("dimension") != "all"
+    return finished(outward.where(is_flow).unionByName(inward.where(is_flow)), region=region)
+
+
+_OF_FLOWS = frozenset({"persons", "mean_labour_business_income_krw_year", "low_pay_share"})
+
+
+def _place(dong: Column, *, is_outside: Column) -> Column:
+    return F.coalesce(dong, F.when(is_outside, F.lit(persons.OUTSIDE)).otherwise(persons.UNKNOWN))

@@ -1,0 +1,64 @@
+"""Youth (청년, 20–34 as the bands are): income, debt, independence, and who an allowance could reach."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from living_finance.analyses import households, persons
+from living_finance.analyses.result import finished, ratio_results
+from living_finance.config import AnalysisSettings
+from living_finance.methods.ratios import mean, share, total
+
+
+def youth(
+    *,
+    placed_person: DataFrame,
+    household: DataFrame,
+    household_member: DataFrame,
+    region: str,
+    settings: AnalysisSettings,
+) -> DataFrame:
+    """Income, debt and independence of bureau residents of 20 to 34, and candidates for a youth allowance.
+
+    Independent: in a household whose head is under 40 (the head's age is known in bands of ten years). A candidate has
+    no work and lives in a household whose equivalised income is below `youth_income_limit` times the city's median: a
+    proxy of the programme's rule, which goes by health-insurance contributions. People without a known address
+    count in income and debt only.
+
+    Args:
+        placed_person: silver.placed_person of one or several months.
+        household: gold.household of the same months, of the whole city.
+        household_member: gold.household_member of the same months.
+        region: of residence; see `finished`.
+        settings: `youth_income_limit`.
+
+    Returns:
+        RESULT, of bureau persons.
+    """
+    is_young = F.col("age_band").isin(20, 25, 30)
+    homes = households.counted(household).transform(households.with_relative_income)
+    people = persons.with_household(persons.counted(placed_person.where(is_young)), household_member, homes)
+    has_home = F.col("relative_income").isNotNull()
+    is_candidate = (F.col("employment") == "none") & (F.col("relative_income") < settings.youth_income_limit)
+    measures = (
+        total("persons", F.lit(1.0), unit="persons"),
+        mean("mean_labour_business_income_krw_year", F.col("labour_business_income_krw_year"), unit="KRW/year"),
+        mean("mean_debt_krw", F.col("debt_krw"), unit="KRW"),
+        share("share_with_debt", F.col("debt_krw") > 0),
+        share("share_with_jeonse_loan", F.col("jeonse_loan_balance_krw") > 0),
+        share("overdue_share", F.col("is_overdue")),
+        share("employed_share", F.col("employment") != "none"),
+        share("independent_share", F.when(has_home, F.col("head_age_band") < 40)),
+        share("lives_alone_share", F.when(has_home, F.col("household_size") == 1)),
+        share("poverty_share", F.when(has_home, F.col("relative_income") < 0.5)),
+        total("allowance_candidates", F.when(is_candidate, 1.0), unit="persons"),
+        share("allowance_candidate_share", F.when(has_home, is_candidate)),
+    )
+    groups = {
+        "sex": F.col("sex"),
+        "age_band": F.col("age_band").cast("string"),
+        "employment": F.col("employment"),
+    }
+    rows = ratio_results(people, measures, weight=persons.ONE, groups=groups, dong=persons.home_dong())
+    return finished(rows, region=region)

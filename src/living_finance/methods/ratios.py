@@ -1,0 +1,265 @@
+"""Weighted ratios (means, shares, rates) of many cells with their linearised standard errors, in one pass.
+
+A ratio is Σ w numerator / Σ w denominator; a mean has the denominator 1, a share a numerator of 0 or 1. All that
+its value, its error, and its covariance with the ratio of another cell need are sums of products, and those are
+kept as whole numbers: they add up exactly in any order, and cells can be merged into larger ones.
+
+Error: e = numerator - R denominator; sqrt(n / (n - 1) Σ w² e²) / Σ w denominator, as if rows were drawn with
+replacement with the weights given. Source: Särndal, Swensson & Wretman (1992), Model Assisted Survey Sampling,
+sections 2.9 and 5.5-5.6. It holds no error of the income model, of householding or of coverage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+_LINEAR = {True: 2.0**8, False: 2.0**36}
+"""Units of a weighted sum of amounts (1/256 won, sums to 2^55 won) and of counts (2^-36, sums to 2^27)."""
+_FACTOR = {True: 2.0**-10, False: 2.0**10}
+"""What each factor of a product is scaled by: a sum of squares counts in units of 2^20 won² or of 2^-20."""
+_SLOPE = 2.0**24
+
+ESTIMATE = ("statistic", "unit", "value", "standard_error", "population", "contributors")
+"""Columns that `estimates` adds to the cell's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift:
+    """How a share moves when the line it is measured by is itself estimated (a multiple of everybody's median).
+
+    The line is everybody's, the share a cell's, so its influence reaches beyond the cell. Source: Deville (1999),
+    Variance estimation for complex statistics and estimators, Survey Methodology 25(2), 193-203; Osier (2009), Variance
+    estimation for complex indicators of poverty and inequality using linearization techniques, Survey Research
+    Methods 3(3), 167-195.
+    """
+
+    density: Column
+    """Of each row, summing to the slope of the numerator in the logarithm of the line."""
+    half: Column
+    """Influence of the row on the line, up to `factor`; the same column for every cell."""
+    factor: Column
+    """Constant of the month that `half` is to be multiplied by, and negated."""
+    squares: Column
+    """Constant of the month: Σ w² half² over everybody."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ratio:
+    """One statistic: Σ w numerator / Σ w denominator over the rows where both are known."""
+
+    name: str
+    numerator: Column
+    denominator: Column
+    unit: str
+    """`share`, `ratio`, `index`, `persons`, or a unit of money, which starts with KRW."""
+    is_of_amounts: bool = False
+    """The denominator is money: the ratio of two amounts."""
+    shift: Shift | None = None
+    is_total: bool = False
+    """The statistic is Σ w numerator itself, with the error of a Poisson sample, sqrt(Σ w² numerator²)."""
+
+    @property
+    def has_amounts(self) -> bool:
+        return self.is_of_amounts or self.unit.startswith("KRW")
+
+
+def mean(name: str, value: Column, *, unit: str, count: Column | None = None) -> Ratio:
+    """The mean of `value` over the rows that have one; `count` is what a row counts for, 1 unless given."""
+    units = F.lit(1.0) if count is None else count.cast("double")
+    return Ratio(name=name, numerator=value.cast("double") * units, denominator=units, unit=unit)
+
+
+def share(name: str, condition: Column, *, count: Column | None = None) -> Ratio:
+    """The share for which `condition` holds, of those for which it is known."""
+    return mean(name, condition.cast("int"), unit="share", count=count)
+
+
+def ratio(name: str, numerator: Column, denominator: Column) -> Ratio:
+    """One amount by another, of the sums."""
+    return Ratio(
+        name=name,
+        numerator=numerator.cast("double"),
+        denominator=denominator.cast("double"),
+        unit="ratio",
+        is_of_amounts=True,
+    )
+
+
+def total(name: str, value: Column, *, unit: str) -> Ratio:
+    """The weighted total of `value` over the rows that have one; `contributors` are these rows.
+
+    The error is that of a Poisson sample: right for counts of persons (weight 1, where it says how far a small
+    count could have come out otherwise by chance), too large where weights are calibrated to the total.
+    """
+    return Ratio(name=name, numerator=value.cast("double"), denominator=F.lit(1.0), unit=unit, is_total=True)
+
+
+def sums(frame: DataFrame, ratios: Sequence[Ratio], *, weight: str, by: Sequence[str]) -> DataFrame:
+    """Exact sums of products by cell.
+
+    Args:
+        frame: any grain; rows without a positive weight are left out.
+        ratios: their columns are looked up in `frame`.
+        weight: numeric column.
+        by: columns that name the cell.
+
+    Returns:
+        One row per cell: `by` and whole numbers, for `merged` and `estimates`.
+    """
+    w = F.col(weight).cast("double")
+    columns = [column for number, ratio_ in enumerate(ratios) for column in _sums_of(ratio_, number, w)]
+    return frame.where(w > 0).groupBy(*by).agg(*columns)
+
+
+def _sums_of(ratio_: Ratio, number: int, w: Column) -> Iterator[Column]:
+    known = ratio_.numerator.isNotNull() & ratio_.denominator.isNotNull()
+    counts = known if ratio_.is_of_amounts else known & (ratio_.denominator != 0)
+    x, y = ratio_.denominator, ratio_.numerator
+    fx, fy = x * F.lit(_FACTOR[ratio_.is_of_amounts]), y * F.lit(_FACTOR[ratio_.has_amounts])
+    whole = {
+        "x": w * x * F.lit(_LINEAR[ratio_.is_of_amounts]),
+        "y": w * y * F.lit(_LINEAR[ratio_.has_amounts]),
+        "xx": w * w * fx * fx,
+        "xy": w * w * fx * fy,
+        "yy": w * w * fy * fy,
+        "p": w * (F.lit(1.0) if ratio_.is_of_amounts else x) * F.lit(_LINEAR[False]),
+        "n": F.lit(1.0),
+    }
+    shift = ratio_.shift
+    if shift is not None:
+        half = shift.half * F.lit(_FACTOR[False])
+        whole |= {"s": w * shift.density * F.lit(_SLOPE), "xh": w * w * fx * half, "yh": w * w * fy * half}
+        yield F.max(shift.factor).alias(f"_factor_{number}")
+        yield F.max(shift.squares).alias(f"_squares_{number}")
+    for name, value in whole.items():
+        yield F.coalesce(F.sum(F.when(counts, F.rint(value).cast("bigint"))), F.lit(0)).alias(f"_{name}_{number}")
+
+
+def merged(cells: DataFrame, *, by: Sequence[str]) -> DataFrame:
+    """Cells added up into larger ones."""
+    names = [name for name in cells.columns if name.startswith("_")]
+    is_constant = {name: name.startswith(("_factor_", "_squares_")) for name in names}
+    return cells.groupBy(*by).agg(*((F.max if is_constant[name] else F.sum)(name).alias(name) for name in names))
+
+
+def estimates(cells: DataFrame, ratios: Sequence[Ratio], *, by: Sequence[str]) -> DataFrame:
+    """Values and standard errors of the cells.
+
+    Returns:
+        One row per cell × ratio that has contributors: `by` and the columns of ESTIMATE. A value is missing where the
+        denominator adds up to nothing or less; an error where fewer than two rows contribute.
+    """
+    rows = [
+        F.struct(
+            F.lit(ratio_.name).alias("statistic"),
+            F.lit(ratio_.unit).alias("unit"),
+            value_of(ratio_, number).alias("value"),
+            F.sqrt(_variance_of(ratio_, number)).alias("standard_error"),
+            (F.col(f"_p_{number}") / F.lit(_LINEAR[False])).alias("population"),
+            F.col(f"_n_{number}").alias("contributors"),
+        )
+        for number, ratio_ in enumerate(ratios)
+    ]
+    return cells.select(*by, F.inline(F.array(*rows))).where(F.col("contributors") > 0)
+
+
+def value_of(ratio_: Ratio, number: int, *, of: str = "") -> Column:
+    """Value of the ratio of that number, from sums whose names end in `of`."""
+    x, y = _linear(ratio_, number, of)
+    return y if ratio_.is_total else F.when(x > 0, y / x)
+
+
+def _linear(ratio_: Ratio, number: int, of: str) -> tuple[Column, Column]:
+    x = F.col(f"_x_{number}{of}") / F.lit(_LINEAR[ratio_.is_of_amounts])
+    y = F.col(f"_y_{number}{of}") / F.lit(_LINEAR[ratio_.has_amounts])
+    return x, y
+
+
+def _variance_of(ratio_: Ratio, number: int) -> Column:
+    x, y = _linear(ratio_, number, "")
+    if ratio_.is_total:
+        return F.col(f"_yy_{number}") / F.lit(_FACTOR[ratio_.has_amounts] ** 2)
+    own = covariance(ratio_, number, (x, y), (x, y), products=("xx", "xy", "xy", "yy"))
+    n = F.col(f"_n_{number}").cast("double")
+    variance = own * F.try_divide(n, n - 1)
+    shift = ratio_.shift
+    if shift is not None:
+        value = F.try_divide(y, x)
+        slope = F.try_divide(F.col(f"_s_{number}") / F.lit(_SLOPE), x) * F.col(f"_factor_{number}")
+        scale = F.lit(_FACTOR[False] ** 2)
+        together = F.try_divide(F.col(f"_yh_{number}") - value * F.col(f"_xh_{number}"), x * scale)
+        variance = variance - F.lit(2.0) * slope * together + slope * slope * F.col(f"_squares_{number}")
+    return F.when((n > 1) & (x > 0), F.greatest(variance, F.lit(0.0)))
+
+
+def covariance(
+    ratio_: Ratio,
+    number: int,
+    one: tuple[Column, Column],
+    other: tuple[Column, Column],
+    *,
+    products: tuple[str, str, str, str],
+    of: str = "",
+) -> Column:
+    """Covariance of two estimates of a ratio that share rows, without the factor n / (n - 1).
+
+    Args:
+        ratio_: the statistic.
+        number: its place among the ratios of the sums.
+        one: Σ w denominator and Σ w numerator of the first.
+        other: of the second.
+        products: names of the sums, over the rows they share, of denominator × denominator, denominator of the first ×
+            numerator of the second, numerator × denominator, numerator × numerator.
+        of: what the names of these sums end in.
+    """
+    fx, fy = _FACTOR[ratio_.is_of_amounts], _FACTOR[ratio_.has_amounts]
+    scales = (fx * fx, fx * fy, fx * fy, fy * fy)
+    xx, xy, yx, yy = (F.col(f"_{name}_{number}{of}") / F.lit(scale) for name, scale in zip(products, scales, strict=True))
+    (x1, y1), (x2, y2) = one, other
+    r1, r2 = F.try_divide(y1, x1), F.try_divide(y2, x2)
+    return F.try_divide(yy - r2 * yx - r1 * xy + r1 * r2 * xx, x1 * x2)
+
+
+def totals_of(ratio_: Ratio, number: int, *, of: str = "") -> tuple[Column, Column]:
+    """Σ w denominator and Σ w numerator, for `covariance`."""
+    return _linear(ratio_, number, of)
+
+
+def shared_sums(pairs: DataFrame, ratios: Sequence[Ratio], *, weight: str, by: Sequence[str]) -> DataFrame:
+    """Sums of products of two occasions over the units that are in both.
+
+    Args:
+        pairs: one row per unit; for each ratio `_x_k_one`, `_y_k_one`, `_x_k_other`, `_y_k_other` as `unit_values` names
+            them, weights `<weight>_one` and `<weight>_other`.
+        ratios: as in `sums`.
+        weight: name of the weight.
+        by: columns that name the cell.
+
+    Returns:
+        One row per cell: `by` and `_xx_k`, `_xy_k`, `_yx_k`, `_yy_k`, the first letter for the first occasion.
+    """
+    w = F.col(f"{weight}_one").cast("double") * F.col(f"{weight}_other").cast("double")
+    columns = []
+    for number, ratio_ in enumerate(ratios):
+        scale = {"x": _FACTOR[ratio_.is_of_amounts], "y": _FACTOR[ratio_.has_amounts]}
+        for first in "xy":
+            for second in "xy":
+                one = F.col(f"_{first}_{number}_one") * F.lit(scale[first])
+                other = F.col(f"_{second}_{number}_other") * F.lit(scale[second])
+                whole = F.rint(w * one * other).cast("bigint")
+                columns.append(F.coalesce(F.sum(whole), F.lit(0)).alias(f"_{first}{second}_{number}"))
+    return pairs.groupBy(*by).agg(*columns)
+
+
+def unit_values(frame: DataFrame, ratios: Sequence[Ratio], *, keep: Sequence[str], of: str) -> DataFrame:
+    """Numerator and denominator of each unit, missing where it does not count: input of `shared_sums`."""
+    values = {}
+    for number, ratio_ in enumerate(ratios):
+        known = ratio_.numerator.isNotNull() & ratio_.denominator.isNotNull()
+        values[f"_x_{number}{of}"] = F.when(known, ratio_.denominator)
+        values[f"_y_{number}{of}"] = F.when(known, ratio_.numerator)
+    return frame.select(*keep, *(value.alias(name) for name, value in values.items()))

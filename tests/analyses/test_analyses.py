@@ -1,0 +1,297 @@
+"""Every analysis on forty households, beside figures worked out here from the definitions."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from living_finance.analyses.registry import ANALYSES, manual
+from living_finance.analyses.result import KEY, RESULT
+from living_finance.config import AnalysisSettings
+from living_finance.months import Month
+
+sys.path.insert(0, str(Path(__file__).parent))
+from tiny_city import AGAINST, DONGS, MONTH, Home, homes, tables
+
+SETTINGS = AnalysisSettings(smallest_ranked_group=2)
+CITY = ("11", "all", "all")
+Results = Callable[[str], Mapping[tuple[str, ...], Any]]
+
+
+def _run(name: str, frames: Mapping[str, DataFrame], *, region: str = "11") -> DataFrame:
+    analysis = ANALYSES[name]
+    extra: dict[str, object] = {"settings": SETTINGS} if analysis.takes_settings else {}
+    if analysis.compares_months:
+        extra |= {"month": Month.from_date(MONTH), "against": Month.from_date(AGAINST)}
+    return analysis.function(**{key: frames[key] for key in analysis.tables}, region=region, **extra)
+
+
+@pytest.fixture(scope="module")
+def frames(spark: SparkSession) -> dict[str, DataFrame]:
+    return {name: frame.cache() for name, frame in tables(spark).items()}
+
+
+@pytest.fixture(scope="module")
+def result(frames: dict[str, DataFrame]) -> Results:
+    """Rows of the later month by (region_code, dimension, category, statistic), each analysis run once."""
+    known: dict[str, dict[tuple[str, ...], Any]] = {}
+
+    def of(name: str) -> dict[tuple[str, ...], Any]:
+        if name not in known:
+            found = _run(name, frames)
+            assert found.columns == [column.name for column in RESULT]
+            rows = found.collect()
+            keys = [tuple(row[key] for key in KEY) for row in rows]
+            assert len(set(keys)) == len(keys), "a key twice"
+            assert all(row["contributors"] > 0 and row["population"] > 0 for row in rows)
+            later = [row for row in rows if row["base_month"] == MONTH]
+            known[name] = {(row["region_code"], row["dimension"], row["category"], row["statistic"]): row for row in later}
+        return known[name]
+
+    return of
+
+
+def _ratio(y: Any, x: Any, w: Any) -> tuple[float, float]:
+    """Value and linearised error, from the definition."""
+    value = float(np.sum(w * y) / np.sum(w * x))
+    e = w * (y - value * x)
+    return value, float(np.sqrt(len(w) / (len(w) - 1) * np.sum(e * e)) / np.sum(w * x))
+
+
+def _columns(rows: list[Home]) -> dict[str, Any]:
+    names = ("size", "weight", "income", "debt", "spending", "children", "elderly", "number")
+    columns = {name: np.array([float(getattr(row, name)) for row in rows]) for name in names}
+    columns["dong"] = np.array([row.dong for row in rows])
+    columns["equivalised"] = columns["income"] / np.sqrt(columns["size"])
+    order = np.argsort(columns["equivalised"])
+    through = np.cumsum((columns["weight"] * columns["size"])[order])
+    columns["median"] = columns["equivalised"][order][np.searchsorted(through, through[-1] / 2)]
+    columns["relative"] = columns["equivalised"] / columns["median"]
+    return columns
+
+
+NOW, BEFORE = _columns(homes(MONTH)), _columns(homes(AGAINST))
+
+
+def _estimate(row: Any) -> tuple[float, float]:
+    return row["value"], row["standard_error"]
+
+
+def test_household_balance(result: Results) -> None:
+    found = result("household_balance")
+    in_deficit = (NOW["spending"] > NOW["income"] / 12).astype(float)
+    assert 0 < in_deficit.sum() < 40
+    assert _estimate(found[(*CITY, "deficit_share")]) == pytest.approx(_ratio(in_deficit, np.ones(40), NOW["weight"]), rel=1e-6)
+    expected = _ratio(NOW["spending"], NOW["income"] / 12, NOW["weight"])
+    assert _estimate(found[(*CITY, "spending_to_income")]) == pytest.approx(expected, rel=1e-6)
+    inside = NOW["dong"] == DONGS[2]
+    expected = _ratio(NOW["income"][inside] / 12, np.ones(inside.sum()), NOW["weight"][inside])
+    assert _estimate(found[DONGS[2], "all", "all", "mean_income_krw_month"]) == pytest.approx(expected, rel=1e-6)
+    quintiles = [found["11", "income_quintile", str(k), "mean_income_krw_month"] for k in range(1, 6)]
+    assert [row["value"] for row in quintiles] == sorted(row["value"] for row in quintiles)
+    assert sum(row["contributors"] for row in quintiles) == 40
+    assert sum(row["population"] for row in quintiles) == pytest.approx(NOW["weight"].sum())
+
+
+def test_low_income(result: Results) -> None:
+    found = result("low_income")
+    poor = (NOW["relative"] < 0.5).astype(float)
+    for statistic, members in (
+        ("poverty_rate", "size"),
+        ("poverty_rate_elderly", "elderly"),
+        ("poverty_rate_children", "children"),
+    ):
+        row = found[(*CITY, statistic)]
+        assert row["value"] == pytest.approx(np.sum(NOW["weight"] * NOW[members] * poor) / np.sum(NOW["weight"] * NOW[members]))
+        assert row["contributors"] == np.sum(NOW[members] > 0)
+    shortfall = (0.5 - np.maximum(NOW["relative"], 0)) / 0.5
+    people = NOW["weight"] * NOW["size"] * poor
+    assert found[(*CITY, "poverty_gap")]["value"] == pytest.approx(np.sum(people * shortfall) / np.sum(people))
+    assert ("11", "family", "lone_parent", "poverty_rate") in found
+    assert found["11", "programme", "basic_pension", "recipients"]["value"] == 8
+    reach = found["11140", "programme", "basic_pension", "recipients_to_entitled"]["value"]
+    in_gu = np.char.startswith(NOW["dong"], "11140")
+    assert reach == pytest.approx(4 / np.sum((NOW["weight"] * NOW["elderly"])[in_gu]))
+    assert ("11", "programme", "disability_allowance", "recipients_to_entitled") not in found
+
+
+def test_classes_and_poverty_agree(result: Results) -> None:
+    inequality, poverty = result("inequality"), result("low_income")
+    assert _estimate(inequality[(*CITY, "poverty_rate")]) == _estimate(poverty[(*CITY, "poverty_rate")])
+    inside = (NOW["relative"] >= 0.5) & (NOW["relative"] <= 1.5)
+    people = NOW["weight"] * NOW["size"]
+    assert inequality[(*CITY, "middle_50_150")]["value"] == pytest.approx(people[inside].sum() / people.sum())
+
+
+def test_employment_and_flows(result: Results) -> None:
+    work, flows = result("employment"), result("commuting")
+    now = homes(MONTH)
+    employees = [h for h in now if h.number % 3 == 0]
+    paid = sorted(h.income for h in employees if h.income > 0)
+    limit = 2 / 3 * paid[(len(paid) + 1) // 2 - 1]
+    low = sum(income < limit for income in paid) / len(paid)
+    assert work["11", "residence / all", "all", "low_pay_share"]["value"] == pytest.approx(low)
+    assert work["11", "residence / employment", "employee", "persons"]["value"] == len(employees)
+    expected: dict[tuple[str, str], int] = defaultdict(int)
+    for h in now:
+        if h.number % 3 != 2:
+            expected[h.dong, DONGS[(h.number // 2) % 4] if h.number % 8 else "outside"] += 1
+    outward = {
+        (region, category): row["value"]
+        for (region, dimension, category, statistic), row in flows.items()
+        if dimension == "workplace_dong" and statistic == "persons" and len(region) == 7
+    }
+    assert outward == expected
+    inward = {
+        (category, region): row["value"]
+        for (region, dimension, category, statistic), row in flows.items()
+        if dimension == "home_dong" and statistic == "persons" and len(region) == 7
+    }
+    assert inward == {pair: count for pair, count in expected.items() if pair[1] != "outside"}
+
+
+def test_small_business_by_the_buildings_industry(result: Results) -> None:
+    found = result("small_business")
+    own = [h for h in homes(MONTH) if h.number % 3 == 1]
+    at_work = {"G": [h for h in own if h.number % 8 and h.number % 2 == 0], "mixed": [h for h in own if h.number % 2]}
+    for industry, people in at_work.items():
+        row = found["11", "residence / industry_at_work", industry, "mean_business_income_krw_year"]
+        assert row["contributors"] == len(people)
+        assert row["value"] == pytest.approx(np.mean([h.income for h in people]))
+    assert found["11", "residence / all", "all", "loss_share"]["value"] == pytest.approx(1 / len(own))
+
+
+def test_youth(result: Results) -> None:
+    found = result("youth")
+    young = [h for h in homes(MONTH) if h.number % 10 < 3]
+    relative = {h.number: r for h, r in zip(homes(MONTH), NOW["relative"], strict=True)}
+    candidates = [h for h in young if h.number % 3 == 2 and relative[h.number] < 1.5]
+    assert candidates
+    assert found[(*CITY, "persons")]["value"] == len(young)
+    assert found[(*CITY, "allowance_candidates")]["value"] == len(candidates)
+    independent = sum(20 + 10 * (h.number % 6) < 40 for h in young)
+    assert found[(*CITY, "independent_share")]["value"] == pytest.approx(independent / len(young))
+
+
+def test_debt_and_the_rise_of_interest(result: Results) -> None:
+    found, rise, tried = result("household_debt"), result("interest_rate_rise"), result("debt_sensitivity")
+    service = np.rint(NOW["debt"] // 60) * 12
+    owes = NOW["debt"] > 0
+    w = NOW["weight"]
+    expected = _ratio(NOW["debt"], NOW["income"], w)
+    assert _estimate(found[(*CITY, "debt_to_income")]) == pytest.approx(expected, rel=1e-6)
+    risky = owes & (service > 0.4 * NOW["income"]) & (NOW["debt"] > 7.5 * NOW["income"])
+    assert 0 < risky.sum() < owes.sum()
+    row = found[(*CITY, "high_risk_share_of_debtors")]
+    assert _estimate(row) == pytest.approx(_ratio(risky[owes] * 1.0, np.ones(owes.sum()), w[owes]), rel=1e-6)
+    assert row["contributors"] == owes.sum()
+    in_use = tried[(*CITY, "high_risk_share_of_debtors (service > 40%, debt > 7.5 years)")]
+    assert _estimate(in_use) == _estimate(row)
+    extra = rise[(*CITY, "extra_interest_100bp_krw_year")]["value"]
+    assert extra == pytest.approx(0.01 * np.sum(w * NOW["debt"]) / np.sum(w[owes]), rel=1e-6)
+    loans = ("mortgage", "jeonse", "credit", "business")
+    by_loan = [rise[(*CITY, f"extra_interest_{loan}_100bp_krw_year")]["value"] for loan in loans]
+    assert sum(by_loan) == pytest.approx(extra)
+    assert rise[(*CITY, "extra_interest_200bp_krw_year")]["value"] == pytest.approx(2 * extra)
+
+
+def test_ranks_have_intervals(result: Results) -> None:
+    found = result("vulnerable_groups")
+    groups = [key for key in found if key[1] == "employment / age" and key[3] == "rank" and len(key[0]) == 2]
+    assert len(groups) > 3
+    shares = {key: found[(*key[:3], "poverty_share")]["value"] for key in groups}
+    for key in groups:
+        rank = found[key]["value"]
+        assert rank == 1 + sum(other > shares[key] for other in shares.values())
+        assert found[(*key[:3], "rank_low")]["value"] <= rank <= found[(*key[:3], "rank_high")]["value"] <= len(groups)
+
+
+def test_jobs_in_reach(result: Results) -> None:
+    found = result("jobs_in_reach")
+    # Dong k's homes are at x = 1000 k; the workplaces, in dongs 0 and 3, move its middle a little.
+    assert found[DONGS[0], "all", "all", "jobs_within_reach"]["value"] == 9
+    assert found[DONGS[0], "industry", "G", "establishments_within_reach"]["value"] == 2
+    assert found[DONGS[3], "all", "all", "jobs_within_reach"]["value"] == 4
+
+
+def test_moves(result: Results) -> None:
+    found = result("household_moves")
+    moved = [h for h in homes(MONTH) if h.previous_dong != h.dong]
+    assert len(moved) == 5
+    origin = {
+        (region, category): row["value"]
+        for (region, dimension, category, statistic), row in found.items()
+        if dimension == "origin_dong" and statistic == "households" and len(region) == 7
+    }
+    expected: dict[tuple[str, str], float] = defaultdict(float)
+    for h in moved:
+        expected[h.dong, h.previous_dong] += h.weight
+    assert origin == pytest.approx(expected)
+    assert found["11", "event", "moved", "households"]["value"] == pytest.approx(sum(h.weight for h in moved))
+    left = sum(row["value"] for key, row in found.items() if key[1:] == ("left_from", "left", "households") and len(key[0]) == 7)
+    assert left == pytest.approx(sum(h.weight for h in moved))
+
+
+def test_change_has_the_error_of_the_difference(result: Results) -> None:
+    found = result("change")
+    since = ("change_since", "2019-01")
+    for region in ("11", DONGS[1]):
+
+        def influence(columns: dict[str, Any], region: str = region) -> tuple[float, dict[float, float], int]:
+            inside = np.char.startswith(columns["dong"], region)
+            if columns is BEFORE and region == DONGS[1]:
+                inside = inside | (columns["number"] == 0)  # its building is in that dong now
+            w, income = columns["weight"][inside], columns["income"][inside]
+            value = float(np.sum(w * income) / np.sum(w))
+            u = w * (income - value) / np.sum(w)
+            return value, dict(zip(columns["number"][inside], u, strict=True)), len(w)
+
+        later, of_later, n_later = influence(NOW)
+        earlier, of_earlier, n = influence(BEFORE)
+        row = found[(region, *since, "mean_total_income_krw_year")]
+        assert row["value"] == pytest.approx(later - earlier, rel=1e-9)
+        assert row["contributors"] == n
+        both = sum(u * of_earlier.get(number, 0.0) for number, u in of_later.items())
+        squares = sum(u * u for u in of_later.values()) * n_later / (n_later - 1)
+        squares += sum(u * u for u in of_earlier.values()) * n / (n - 1)
+        assert row["standard_error"] == pytest.approx(np.sqrt(squares - 2 * both * n / (n - 1)), rel=1e-4)
+    # The same households in both months: the change of the Gini coefficient is far surer than either.
+    level = result("inequality")[(*CITY, "gini")]["standard_error"]
+    assert 0 < found[("11", *since, "gini")]["standard_error"] < level
+
+
+def test_comparison_with_the_city_and_with_published_figures(result: Results) -> None:
+    found = result("comparison")
+    row = found["11140", "minus_city", "11", "mean_total_income_krw_year"]
+    w, income = NOW["weight"], NOW["income"]
+    inside = np.char.startswith(NOW["dong"], "11140")
+    whole = np.sum(w * income) / np.sum(w)
+    part = np.sum((w * income)[inside]) / np.sum(w[inside])
+    u = np.where(inside, w * (income - part) / np.sum(w[inside]), 0.0) - w * (income - whole) / np.sum(w)
+    assert row["value"] == pytest.approx(part - whole)
+    assert row["standard_error"] == pytest.approx(np.sqrt(np.sum(u * u)), rel=0.04)  # but for n / (n - 1)
+    published = {key: row for key, row in found.items() if key[1] == "minus_published"}
+    ((key, row),) = published.items()
+    assert key[2:] == ("00 / household_finances_survey / 2020 / 2020", "mean_total_income")
+    assert row["value"] == pytest.approx(whole - 5e7)
+
+
+@pytest.mark.parametrize("name", ["inequality", "household_debt"])
+def test_the_same_under_another_partitioning(frames: dict[str, DataFrame], result: Results, name: str) -> None:
+    split = {key: frame.repartition(3, frame.columns[1]) for key, frame in frames.items()}
+    again = _run(name, split, region="11230").where(f"base_month = '{MONTH}'").collect()
+    found = {(row["region_code"], row["dimension"], row["category"], row["statistic"]): row for row in again}
+    assert found == {key: row for key, row in result(name).items() if key[0].startswith("11230")}
+    assert found
+
+
+def test_the_manual_is_the_registrys() -> None:
+    document = Path(__file__).parents[2] / "docs" / "analyses.md"
+    assert document.read_text(encoding="utf-8") == manual()
