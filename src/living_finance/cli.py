@@ -238,6 +238,28 @@ def query(
 
 
 @app.command()
+def explain(
+    what: Annotated[str, typer.Argument(help="A table of statistics (gold.household_statistics), or the word household.")],
+    household_id: Annotated[str, typer.Argument(metavar="ID", help="Of the household.")] = "",
+    warehouse: WarehouseFolder = Path(),
+    month: Annotated[str, typer.Option(help="YYYYMM")] = "",
+    region: Annotated[str, typer.Option(help="Code of the city (11), a district, dong or output area.")] = "11",
+    config: ConfigFile = None,
+) -> None:
+    """Say what a figure rests on (deliveries, rows, models, weights), or who is in a household and why."""
+    from living_finance.catalog.explain import explain_figure, explain_household
+    from living_finance.steps.explain import figure_facts, household_facts
+
+    date, root = Month.parse(month), str(warehouse.absolute())
+    with _session(_settings(config)) as spark, working("explain"):
+        if what == "household":
+            told = explain_household(household_facts(spark, root=root, household_id=household_id, month=date))
+        else:
+            told = explain_figure(figure_facts(spark, root=root, table=what, month=date, region=region))
+    Console(highlight=False).print(told)
+
+
+@app.command()
 def evaluate(
     warehouse: WarehouseFolder,
     truth: Annotated[Path, typer.Option(help="Truth written by synthesize.", exists=True)],

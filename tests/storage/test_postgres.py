@@ -181,7 +181,10 @@ def test_a_swap_that_fails_at_its_last_table_leaves_the_month(server: Server, mo
     def stopping(table: Any, month: Month) -> Iterator[str]:
         yield from whole(table, month)
         if table is TABLES[-1]:
-            yield "select pg_terminate_backend(pg_backend_pid())"
+            ended = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'publisher'"
+            with server.administrator.connection(role=None) as connection:
+                connection.execute(ended.encode())
+            yield "select 1"
 
     monkeypatch.setattr(schema, "swap", stopping)
     with pytest.raises(DatabaseUnavailable):

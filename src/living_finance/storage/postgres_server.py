@@ -66,7 +66,8 @@ def embedded_server(folder: Path) -> Iterator[str]:
     try:
         yield str(server.get_uri())
     finally:
-        server.cleanup()
+        with contextlib.suppress(psutil.Error):  # it died meanwhile: nothing is left to stop
+            server.cleanup()
 
 
 def _start(folder: Path) -> Any:
