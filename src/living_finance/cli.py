@@ -234,7 +234,7 @@ def query(
     table = RichTable(*columns)
     for row in rows:
         table.add_row(*("" if value is None else escape(str(value)) for value in row))
-    Console(highlight=False).print(table)
+    Console(highlight=False).print(table)  # ok: the answer, to standard output
 
 
 @app.command()
@@ -256,7 +256,7 @@ def explain(
             told = explain_household(household_facts(spark, root=root, household_id=household_id, month=date))
         else:
             told = explain_figure(figure_facts(spark, root=root, table=what, month=date, region=region))
-    Console(highlight=False).print(told)
+    Console(highlight=False).print(told)  # ok: the answer, to standard output
 
 
 @app.command()
