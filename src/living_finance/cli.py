@@ -194,16 +194,20 @@ def publish(
     force: Annotated[bool, typer.Option("--force", help="Publish although nothing has changed.")] = False,
 ) -> None:
     """Publish finished months to the utilization database (PostgreSQL); what is published already is left alone."""
-    from living_finance.steps.publish import publish_month
+    from living_finance.steps.publish import publish_month, published_already
     from living_finance.storage.postgres import open_database
 
     settings = _with_database(_settings(config), database_url)
     root = str(warehouse.absolute())
     table = RichTable("month", "table", "rows", title="publish")
-    with open_database(settings.database, warehouse_root=root) as database, _session(settings) as spark:
-        for each in parse_months(month):
-            with working(f"{each} 공표 publish"):
-                outcome = publish_month(spark, root=root, month=each, settings=settings, database=database, force=force)
+    months = parse_months(month)
+    with open_database(settings.database, warehouse_root=root) as database, contextlib.ExitStack() as stack:
+        known = {each: None if force else published_already(root=root, month=each, database=database) for each in months}
+        spark: Any = stack.enter_context(_session(settings)) if None in known.values() else None
+        for each, outcome in known.items():
+            if outcome is None:
+                with working(f"{each} 공표 publish"):
+                    outcome = publish_month(spark, root=root, month=each, settings=settings, database=database, force=force)
             for position, (name, rows) in enumerate(outcome.rows.items()):
                 state = f"{each} (unchanged)" if outcome.is_unchanged else str(each)
                 table.add_row(state if position == 0 else "", name, f"{rows:,}")

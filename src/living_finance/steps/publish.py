@@ -36,6 +36,18 @@ class PublishOutcome:
     rows: dict[str, int]
 
 
+def published_already(*, root: str, month: Month, database: Database) -> PublishOutcome | None:
+    """What the database holds of a month, if that is what the warehouse holds now; needs no Spark.
+
+    Raises:
+        MissingInput: the month is not finished.
+    """
+    before = database.publication(month)
+    if before is None or not _is_same(publication_facts(Ledger(root), month), before.facts, before.definition):
+        return None
+    return PublishOutcome(month, True, dict(before.facts["rows"]))
+
+
 def publish_month(
     spark: SparkSession, *, root: str, month: Month, settings: Settings, database: Database, force: bool = False
 ) -> PublishOutcome:
@@ -57,10 +69,10 @@ def publish_month(
     ledger, warehouse = Ledger(root), Warehouse(spark, root)
     database.prepare(boundaries)
     with ledger.lock(month):  # the month's tables cannot change while they are read
+        already = None if force else published_already(root=root, month=month, database=database)
+        if already is not None:
+            return already
         facts = publication_facts(ledger, month)
-        before = database.publication(month)
-        if before is not None and not force and _is_same(facts, before.facts, before.definition):
-            return PublishOutcome(month, True, before.facts["rows"])
         frames = _frames(warehouse, month)
         rows = {name: entry["rows"] for name, entry in facts["tables"].items()}
         done = database.publish(
