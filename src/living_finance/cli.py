@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Column
 from rich.table import Table as RichTable
 
 from living_finance.config import Settings, load_settings
@@ -235,7 +236,7 @@ def query(
                 threading.Event().wait()
             return
         columns, rows = database.query(statement, role=role)
-    table = RichTable(*columns)
+    table = RichTable(*(Column(name, overflow="fold") for name in columns))
     for row in rows:
         table.add_row(*("" if value is None else escape(str(value)) for value in row))
     Console(highlight=False).print(table)  # ok: the answer, to standard output

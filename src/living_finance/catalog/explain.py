@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
+from rich.table import Column
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -115,7 +116,7 @@ def _pairs(title: str, values: Mapping[str, Any]) -> RichTable:
 def _rows(title: str, rows: Iterable[Mapping[str, Any]]) -> RichTable:
     listed = list(rows)
     names = list(dict.fromkeys(name for row in listed for name in row))
-    table = RichTable(*names, title=title)
+    table = RichTable(*(Column(name, overflow="fold") for name in names), title=title)
     for row in listed:
         table.add_row(*(_cell(row.get(name)) for name in names))
     return table
