@@ -66,18 +66,23 @@ $(VENV)/.made-jars: $(VENV)/.made-packages conf/jars.sha256 conf/fetch_jars.py |
 # --- use --------------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: setup ## a small synthetic city: deliveries, one month to statistics, scores
+demo: setup ## a small synthetic city: deliveries, one month to statistics, scores, database
 	@$(BIN)/living-finance synthesize --gu 11140,11230 --fraction 0.02 --months $(DEMO_MONTH) --seed 7 \
 	  --out $(DEMO)/landing --truth $(DEMO)/truth
 	@$(BIN)/living-finance run --landing $(DEMO)/landing --warehouse $(DEMO)/warehouse --month $(DEMO_MONTH)
 	@$(BIN)/living-finance evaluate --warehouse $(DEMO)/warehouse --truth $(DEMO)/truth --month $(DEMO_MONTH) \
 	  --json $(DEMO)/scores.json
+	@$(BIN)/living-finance publish --warehouse $(DEMO)/warehouse --month $(DEMO_MONTH)
 	@echo
 	@echo "The demo is made. Where to look:"
 	@echo "  deliveries   $(DEMO)/landing"
 	@echo "  tables       $(DEMO)/warehouse/gold/household_statistics (and the others beside it)"
 	@echo "  scores       $(DEMO)/scores.json"
 	@echo "  a table      $(BIN)/living-finance describe gold.household_statistics"
+	@echo "  its database $(BIN)/living-finance query --warehouse $(DEMO)/warehouse \\"
+	@echo "                 \"select gu_name_ko, mean_total_income_krw_year, gini_total_income from statistics.household_statistics"
+	@echo "                  where region_level = 'gu' and head_sex = 'all' and head_age_band = 'all' and household_type = 'all'\""
+	@echo "  a figure     $(BIN)/living-finance explain gold.household_statistics --warehouse $(DEMO)/warehouse --month $(DEMO_MONTH)"
 	@echo "  a notebook   notebooks/README.md"
 	@echo "  the models   make mlflow-ui"
 
@@ -126,6 +131,7 @@ docs: setup ## make docs/data-dictionary.md and docs/analyses.md anew from the c
 bench: setup ## the full city once, then its relational part beside DuckDB (about an hour)
 	@$(BIN)/python benchmarks/full_city.py
 	@$(BIN)/python benchmarks/relational.py --warehouse .bench/city/warehouse --month 202001
+	@$(BIN)/python benchmarks/postgres.py
 
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	  --python-version 3.11 $(LOCK_FLAGS)

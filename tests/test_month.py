@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from rich.console import Console, RenderableType
 
-from living_finance.config import Settings
+from living_finance.catalog.explain import explain_figure, explain_household
+from living_finance.config import DatabaseSettings, Settings
 from living_finance.contracts import bronze, gold, silver
 from living_finance.contracts.core import Table
+from living_finance.contracts.utilization import HOUSEHOLD_CUBE, MADE_ON_PUBLICATION, PUBLISHED
+from living_finance.errors import MissingInput
 from living_finance.months import parse_months
+from living_finance.steps.explain import figure_facts, household_facts
+from living_finance.steps.publish import PublishOutcome, publish_month
 from living_finance.steps.run import RunOutcome, RunPlan, make_months
 from living_finance.storage.ledger import Ledger
+from living_finance.storage.postgres import Database, open_database
 from living_finance.storage.warehouse import Warehouse
 
 LANDING = Path(__file__).parent / "data" / "landing"
@@ -170,3 +179,91 @@ def test_nothing_of_the_deliveries_is_lost_in_bronze(store: Warehouse) -> None:
         manifest = json.loads((LANDING / files / "manifest.json").read_text())
         wanted = {f["name"]: f["rows"] for f in manifest["files"] if f["table"] == name.split("_")[1]}
         assert {row["file_name"]: row["n"] for row in rows} == wanted
+
+
+# --- the utilization database, from the same two months ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def database(store: Warehouse) -> Iterator[Database]:
+    with open_database(DatabaseSettings(), warehouse_root=store.root) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def published(spark: SparkSession, store: Warehouse, database: Database) -> PublishOutcome:
+    return publish_month(spark, root=store.root, month=MONTHS[0], settings=Settings(), database=database)
+
+
+def test_a_published_month_holds_the_rows_of_its_delta_versions(published: PublishOutcome, store: Warehouse) -> None:
+    manifest = Ledger(store.root).manifest(MONTHS[0])
+    assert manifest is not None and not published.is_unchanged
+    assert published.rows.keys() == {p.table.qualified_name for p in PUBLISHED}
+    made = {table.qualified_name for table in MADE_ON_PUBLICATION}
+    assert {n: r for n, r in published.rows.items() if n not in made} == {
+        name: manifest["tables"][name]["rows"] for name in published.rows if name not in made
+    }
+    assert published.rows["gold.building_grid"] == manifest["tables"]["silver.building"]["rows"]
+
+
+def test_publishing_the_same_versions_again_changes_nothing(
+    spark: SparkSession, published: PublishOutcome, store: Warehouse, database: Database
+) -> None:
+    before = database.publication(MONTHS[0])
+    again = publish_month(spark, root=store.root, month=MONTHS[0], settings=Settings(), database=database)
+    assert again.is_unchanged and again.rows == published.rows
+    assert database.publication(MONTHS[0]) == before
+    assert before is not None and before.facts["models"]["income"]["model_version"]
+    assert before.facts["deliveries"]["bureau"]["month"] == "202001"
+
+
+def test_rollups_of_the_cube_agree_with_gold(published: PublishOutcome, database: Database) -> None:
+    """Income class `all` is household_statistics, income class alone is household_breakdown, and classes add up."""
+    shared = [c for c in HOUSEHOLD_CUBE.column_names if c in gold.HOUSEHOLD_STATISTICS.column_names]
+    measures = ", ".join(c for c in shared if c not in ("head_sex", "head_age_band", "household_type"))
+    everything = f"select {', '.join(shared)} from gold.household_cube where income_class = 'all'"
+    statistics = f"select {', '.join(shared)} from gold.household_statistics where region_level <> 'output_area'"
+    alone = f"""select {measures}, income_class from gold.household_cube where income_class <> 'all'
+        and head_sex = 'all' and head_age_band = 'all' and household_type = 'all'"""
+    breakdown = f"""select {measures}, category from gold.household_breakdown
+        where region_level <> 'output_area' and dimension = 'income_class'"""
+    apart = """select 1 from gold.household_cube group by region_code, head_sex, head_age_band, household_type
+        having abs(2 * sum(households) filter (where income_class = 'all') - sum(households)) > 1e-6"""
+    with database.connection(role=None) as connection:
+        for left, right in ((everything, statistics), (statistics, everything), (alone, breakdown), (breakdown, alone)):
+            assert connection.execute(f"({left}) except ({right}) limit 3".encode()).fetchall() == []
+        assert connection.execute(apart.encode()).fetchall() == []
+
+
+def test_a_figure_is_explained_from_delivery_to_calibration(spark: SparkSession, store: Warehouse) -> None:
+    district = read(store, gold.HOUSEHOLD).select("gu_code").first()
+    assert district is not None
+    facts = figure_facts(spark, root=store.root, table="gold.household_statistics", month=MONTHS[0], region=district["gu_code"])
+    assert facts.deliveries.keys() == {"benchmarks", "bureau", "census", "city", "regions", "survey"}
+    persons = next(e for e in facts.edits if e["table"] == "bureau_persons" and e["reason"] == "all")
+    assert persons["rows_kept"] + persons["rows_quarantined"] + persons["rows_removed"] > 0
+    assert [s["step"] for s in facts.steps if s["model_version"]] == ["households", "income"]
+    assert facts.versions["gold.household_statistics"]["rows"] > 0
+    assert facts.weights["sum of weights"] == pytest.approx(facts.figures["households"])
+    assert facts.areas["households by weight"] == pytest.approx(facts.areas["households aimed at"], abs=0.01)
+    assert sum(target["targets"] for target in facts.targets) == facts.areas["targets"]
+    shown = _text(explain_figure(facts))
+    assert "bureau" in shown and "household_size" in shown and facts.steps[2]["model_version"][:12] in shown
+    with pytest.raises(MissingInput):
+        figure_facts(spark, root=store.root, table="gold.household_statistics", month=MONTHS[0], region="9999999")
+
+
+def test_a_household_is_explained_by_its_members_evidence(spark: SparkSession, store: Warehouse) -> None:
+    member = read(store, gold.HOUSEHOLD_MEMBER).first()
+    assert member is not None
+    facts = household_facts(spark, root=store.root, household_id=member["household_id"], month=MONTHS[0])
+    assert member.asDict() in facts.members and len(facts.members) == facts.household["bureau_members"]
+    assert facts.household["total_income_krw_year"] == sum(facts.household[name] for name in gold.INCOME_COMPONENTS)
+    assert member["assignment_evidence"] in _text(explain_household(facts))
+
+
+def _text(told: RenderableType) -> str:
+    console = Console(width=250, file=io.StringIO())
+    console.print(told)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.markup import escape
+from rich.table import Column
 from rich.table import Table as RichTable
 
 from living_finance.config import Settings, load_settings
@@ -32,6 +35,16 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML settings
 AllowRowFall = Annotated[
     bool, typer.Option("--allow-row-fall", help="Accept a delivery far smaller than last month's, or without a district.")
 ]
+
+DatabaseUrl = Annotated[
+    str | None, typer.Option("--database-url", help="PostgreSQL server; default: database.url, or one embedded in the warehouse.")
+]
+
+
+def _with_database(settings: Settings, url: str | None) -> Settings:
+    if url is None:
+        return settings
+    return settings.model_copy(update={"database": settings.database.model_copy(update={"url": url})})
 
 
 def _settings(file: Path | None, *, allow_row_fall: bool = False) -> Settings:
@@ -171,6 +184,84 @@ def describe(table: Annotated[str, typer.Argument(help="For instance gold.househ
     from living_finance.catalog.dictionary import describe_table, list_tables
 
     console.print(describe_table(table) if table else list_tables())
+
+
+@app.command()
+def publish(
+    warehouse: WarehouseFolder,
+    month: Months,
+    database_url: DatabaseUrl = None,
+    config: ConfigFile = None,
+    force: Annotated[bool, typer.Option("--force", help="Publish although nothing has changed.")] = False,
+) -> None:
+    """Publish finished months to the utilization database (PostgreSQL); what is published already is left alone."""
+    from living_finance.steps.publish import publish_month, published_already
+    from living_finance.storage.postgres import open_database
+
+    settings = _with_database(_settings(config), database_url)
+    root = str(warehouse.absolute())
+    table = RichTable("month", "table", "rows", title="publish")
+    months = parse_months(month)
+    with open_database(settings.database, warehouse_root=root) as database, contextlib.ExitStack() as stack:
+        known = {each: None if force else published_already(root=root, month=each, database=database) for each in months}
+        spark: Any = stack.enter_context(_session(settings)) if None in known.values() else None
+        for each, outcome in known.items():
+            if outcome is None:
+                with working(f"{each} 공표 publish"):
+                    outcome = publish_month(spark, root=root, month=each, settings=settings, database=database, force=force)
+            for position, (name, rows) in enumerate(outcome.rows.items()):
+                state = f"{each} (unchanged)" if outcome.is_unchanged else str(each)
+                table.add_row(state if position == 0 else "", name, f"{rows:,}")
+    console.print(table)
+
+
+@app.command()
+def query(
+    statement: Annotated[str, typer.Argument(help="One SELECT; without it the database stays up until Ctrl-C.")] = "",
+    warehouse: WarehouseFolder = Path(),
+    database_url: DatabaseUrl = None,
+    role: Annotated[
+        str, typer.Option(help="lf_reader (statistics) or lf_analyst (households of granted districts).")
+    ] = "lf_reader",
+    config: ConfigFile = None,
+) -> None:
+    """Ask the utilization database, read-only, with the rights of a role; or keep the embedded one running for other programs."""
+    from living_finance.storage.postgres import open_database
+
+    settings = _with_database(_settings(config), database_url)
+    with open_database(settings.database, warehouse_root=str(warehouse.absolute())) as database:
+        if not statement:
+            console.print(f"The database answers at  {escape(database.shown_url())}\nCtrl-C stops it.")
+            with contextlib.suppress(KeyboardInterrupt):
+                threading.Event().wait()
+            return
+        columns, rows = database.query(statement, role=role)
+    table = RichTable(*(Column(name, overflow="fold") for name in columns))
+    for row in rows:
+        table.add_row(*("" if value is None else escape(str(value)) for value in row))
+    Console(highlight=False).print(table)  # ok: the answer, to standard output
+
+
+@app.command()
+def explain(
+    what: Annotated[str, typer.Argument(help="A table of statistics (gold.household_statistics), or the word household.")],
+    household_id: Annotated[str, typer.Argument(metavar="ID", help="Of the household.")] = "",
+    warehouse: WarehouseFolder = Path(),
+    month: Annotated[str, typer.Option(help="YYYYMM")] = "",
+    region: Annotated[str, typer.Option(help="Code of the city (11), a district, dong or output area.")] = "11",
+    config: ConfigFile = None,
+) -> None:
+    """Say what a figure rests on (deliveries, rows, models, weights), or who is in a household and why."""
+    from living_finance.catalog.explain import explain_figure, explain_household
+    from living_finance.steps.explain import figure_facts, household_facts
+
+    date, root = Month.parse(month), str(warehouse.absolute())
+    with _session(_settings(config)) as spark, working("explain"):
+        if what == "household":
+            told = explain_household(household_facts(spark, root=root, household_id=household_id, month=date))
+        else:
+            told = explain_figure(figure_facts(spark, root=root, table=what, month=date, region=region))
+    Console(highlight=False).print(told)  # ok: the answer, to standard output
 
 
 @app.command()

@@ -79,6 +79,13 @@ class TrackingSettings(_Section):
     experiment: str = "living-finance"
 
 
+class DatabaseSettings(_Section):
+    """The utilization database; empty url = a server embedded in the warehouse."""
+
+    url: str = ""
+    connections: int = Field(default=4, ge=1, description="tasks that load a table at a time, each with a connection")
+
+
 class Settings(BaseSettings):
     """All settings of a run."""
 
@@ -91,6 +98,7 @@ class Settings(BaseSettings):
     cleansing: CleansingSettings = CleansingSettings()
     analyses: AnalysisSettings = AnalysisSettings()
     tracking: TrackingSettings = TrackingSettings()
+    database: DatabaseSettings = DatabaseSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -77,3 +77,9 @@ class TrackingUnavailable(LivingFinanceError):
     """The MLflow store does not answer."""
 
     exit_code = 50
+
+
+class DatabaseUnavailable(LivingFinanceError):
+    """The utilization database does not start or answer, or its tables are held."""
+
+    exit_code = 51

@@ -17,6 +17,7 @@ from rich.text import Text
 from living_finance.contracts import STORED_TABLES, codes
 from living_finance.contracts.core import CodeList, Column, Kind, Layer, Measure, Table
 from living_finance.contracts.deliveries import DELIVERED_TABLES, DeliveredTable
+from living_finance.contracts.utilization import MADE_ON_PUBLICATION
 from living_finance.errors import ConfigurationError
 
 LAYERS: tuple[tuple[Layer, str, str], ...] = (
@@ -49,7 +50,8 @@ _LONGEST_CODES_INLINE = 10
 def all_tables() -> dict[str, Table]:
     """Every declared table, deliveries included, by qualified name (`delivery.bureau_persons`, `gold.household`)."""
     delivered: dict[str, Table] = {table_name(table): table for table in DELIVERED_TABLES}
-    return {**delivered, **STORED_TABLES}
+    made_on_publication = {table.qualified_name: table for table in MADE_ON_PUBLICATION}
+    return {**delivered, **STORED_TABLES, **made_on_publication}
 
 
 def table_name(table: Table) -> str:

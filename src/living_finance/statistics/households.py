@@ -63,7 +63,7 @@ def household_statistics(households: DataFrame, *, month: Month, benchmark_rse: 
     """
     sets = tuple(cube(_HEAD))
     is_margin = F.col(SET) == sets.index(())
-    frame = _counted(households).withColumns({"head_age_band": F.col("head_age_band").cast("string")})
+    frame = counted_households(households).withColumns({"head_age_band": F.col("head_age_band").cast("string")})
     quantiles = weighted_quantiles(frame, value=gold.TOTAL_INCOME, weight="weight", sets=sets, probabilities=_QUANTILES)
     cells = _cells(frame, plan=_plan(sets, dispersed_sets=((),)), city_quantiles=quantiles)
     return _published(cells, table=gold.HOUSEHOLD_STATISTICS, month=month, benchmark_rse=benchmark_rse, has_error=is_margin)
@@ -89,8 +89,8 @@ def household_breakdown(households: DataFrame, *, month: Month, benchmark_rse: f
     """
     sets = tuple((dimension,) for dimension in _DIMENSIONS)
     frame = (
-        _counted(households)
-        .transform(_with_income_class)
+        counted_households(households)
+        .transform(with_income_class)
         .withColumns(
             {
                 "dwelling_type": F.coalesce("dwelling_type", F.lit(UNKNOWN)),
@@ -122,12 +122,14 @@ def _plan(sets: tuple[tuple[str, ...], ...], *, dispersed_sets: tuple[tuple[str,
     )
 
 
-def _counted(households: DataFrame) -> DataFrame:
+def counted_households(households: DataFrame) -> DataFrame:
+    """Households that count, group quarters left out, with `has_debt`."""
     has_weight = fixed_weight(F.col("weight")) > 0
     return households.where(has_weight).withColumns({"has_debt": F.col("debt_krw") > 0})
 
 
-def _with_income_class(households: DataFrame) -> DataFrame:
+def with_income_class(households: DataFrame) -> DataFrame:
+    """Households with `income_class`, `1` to `5`: the weighted quintile of total income they are in (limits found at once)."""
     limits = weighted_quantiles(households, value=gold.TOTAL_INCOME, weight="weight", sets=[()], probabilities=_THRESHOLDS)
     # ok: four numbers; as a lazy join they would be worked out again by each of the five readings that follow
     found = limits.first()

@@ -174,6 +174,10 @@ def cleanse(run: MonthRun) -> None:
     left_out = {row["table_name"]: row["count"] for row in counted}
     tables = {f"{dataset}_{name}": table for dataset, name, table, _ in jobs}
     run.commit_together((table, cleansed[name].kept, rows_in[name] - left_out.get(name, 0)) for name, table in tables.items())
+    run.facts["deliveries"] = {
+        name: {"month": str(d.month), "number": d.number, "sha256": d.content_sha256, "is_provisional": d.is_provisional}
+        for name, d in sorted(run.deliveries.items())
+    }
     run.facts["rows"] = {name: {"in": rows_in[name], "left_out": left_out.get(name, 0)} for name in tables}
     written = {
         name: (run.read(table), run.read(silver.SET_ASIDE).where(F.col("table_name") == name)) for name, table in tables.items()

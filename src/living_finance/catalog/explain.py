@@ -1,0 +1,134 @@
+"""Where a figure or a household comes from, put into words: pure text from facts that `steps.explain` has read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Column
+from rich.table import Table as RichTable
+from rich.text import Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureFacts:
+    """What a region's figures of a month rest on."""
+
+    table: str
+    month: str
+    region: str
+    region_name: str
+    figures: Mapping[str, Any]
+    """Column → value of the region's row with every category `all`; empty where the table has none."""
+    rows: int
+    """Rows of the table for the region."""
+    deliveries: Mapping[str, Mapping[str, Any]]
+    """Dataset → month, number, sha256, is_provisional, as the month was made; empty for a month made before they were noted."""
+    edits: Sequence[Mapping[str, Any]]
+    """Per delivered table and reason (`all`: every row): rows kept, edited, quarantined, removed."""
+    versions: Mapping[str, Mapping[str, int]]
+    """Table → Delta version and rows, from the month's manifest."""
+    steps: Sequence[Mapping[str, Any]]
+    """Per step: name, fingerprint, seconds, model_version and mlflow_run_id where it fits a model."""
+    weights: Mapping[str, Any]
+    """Of the region's private households: count, sum, least, median, largest."""
+    areas: Mapping[str, Any]
+    """Of its output areas: how many, how many converged, targets, relaxed, target and weighted households, largest gap."""
+    targets: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    """Per margin: targets, relaxed, largest gap."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HouseholdFacts:
+    """What one household rests on. Personal: for whoever has the warehouse."""
+
+    household: Mapping[str, Any]
+    before_income: Mapping[str, Any]
+    """Its row of silver.household: what its bureau members bring."""
+    members: Sequence[Mapping[str, Any]]
+    register: Sequence[Mapping[str, Any]]
+    lineage: Sequence[Mapping[str, Any]]
+    steps: Sequence[Mapping[str, Any]]
+
+
+def explain_figure(facts: FigureFacts) -> RenderableType:
+    """Text and tables for the terminal."""
+    title = f"{facts.table}  {facts.month}  {facts.region} {facts.region_name}".rstrip()
+    parts: list[RenderableType] = [Text(title, style="bold")]
+    if facts.figures:
+        parts.append(_pairs("공표값 figures (every category all)", facts.figures))
+    parts.append(Text(f"{facts.rows:,} rows of the table describe this region."))
+    if facts.deliveries:
+        parts.append(
+            _rows(
+                "제공 자료 deliveries",
+                (
+                    {
+                        "dataset": name,
+                        "month": d["month"],
+                        "number": d["number"],
+                        "provisional": "yes" if d["is_provisional"] else "",
+                        "content": str(d["sha256"])[:12],
+                    }
+                    for name, d in facts.deliveries.items()
+                ),
+            )
+        )
+    else:
+        parts.append(Text("The ledger does not say from which deliveries: the month was made before they were noted there."))
+    parts += [
+        _rows("정제 내역 delivered rows (whole city)", facts.edits),
+        _rows("처리 단계 steps and models", facts.steps),
+        _rows("델타 버전 Delta versions", ({"table": name, **entry} for name, entry in facts.versions.items())),
+        _pairs("가중치 weights of the region's private households", facts.weights),
+        _pairs("집계구 보정 calibration of its output areas", facts.areas),
+        _rows("보정 기준 targets by margin", facts.targets),
+    ]
+    return Group(*parts)
+
+
+def explain_household(facts: HouseholdFacts) -> RenderableType:
+    """Text and tables for the terminal."""
+    income = {name: value for name, value in facts.household.items() if name.endswith("_krw_year")}
+    form = {name: value for name, value in facts.household.items() if name not in income}
+    bureau = {name: value for name, value in facts.before_income.items() if name.startswith("bureau_")}
+    return Group(
+        _pairs("가구 household", form),
+        _rows("가구원 members the bureau knows, with the evidence that put them here", facts.members),
+        _rows("세대 register households in it", facts.register),
+        _pairs("신용거래자 합계 what the bureau says of its members", bureau),
+        _pairs("소득 income: the bureau's part as adjusted to the benchmarks, the rest by the model", income),
+        _rows("계보 lineage", facts.lineage),
+        _rows("처리 단계 steps and models", facts.steps),
+    )
+
+
+def _pairs(title: str, values: Mapping[str, Any]) -> RichTable:
+    table = RichTable("", "", title=title, show_header=False)
+    for name, value in values.items():
+        table.add_row(name, _cell(value))
+    return table
+
+
+def _rows(title: str, rows: Iterable[Mapping[str, Any]]) -> RichTable:
+    listed = list(rows)
+    names = list(dict.fromkeys(name for row in listed for name in row))
+    table = RichTable(*(Column(name, overflow="fold") for name in names), title=title)
+    for row in listed:
+        table.add_row(*(_cell(row.get(name)) for name in names))
+    return table
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
+    return escape(str(value))

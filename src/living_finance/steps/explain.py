@@ -1,0 +1,193 @@
+"""Read what `explain` tells: ledger, edit report, calibration, and the rows of a region or a household."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from living_finance.catalog.explain import FigureFacts, HouseholdFacts
+from living_finance.contracts import codes, gold, silver
+from living_finance.contracts.core import Kind, Table
+from living_finance.errors import ConfigurationError, MissingInput
+from living_finance.months import Month
+from living_finance.steps.month import STEPS
+from living_finance.storage.ledger import Ledger
+from living_finance.storage.warehouse import Warehouse
+
+EXPLAINED: dict[str, Table] = {
+    table.qualified_name: table for table in (gold.HOUSEHOLD_STATISTICS, gold.HOUSEHOLD_BREAKDOWN, gold.PERSON_STATISTICS)
+}
+_LEVELS = {2: "city", 5: "gu", 7: "dong"}
+_COUNTS = ("rows_kept", "rows_edited", "rows_quarantined", "rows_removed")
+
+
+def figure_facts(spark: SparkSession, *, root: str, table: str, month: Month, region: str) -> FigureFacts:
+    """What a region's figures in a table rest on.
+
+    Args:
+        spark: the session.
+        root: folder of the warehouse.
+        table: qualified name of a table of statistics.
+        month: a finished month.
+        region: code of a city, district, dong or output area.
+
+    Raises:
+        ConfigurationError: no such table of statistics.
+        MissingInput: the month is not finished, or the table has no such region in it.
+    """
+    if table not in EXPLAINED:
+        raise ConfigurationError(f"{table} is no table of statistics.", remedy=f"one of {', '.join(EXPLAINED)}, or household ID")
+    ledger, warehouse = Ledger(root), Warehouse(spark, root)
+    manifest = ledger.manifest(month)
+    if manifest is None:
+        raise MissingInput(f"{month} is not finished.", remedy="living-finance run")
+    of_region = warehouse.read(EXPLAINED[table], base_month=month.date).where(F.col("region_code") == region)
+    rows = of_region.count()  # ok: one number
+    if rows == 0:
+        raise MissingInput(f"{table} has no region {region} in {month}.", remedy="check the code; see silver.region")
+    cleansed = ledger.find(month, "cleanse")
+    return FigureFacts(
+        table=table,
+        month=str(month),
+        region=region,
+        region_name=_region_name(warehouse, month, region),
+        figures=_margin(of_region, EXPLAINED[table]),
+        rows=rows,
+        deliveries=cleansed.facts.get("deliveries", {}) if cleansed else {},
+        edits=_dicts(_edits(warehouse.read(gold.EDIT_REPORT, base_month=month.date))),
+        versions=manifest["tables"],
+        steps=_steps(ledger, month),
+        weights=_one(_weights(warehouse.read(gold.HOUSEHOLD, base_month=month.date).where(_is_within(region)))),
+        areas=_one(_areas(warehouse.read(silver.OUTPUT_AREA, base_month=month.date).where(_is_area_within(region)))),
+        targets=_dicts(_targets(warehouse.read(silver.CALIBRATION_TARGET, base_month=month.date).where(_is_area_within(region)))),
+    )
+
+
+def household_facts(spark: SparkSession, *, root: str, household_id: str, month: Month) -> HouseholdFacts:
+    """What a household of a month rests on.
+
+    Raises:
+        MissingInput: the month has no such household.
+    """
+    ledger, warehouse = Ledger(root), Warehouse(spark, root)
+
+    def rows(table: Table) -> Sequence[Mapping[str, Any]]:
+        return _dicts(warehouse.read(table, base_month=month.date).where(F.col("household_id") == household_id))
+
+    household = rows(gold.HOUSEHOLD)
+    if not household:
+        raise MissingInput(f"{month} has no such household.", remedy="check id and month: ids differ where nobody stayed")
+    return HouseholdFacts(
+        household=household[0],
+        before_income=rows(silver.HOUSEHOLD)[0],
+        members=rows(gold.HOUSEHOLD_MEMBER),
+        register=rows(silver.HOUSEHOLD_REGISTER),
+        lineage=rows(gold.HOUSEHOLD_LINEAGE),
+        steps=_steps(ledger, month),
+    )
+
+
+def _is_within(region: str) -> Column:
+    """Households of a region."""
+    if len(region) == len(codes.CITY_CODE):
+        return F.lit(True)
+    level = {5: "gu_code", 7: "dong_code"}.get(len(region), "output_area_id")
+    return F.col(level) == region
+
+
+def _is_area_within(region: str) -> Column:
+    return F.col("output_area_id").startswith(region)
+
+
+def _margin(of_region: DataFrame, table: Table) -> dict[str, Any]:
+    """The row in which every category is `all`; of persons, by residence. A breakdown has none."""
+    if "dimension" in table.column_names:
+        return {}
+    categories = [name for name in table.key if name not in ("base_month", "region_level", "region_code", "place")]
+    frame = of_region
+    for name in categories:
+        frame = frame.where(F.col(name) == codes.ALL)
+    if "place" in table.column_names:
+        frame = frame.where(F.col("place") == "residence")
+    figures = _one(frame.select(*(column.name for column in table.columns if column.name not in (*table.key, "base_month"))))
+    units = {column.name: column.unit for column in table.columns if column.kind is Kind.MONEY}
+    return {f"{name} [{units[name]}]" if name in units else name: value for name, value in figures.items()}
+
+
+def _edits(report: DataFrame) -> DataFrame:
+    return (
+        report.groupBy("table", "reason")
+        .agg(*(F.sum(name).alias(name) for name in _COUNTS))
+        .orderBy("table", F.col("reason") != codes.ALL, "reason")
+    )
+
+
+def _weights(households: DataFrame) -> DataFrame:
+    return households.where(~F.col("is_group_quarters")).agg(
+        F.count(F.lit(1)).alias("households formed"),
+        F.sum("weight").alias("sum of weights"),
+        F.min("weight").alias("least weight"),
+        F.median("weight").alias("median weight"),
+        F.max("weight").alias("largest weight"),
+    )
+
+
+def _areas(areas: DataFrame) -> DataFrame:
+    return areas.agg(
+        F.count(F.lit(1)).alias("output areas"),
+        F.count_if("is_converged").alias("converged"),
+        F.sum("targets").alias("targets"),
+        F.sum("relaxed_targets").alias("not met exactly"),
+        F.sum("census_households").alias("households in the census"),
+        F.sum("target_households").alias("households aimed at"),
+        F.sum("weighted_households").alias("households by weight"),
+        F.max("largest_gap").alias("largest gap"),
+    )
+
+
+def _targets(targets: DataFrame) -> DataFrame:
+    return (
+        targets.groupBy("margin")
+        .agg(
+            F.count(F.lit(1)).alias("targets"),
+            F.count_if("is_relaxed").alias("not met exactly"),
+            F.max(F.abs("gap")).alias("largest gap"),
+        )
+        .orderBy("margin")
+    )
+
+
+def _steps(ledger: Ledger, month: Month) -> list[dict[str, Any]]:
+    records = [record for step in STEPS if (record := ledger.find(month, step.name))]
+    return [
+        {
+            "step": record.step,
+            "fingerprint": record.fingerprint[:12],
+            **{name: record.facts.get(name) for name in ("model_version", "mlflow_run_id")},
+        }
+        for record in records
+    ]
+
+
+def _region_name(warehouse: Warehouse, month: Month, region: str) -> str:
+    level = _LEVELS.get(len(region), "dong")
+    if level == "city":
+        return "서울"
+    key = "gu_code" if level == "gu" else "dong_code"
+    row = warehouse.read(silver.REGION, base_month=month.date).where(F.col(key) == region[:7]).first()
+    if row is None:
+        return ""
+    return str(row["gu_name_ko"]) if level == "gu" else f"{row['gu_name_ko']} {row['dong_name_ko']}"
+
+
+def _one(frame: DataFrame) -> dict[str, Any]:
+    row = frame.first()
+    return row.asDict() if row is not None else {}
+
+
+def _dicts(frame: DataFrame) -> list[dict[str, Any]]:
+    rows: list[Row] = frame.collect()  # ok: reasons, margins, or the rows of one household
+    return [row.asDict() for row in rows]

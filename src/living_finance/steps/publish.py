@@ -1,0 +1,130 @@
+"""A finished month to the utilization database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from living_finance.config import Settings
+from living_finance.contracts import gold, silver
+from living_finance.contracts.core import Table
+from living_finance.contracts.utilization import BUILDING_GRID, HOUSEHOLD_CUBE, PUBLISHED
+from living_finance.errors import MissingInput
+from living_finance.months import Month
+from living_finance.places.boundaries import building_grid, region_boundaries
+from living_finance.statistics.cube import household_cube
+from living_finance.storage import postgres_schema
+from living_finance.storage.ledger import Ledger
+from living_finance.storage.postgres import Database, load_spark
+from living_finance.storage.warehouse import Warehouse
+
+_BOUNDARY_YEAR = 2020
+_BOUNDARY_SOURCE = "Statistics Korea SGIS (통계청 통계지리정보서비스), KOGL type 1 (공공누리 제1유형)"
+
+
+@dataclass(frozen=True)
+class PublishOutcome:
+    """What publishing a month did."""
+
+    month: Month
+    is_unchanged: bool
+    rows: dict[str, int]
+
+
+def published_already(*, root: str, month: Month, database: Database) -> PublishOutcome | None:
+    """What the database holds of a month, if that is what the warehouse holds now; needs no Spark.
+
+    Raises:
+        MissingInput: the month is not finished.
+    """
+    before = database.publication(month)
+    if before is None or not _is_same(publication_facts(Ledger(root), month), before.facts, before.definition):
+        return None
+    return PublishOutcome(month, True, dict(before.facts["rows"]))
+
+
+def publish_month(
+    spark: SparkSession, *, root: str, month: Month, settings: Settings, database: Database, force: bool = False
+) -> PublishOutcome:
+    """Publish a finished month; the same Delta versions again change nothing.
+
+    Args:
+        spark: the session.
+        root: folder of the warehouse.
+        month: the month.
+        settings: of the run.
+        database: where to.
+        force: publish although nothing has changed, for instance after a table was damaged there.
+
+    Raises:
+        MissingInput: the month is not finished.
+        ConcurrentRun: it is being made or published.
+        ContractViolation, DatabaseUnavailable: the database holds the month as it was.
+    """
+    ledger, warehouse = Ledger(root), Warehouse(spark, root)
+    database.prepare(boundaries)
+    with ledger.lock(month):  # the month's tables cannot change while they are read
+        already = None if force else published_already(root=root, month=month, database=database)
+        if already is not None:
+            return already
+        facts = publication_facts(ledger, month)
+        frames = _frames(warehouse, month)
+        rows = {name: entry["rows"] for name, entry in facts["tables"].items()}
+        done = database.publish(
+            month,
+            loads={name: load_spark(frame, connections=settings.database.connections) for name, frame in frames.items()},
+            rows=rows,
+            facts=facts,
+        )
+    return PublishOutcome(month, False, dict(done.facts["rows"]))
+
+
+def publication_facts(ledger: Ledger, month: Month) -> dict[str, Any]:
+    """What the published figures of a month rest on, from the ledger: Delta versions, rows, deliveries, models.
+
+    Raises:
+        MissingInput: the month is not finished.
+    """
+    manifest = ledger.manifest(month)
+    if manifest is None:
+        raise MissingInput(f"{month} is not finished.", remedy="run it first: living-finance run")
+    published = {p.table.qualified_name for p in PUBLISHED} | {silver.BUILDING.qualified_name}
+    tables = {name: entry for name, entry in manifest["tables"].items() if name in published}
+    tables[BUILDING_GRID.qualified_name] = tables.pop(silver.BUILDING.qualified_name)
+    cleansed, households, income = (ledger.find(month, step) for step in ("cleanse", "households", "income"))
+    models = {
+        name: {key: record.facts[key] for key in ("model_version", "mlflow_run_id") if key in record.facts}
+        for name, record in (("households", households), ("income", income))
+        if record is not None
+    }
+    deliveries = cleansed.facts.get("deliveries", {}) if cleansed else {}
+    return {"fingerprint": manifest["fingerprint"], "tables": tables, "models": models, "deliveries": deliveries}
+
+
+def boundaries() -> Iterator[tuple[str, str, int, str, str]]:
+    """Rows of the boundary table: region level, region code, year, GeoJSON geometry, source."""
+    source = resources.files("living_finance.synthetic").joinpath("data", f"seoul_dong_{_BOUNDARY_YEAR}.geojson")
+    collection = json.loads(source.read_text(encoding="utf-8"))
+    for level, code, geometry in region_boundaries(collection, code_property="adm3_code"):
+        yield level, code, _BOUNDARY_YEAR, geometry, _BOUNDARY_SOURCE
+
+
+def _is_same(facts: dict[str, Any], before: Any, definition: str) -> bool:
+    return definition == postgres_schema.fingerprint() and {key: before.get(key) for key in facts} == facts
+
+
+def _frames(warehouse: Warehouse, month: Month) -> dict[str, DataFrame]:
+    made = {
+        HOUSEHOLD_CUBE: lambda: household_cube(warehouse.read(gold.HOUSEHOLD, base_month=month.date), month=month),
+        BUILDING_GRID: lambda: building_grid(warehouse.read(silver.BUILDING, base_month=month.date)),
+    }
+
+    def frame(table: Table) -> DataFrame:
+        return made[table]() if table in made else warehouse.read(table, base_month=month.date)
+
+    return {p.table.qualified_name: frame(p.table) for p in PUBLISHED}
