@@ -9,9 +9,6 @@ not for how much dominance costs.
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +16,7 @@ import pandas as pd
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
-from living_finance.release.protect import protect
-from living_finance.release.rules import CATEGORIES, ReleaseRules, read_rules
+from living_finance.release.rules import CATEGORIES, ReleaseRules
 
 ROOT = Path(__file__).resolve().parents[1]
 CENSUS = ROOT / "src" / "living_finance" / "synthetic" / "data" / "seoul_dong_census_2020.csv"
@@ -67,13 +63,31 @@ def made_categories(draws: np.random.Generator, share: np.ndarray, area: np.ndar
     return place
 
 
-def cells_of(source: str, rules: ReleaseRules, *, area: np.ndarray, areas: np.ndarray, categories: dict[str, np.ndarray], draws: np.random.Generator) -> pd.DataFrame:
+def cells_of(
+    source: str,
+    rules: ReleaseRules,
+    *,
+    area: np.ndarray,
+    areas: np.ndarray,
+    categories: dict[str, np.ndarray],
+    draws: np.random.Generator,
+) -> pd.DataFrame:
     """Cells of a gold table with made figures: counts are of the rows, amounts are not."""
     crosses = {(level, c.dimensions) for t in rules.tables if t.source == source for c in t.crosses for level in c.levels}
-    return pd.concat([_cells(source, level, names, area, areas, categories, draws) for level, names in sorted(crosses)], ignore_index=True)
+    return pd.concat(
+        [_cells(source, level, names, area, areas, categories, draws) for level, names in sorted(crosses)], ignore_index=True
+    )
 
 
-def _cells(source: str, level: str, names: tuple[str, ...], area: np.ndarray, areas: np.ndarray, categories: dict[str, np.ndarray], draws: np.random.Generator) -> pd.DataFrame:
+def _cells(
+    source: str,
+    level: str,
+    names: tuple[str, ...],
+    area: np.ndarray,
+    areas: np.ndarray,
+    categories: dict[str, np.ndarray],
+    draws: np.random.Generator,
+) -> pd.DataFrame:
     region, labels = pd.factorize(np.array([code[: LENGTHS[level]] for code in areas], dtype=object))
     shape = [len(labels), *(len(CATEGORIES[name]) for name in names)]
     code = np.ravel_multi_index([region[area], *(categories[name] for name in names)], shape)
@@ -94,7 +108,12 @@ def _cells(source: str, level: str, names: tuple[str, ...], area: np.ndarray, ar
     }
     for name, statistic in r.STATISTICS[source].items():
         if statistic.measured is r.Measured.MEAN:
-            frame |= {name: np.rint(4e7 + 1e6 * noise), f"largest_{name}": 2e8, f"second_{name}": 1.5e8, f"absolute_{name}": 4e7 * n + 3.5e8}
+            frame |= {
+                name: np.rint(4e7 + 1e6 * noise),
+                f"largest_{name}": 2e8,
+                f"second_{name}": 1.5e8,
+                f"absolute_{name}": 4e7 * n + 3.5e8,
+            }
         elif statistic.measured is r.Measured.QUANTILE:
             below = np.ceil(n * statistic.probability)
             frame |= {name: np.rint(4e7 + 1e6 * noise), f"below_{name}": below, f"above_{name}": n - below + 1}
@@ -114,10 +133,15 @@ def made_month(rules: ReleaseRules, *, seed: int, fraction: float) -> dict[str, 
     households = census["general_households"].to_numpy()
     per_dong = np.maximum(1, np.rint(households / AREA_HOUSEHOLDS)).astype(int)
     dong_of_area = np.repeat(np.arange(len(census)), per_dong)
-    areas = np.array([f"{d}{a + 1:04d}" for d, n in zip(census["dong_code"], per_dong, strict=True) for a in range(n)], dtype=object)
+    areas = np.array(
+        [f"{d}{a + 1:04d}" for d, n in zip(census["dong_code"], per_dong, strict=True) for a in range(n)], dtype=object
+    )
     shares = shares_by_dong(census)
     cells = {}
-    populations = {"households": (AREA_HOUSEHOLDS, ("household_statistics", "household_breakdown")), "persons": (370, ("person_statistics",))}
+    populations = {
+        "households": (AREA_HOUSEHOLDS, ("household_statistics", "household_breakdown")),
+        "persons": (370, ("person_statistics",)),
+    }
     for mean_size, sources in populations.values():
         area = np.repeat(np.arange(dong_of_area.size), draws.poisson(mean_size, dong_of_area.size))
         for source in sources:

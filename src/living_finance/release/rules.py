@@ -80,7 +80,7 @@ class TableRules(_Section):
         """Every margin of a cross is there, so that all its links to published figures are known."""
         crosses = {frozenset(cross.dimensions): cross for cross in self.crosses}
         for dimensions, cross in crosses.items():
-            if unknown := dimensions - set(r.DIMENSIONS[self.source]):
+            if unknown := set(dimensions) - set(r.DIMENSIONS[self.source]):
                 raise ValueError(f"{self.name}: {self.source} has no dimension {sorted(unknown)}")
             if unknown := set(cross.statistics) - r.STATISTICS[self.source].keys():
                 raise ValueError(f"{self.name}: {self.source} has no statistic {sorted(unknown)}")

@@ -1,0 +1,154 @@
+"""How closely an outsider can work out withheld counts from everything printed: linear programs over all links at once.
+
+Written for `release.verify` and sharing nothing with the protection. It knows only what is printed: an interval for a
+published count, "not negative" for a withheld one. Any two tables of counts that agree with all of that are equally
+possible to the reader, so the distance between two such tables is a lower bound of the width of each cell's interval.
+A few tables far apart vouch for most cells; what they do not vouch for is asked cell by cell, up and down.
+
+Up to `_WHOLE` cells everything is one program. Beyond, city and districts are one and each district is one with its
+dongs and output areas, its own published counts held at a table possible at the top: again a lower bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import highspy
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+_WHOLE = 12_000
+_MARGIN = 1e-5
+_TRIES = 24
+
+
+class Inconsistent(Exception):
+    """No table of counts agrees with what is printed."""
+
+
+def narrow_cells(
+    links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, *, group: Integers, parent_group: Integers
+) -> tuple[Integers, list[int]]:
+    """Cells whose interval is narrower than needed.
+
+    Args:
+        links: one row per link over the cells, parts 1, whole -1.
+        low: least possible count of each cell by what is printed of it.
+        high: largest, `inf` for a withheld one.
+        need: width asked of each cell's interval; 0 for a published one.
+        group: 0 for cells of city and districts, else the number of the district.
+        parent_group: for a district's own cells its number, else 0.
+
+    Returns:
+        Positions of narrow cells, and the groups in which no table of counts agrees with what is printed.
+    """
+    if low.size <= _WHOLE:
+        try:
+            return _narrow(links, low, high, need)[0], []
+        except Inconsistent:
+            return np.array([], dtype=np.int64), [0]
+    top = np.flatnonzero(group == 0)
+    try:
+        narrow, held = _narrow(_within(links, top, (links > 0) @ (group != 0)), low[top], high[top], need[top])
+    except Inconsistent:
+        return np.array([], dtype=np.int64), [0]
+    possible = np.zeros(low.size)
+    possible[top] = held
+
+    def of_district(number: int) -> tuple[Integers, bool]:
+        inside = group == number
+        members = np.flatnonzero(inside | (parent_group == number))
+        own = _within(links, members, (links > 0) @ ~inside)
+        is_printed = (need[members] == 0) & ~inside[members]
+        for is_held in (True, False):  # its own figures at the value possible at the top, else anywhere they can be
+            at = np.where(is_printed & is_held, possible[members], low[members])
+            upto = np.where(is_printed & is_held, possible[members], high[members])
+            try:
+                return members[_narrow(own, at, upto, need[members])[0]], True
+            except Inconsistent:
+                continue
+        return np.array([], dtype=np.int64), False
+
+    numbers = sorted(set(group.tolist()) - {0})
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        found = list(pool.map(of_district, numbers))
+    return (
+        np.concatenate([top[narrow], *(cells for cells, _ in found)]),
+        [number for number, (_, is_possible) in zip(numbers, found, strict=True) if not is_possible],
+    )
+
+
+def _within(links: sparse.csr_matrix, members: Integers, parts_outside: Floats) -> sparse.csr_matrix:
+    """Links all of whose parts are inside, over the members."""
+    return links[np.flatnonzero(parts_outside == 0)][:, members]
+
+
+def _narrow(links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats) -> tuple[Integers, Floats]:
+    """Narrow cells of one program, and a table in the middle of those found."""
+    solve = _solver(links.tocsc())
+    first = solve(np.zeros(low.size), low, high)
+    if first is None:
+        raise Inconsistent
+    # Cells need not go further than asked; so one cell does not take up all there is to move.
+    far = 2 * float(need.max(initial=0.0))
+    floor, ceiling = np.maximum(low, first - far), np.minimum(high, first + far)
+    least, most, total, tables = first.copy(), first.copy(), first.copy(), 1
+    open_cells = np.flatnonzero(most - least < need - _MARGIN)
+    for attempt in range(_TRIES):
+        if not open_cells.size:
+            break
+        order = np.random.default_rng(attempt).permutation(open_cells.size)
+        direction = np.zeros(low.size)
+        direction[open_cells[order]] = np.where(np.arange(order.size) % 2, 1.0, -1.0)
+        table = solve(direction, floor, ceiling)
+        if table is None:
+            break
+        least, most, total, tables = np.minimum(least, table), np.maximum(most, table), total + table, tables + 1
+        before, open_cells = open_cells.size, open_cells[(most - least < need - _MARGIN)[open_cells]]
+        if attempt > 2 and open_cells.size > 0.95 * before:
+            break
+    narrow = []
+    for cell in open_cells.tolist():
+        for sign in (-1.0, 1.0):
+            if most[cell] - least[cell] < need[cell] - _MARGIN:
+                direction = np.zeros(low.size)
+                direction[cell] = sign
+                table = solve(direction, floor, ceiling)
+                if table is not None:
+                    least, most = np.minimum(least, table), np.maximum(most, table)
+        if most[cell] - least[cell] < need[cell] - _MARGIN:
+            narrow.append(cell)
+    return np.array(narrow, dtype=np.int64), total / tables
+
+
+def _solver(links: sparse.csc_matrix) -> Callable[[Floats, Floats, Floats], Floats | None]:
+    """Minimise a direction over all possible tables; warm from the last call."""
+    engine = highspy.Highs()
+    engine.silent()
+    for name, value in {"threads": 1, "solver": "simplex", "simplex_strategy": 4, "presolve": "off"}.items():
+        engine.setOptionValue(name, value)
+    columns, rows = np.arange(links.shape[1], dtype=np.int32), links.shape[0]
+    problem = highspy.HighsLp()
+    problem.num_col_, problem.num_row_ = columns.size, rows
+    problem.col_cost_ = problem.col_lower_ = problem.col_upper_ = np.zeros(columns.size)
+    problem.row_lower_ = problem.row_upper_ = np.zeros(rows)
+    problem.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    problem.a_matrix_.start_, problem.a_matrix_.index_, problem.a_matrix_.value_ = links.indptr, links.indices, links.data
+    engine.passModel(problem)
+    current: list[Floats] = []
+
+    def solve(direction: Floats, low: Floats, high: Floats) -> Floats | None:
+        if not current or current[0] is not low:
+            engine.changeColsBounds(columns.size, columns, low, high)
+            current[:] = [low]
+        engine.changeColsCost(columns.size, columns, direction)
+        engine.run()
+        is_optimal = engine.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        return np.asarray(engine.getSolution().col_value) if is_optimal else None
+
+    return solve
