@@ -217,9 +217,7 @@ def release(
     warehouse: WarehouseFolder,
     month: Annotated[str, typer.Option(help="YYYYMM, a finished month.")],
     out: Annotated[Path, typer.Option(help="Folder of all releases, with their register.")],
-    channel: Annotated[
-        str, typer.Option(help="portal (open data) or campus (tables only; row-level files are not made).")
-    ] = "portal",
+    channel: Annotated[str, typer.Option(help="portal, or campus (more tables; row-level files are not made).")] = "portal",
     rules: RulesFile = None,
     config: ConfigFile = None,
 ) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
-from living_finance.release.rules import CATEGORIES, ReleaseRules
+from living_finance.months import Month
+from living_finance.release.package import ReleaseName, release_table
+from living_finance.release.protect import Earlier, Protected
+from living_finance.release.rules import CATEGORIES, Cross, ReleaseRules, TableRules, read_rules
+from living_finance.release.verify import Released, SignedZeros
 
 LEVELS = {"city": 2, "gu": 5, "dong": 7, "output_area": 11}
 _SHARES = {
@@ -121,3 +128,61 @@ def made_month(
         seed + 1, dimensions=r.DIMENSIONS["person_statistics"], areas=areas_made, per_area=2 * per_area, columns=amounts
     )
     return {source: cells_of(persons if source == "person_statistics" else households, source, rules) for source in r.SOURCES}
+
+
+ROOT = Path(__file__).resolve().parents[2]
+_TO_DONG, _TO_AREA = ("city", "gu", "dong"), ("city", "gu", "dong", "output_area")
+_FIGURES = ("households", "mean_total_income_krw_year", "median_total_income_krw_year", "mean_debt_krw", "share_with_debt")
+SIGNED = SignedZeros(frozenset({("dwelling_type", "non_residential")}))
+
+
+def portal_rules() -> ReleaseRules:
+    return read_rules((ROOT / "conf" / "release" / "portal.yaml").read_text(encoding="utf-8"), name="portal.yaml")
+
+
+def small_rules() -> ReleaseRules:
+    """The portal's parameters over fewer tables, so that a test takes little."""
+
+    def crosses(levels: tuple[str, ...], *names: tuple[str, ...], figures: tuple[str, ...] = _FIGURES) -> tuple[Cross, ...]:
+        return tuple(Cross(dimensions=cross, levels=levels, statistics=figures) for cross in names)
+
+    heads = crosses(_TO_DONG, (), ("head_sex",), ("household_type",), ("head_sex", "household_type"))
+    tables = (
+        TableRules(name="household_statistics", source="household_statistics", crosses=heads),
+        TableRules(name="household_breakdown", source="household_breakdown", crosses=crosses(_TO_DONG, (), ("dwelling_type",))),
+        TableRules(
+            name="household_statistics_output_area",
+            source="household_statistics",
+            crosses=crosses(_TO_AREA, (), ("household_type",), figures=_FIGURES[:3]),
+        ),
+        TableRules(
+            name="person_statistics", source="person_statistics", crosses=crosses(_TO_DONG, (), ("sex",), figures=("persons",))
+        ),
+    )
+    return portal_rules().model_copy(update={"tables": tables})
+
+
+def small_month(seed: int, rules: ReleaseRules) -> dict[str, pd.DataFrame]:
+    return made_month(rules, seed=seed, districts=2, dongs=2, areas=3, per_area=50)
+
+
+def regions_of(cells: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    codes = pd.concat([frame["region_code"] for frame in cells.values()]).unique()
+    return pd.DataFrame({"region_code": codes, "mois_code": None, "region_name_ko": "동", "region_name_en": "-dong"})
+
+
+def released(
+    protected: Protected, cells: Mapping[str, pd.DataFrame], rules: ReleaseRules, *, month: str = "202001", version: int = 1
+) -> Released:
+    name = ReleaseName(rules.channel, Month.parse(month), version)
+    sources = {table.name: table.source for table in rules.tables}
+    tables = {
+        table: release_table(frame, source=sources[table], regions=regions_of(cells), name=name)
+        for table, frame in protected.tables.items()
+    }
+    return Released(name.release_id, name.channel, name.base_month, version, tables)
+
+
+def earlier_of(release: Released, *, is_same_version: bool) -> Earlier:
+    counts = {t: f[f["statistic"].isin(("households", "persons"))] for t, f in release.tables.items()}
+    return Earlier({table: frame.assign(is_same_version=is_same_version) for table, frame in counts.items()})

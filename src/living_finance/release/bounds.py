@@ -25,6 +25,7 @@ Integers = npt.NDArray[np.int64]
 _WHOLE = 12_000
 _MARGIN = 1e-5
 _TRIES = 24
+_OPTIONS: dict[str, int | str] = {"threads": 1, "solver": "simplex", "simplex_strategy": 4, "presolve": "off"}
 
 
 class Inconsistent(Exception):
@@ -128,9 +129,9 @@ def _narrow(links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats) -
 
 def _solver(links: sparse.csc_matrix) -> Callable[[Floats, Floats, Floats], Floats | None]:
     """Minimise a direction over all possible tables; warm from the last call."""
-    engine = highspy.Highs()
+    engine = highspy.Highs()  # type: ignore[no-untyped-call]
     engine.silent()
-    for name, value in {"threads": 1, "solver": "simplex", "simplex_strategy": 4, "presolve": "off"}.items():
+    for name, value in _OPTIONS.items():
         engine.setOptionValue(name, value)
     columns, rows = np.arange(links.shape[1], dtype=np.int32), links.shape[0]
     problem = highspy.HighsLp()

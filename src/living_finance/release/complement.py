@@ -38,7 +38,7 @@ _PASSES = 6
 _PRICE_ABOVE = 20.0
 """Withholding a district's figure to protect what is inside costs this many times more than one inside."""
 _TOLERANCE = 1e-6
-_OPTIONS = {"threads": 1, "random_seed": 0, "solver": "simplex", "presolve": "off", "simplex_strategy": 4}
+_OPTIONS: dict[str, int | str] = {"threads": 1, "random_seed": 0, "solver": "simplex", "presolve": "off", "simplex_strategy": 4}
 """Primal simplex without presolve: another objective starts at the last solution, which stays feasible (20 times faster)."""
 _COUNTABLE = 1.0
 """Movement that a cell withheld for others' sake keeps: it is not known to one."""
@@ -256,7 +256,7 @@ class _Program:
         model.row_lower_ = model.row_upper_ = np.zeros(rows)
         model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         model.a_matrix_.start_, model.a_matrix_.index_, model.a_matrix_.value_ = links.indptr, links.indices, links.data
-        self._solver = highspy.Highs()
+        self._solver = highspy.Highs()  # type: ignore[no-untyped-call]
         self._solver.silent()
         for option, value in _OPTIONS.items():
             self._solver.setOptionValue(option, value)

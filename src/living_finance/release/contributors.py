@@ -15,6 +15,7 @@ from living_finance.methods.quantiles import fixed_weight
 
 _LARGE_SIZE = 7
 _REGION_OF = {"output_area": "output_area_id", "dong": "dong_code", "gu": "gu_code"}
+_FLAG_OF = {"share_with_debt": "has_debt", "overdue_share": "is_overdue"}
 _ROW = "_row"
 _IN = "_in_"
 """Before the name of an amount or flag of a row, where a statistic could have the same."""

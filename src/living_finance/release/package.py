@@ -225,18 +225,23 @@ def readme(tables: Mapping[str, int], counts: pd.DataFrame, *, rules: ReleaseRul
 {listing}
 
 ## 읽는 법
-한 행은 지역 × 구분 × 통계 항목 하나입니다. 구분 열의 `all`은 합계입니다. 값(`value`)은 공표(`published`)된 경우에만 있습니다.
-가구·인원 수는 {p.count_base.value} 단위, 연간 금액은 {p.krw_year_base.value:,}원, 월간 금액은 {p.krw_month_base.value:,}원 단위로
-반올림하였으므로 **합계가 부분의 합과 다를 수 있습니다.** 구성 가구 또는 인원이 {p.threshold_households.value} 미만인 값과, 그 값을 계산해
-낼 수 있게 하는 값은 공표하지 않습니다. 구성원이 없는 구분도 공표하지 않습니다. 전체 {total:,}개 셀 가운데 {shown:,}개를 공표합니다.
-분위수 p는 누적 가중치가 p × 전체에 이르는 가장 작은 값입니다. 개발 중인 통계이며 국가승인통계가 아닙니다.
+- 한 행은 지역 × 구분 × 통계 항목 하나입니다. 구분 열의 `all`은 합계입니다.
+- 값(`value`)은 상태(`status`)가 `published`인 경우에만 있습니다.
+- 가구·인원 수는 {p.count_base.value} 단위, 연간 금액은 {p.krw_year_base.value:,}원,
+  월간 금액은 {p.krw_month_base.value:,}원 단위로 반올림하였습니다. **합계는 부분의 합과 다를 수 있습니다.**
+- 구성 가구·인원이 {p.threshold_households.value} 미만인 값, 구성원이 없는 구분, 그리고 이들을 계산해 낼 수 있게 하는 값은
+  공표하지 않습니다. 전체 {total:,}개 셀 가운데 {shown:,}개를 공표합니다.
+- 분위수 p는 누적 가중치가 p × 전체에 이르는 가장 작은 값입니다.
+- 개발 중인 통계이며 국가승인통계가 아닙니다.
 
 ## How to read it
-One row is a region × categories × statistic; `all` is the margin. `value` is there only where `status` is `published`. Counts are
-rounded to {p.count_base.value}, yearly amounts to {p.krw_year_base.value:,} KRW, monthly amounts to {p.krw_month_base.value:,} KRW,
-**so totals need not equal the sum of their parts.** Figures of fewer than {p.threshold_households.value} households or persons are
-withheld, and others by which they could be worked out; so are empty categories. {shown:,} of {total:,} cells are published. Quantile
-p is the smallest value whose cumulative weight reaches p × total. In development; not a nationally approved statistic.
+- One row is a region × categories × statistic; `all` is the margin. `value` is there only where `status` is `published`.
+- Counts are rounded to {p.count_base.value}, yearly amounts to {p.krw_year_base.value:,} KRW, monthly ones to
+  {p.krw_month_base.value:,} KRW. **Totals need not equal the sum of their parts.**
+- Figures of fewer than {p.threshold_households.value} households or persons, empty categories, and figures by which they could be
+  worked out are withheld: {shown:,} of {total:,} cells are published.
+- Quantile p is the smallest value whose cumulative weight reaches p × total.
+- In development; not a nationally approved statistic.
 
 | status | | |
 |---|---|---|

@@ -178,8 +178,6 @@ def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: Release
     ) & ~is_structural
     if rules.parameters.group_disclosure.value:
         small |= layout.holds_everybody(contributors)
-    elif threshold <= 1:
-        small &= contributors > 0
     base = float(rules.parameters.count_base.value)
     is_interval = rules.parameters.rounding_protects.value and base > 0
     printed = _rounded(count, base)
@@ -232,7 +230,7 @@ class _Layout:
         self.district: Integers = np.where(level == "gu", of_district, -1)
 
     @staticmethod
-    def _first(values: Integers, group: npt.NDArray[Any]) -> Integers:
+    def _first(values: npt.NDArray[Any], group: npt.NDArray[Any]) -> Integers:
         """A value of each group, all of whose members have the same."""
         first = np.zeros(group.max() + 1, dtype=np.int64)
         first[group] = values
@@ -318,7 +316,7 @@ def _statistic_status(
     is_open = count_status == r.PUBLISHED
     if measured is r.Measured.MEAN:
         largest, second, absolute = (here[prefix + name].fillna(0).to_numpy() for prefix in (LARGEST, SECOND, ABSOLUTE))
-        bad = absolute - largest - second < parameters.dominance_percent.value / 100 * largest
+        bad = np.maximum(absolute - largest - second, 0) < parameters.dominance_percent.value / 100 * largest
         why = r.DOMINANCE
     elif measured is r.Measured.QUANTILE:
         bad = here[[BELOW + name, ABOVE + name]].fillna(0).min(axis=1).to_numpy() < threshold

@@ -132,7 +132,7 @@ def _names(frame: pd.DataFrame) -> list[str]:
     """A readable name of each row's cell: region and categories."""
     parts = [frame["region_level"] + " " + frame["region_code"]]
     for name in _dimensions(frame):
-        parts.append(np.where(frame[name] == codes.ALL, "", " " + name + "=" + frame[name].astype(str)))
+        parts.append((" " + name + "=" + frame[name].astype(str)).where(frame[name] != codes.ALL, ""))
     named = parts[0]
     for part in parts[1:]:
         named = named + part
@@ -308,7 +308,7 @@ def _region_totals(released: Released) -> dict[str, pd.Series[float]]:
     dimensions = [
         c for c in rows.columns if c not in ("table", "unit", "region_level", "region_code", "value", "status", r.PLACE)
     ]
-    totals = rows[rows[dimensions].eq(codes.ALL).all(axis=1) & (rows["region_level"] == "dong") & rows["value"].notna()]
+    totals = rows[(rows[dimensions] == codes.ALL).all(axis=1) & (rows["region_level"] == "dong") & rows["value"].notna()]
     return {str(unit): part.groupby("region_code")["value"].first() for unit, part in totals.groupby("unit")}
 
 
@@ -457,5 +457,5 @@ def _insiders(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFrame],
             yield from _found("P1", name, rows[fewest < limits.threshold], "too few on one side")
         elif figure.measured is r.Measured.SHARE:
             true = rows[f"with_{statistic}"]
-            fewest = np.minimum(true, rows[r.CONTRIBUTORS[r.COUNT_OF[source]]] - true)
+            fewest = pd.concat([true, rows[r.CONTRIBUTORS[r.COUNT_OF[source]]] - true], axis=1).min(axis=1)
             yield from _found("P1", name, rows[fewest < limits.threshold], "too few with or without it")

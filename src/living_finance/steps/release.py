@@ -56,7 +56,7 @@ def cells_of_month(warehouse: Warehouse, month: Month, rules: ReleaseRules) -> d
         "household_breakdown": (household_rows, contributors.wide_breakdown(breakdown, statistics=statistics)),
         "person_statistics": (contributors.person_rows(persons), person_statistics),
     }
-    cells = {}
+    cells: dict[str, pd.DataFrame] = {}
     for source in sorted({table.source for table in rules.tables}):
         crosses = sorted(
             {

@@ -30,8 +30,13 @@ _FIRST = "0" * 64
 _BOM = b"\xef\xbb\xbf"
 _NOT_HASHED = {"checksums.sha256", "evidence/approval.json"}
 _DOCUMENTS = {"datapackage.json", "dcat.jsonld", "README.md", "checksums.sha256", "evidence/evidence.json"}
-_FOLLOWS = {r.CANDIDATE: (None, r.CANDIDATE), r.APPROVED: (r.CANDIDATE,), r.IS_PUBLIC: (r.APPROVED,)}
-"""State → states it can follow; any can be withdrawn."""
+_FOLLOWS: dict[str, tuple[str | None, ...]] = {
+    r.CANDIDATE: (None, r.CANDIDATE),
+    r.APPROVED: (r.CANDIDATE, r.APPROVED),
+    r.IS_PUBLIC: (r.APPROVED,),
+    r.WITHDRAWN: (r.CANDIDATE, r.APPROVED, r.IS_PUBLIC),
+}
+"""State → states it can follow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +130,7 @@ class ReleaseStore:
         self.root.mkdir(parents=True, exist_ok=True)
         with FileLock(self.root / "_register.lock"):
             now = self.current().get((channel, release_id))
-            allowed = _FOLLOWS.get(state)
-            if (allowed is not None and (now.state if now else None) not in allowed) or (
-                state == r.WITHDRAWN and (now is None or now.state == r.WITHDRAWN)
-            ):
+            if (now.state if now else None) not in _FOLLOWS[state]:
                 raise ReleaseNotReady(
                     f"{channel} {release_id} is {now.state if now else 'not registered'} and cannot become {state}.",
                     remedy="living-finance release makes a candidate, approve publishes it, withdraw takes it back",
@@ -186,18 +188,14 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> dict[str, 
     (folder / "data").mkdir()
     files = {}
     for name, frame in tables.items():
-        texts = {
-            column: pa.array(frame[column].where(frame[column].notna(), None), pa.string())
-            for column in frame
-            if column != "value"
-        }
+        texts = {column: pa.array(frame[column], pa.string(), from_pandas=True) for column in frame if column != "value"}
         value = pa.array(frame["value"], pa.float64(), from_pandas=True)
         columns = {column: value if column == "value" else texts[column].dictionary_encode() for column in frame}
         pq.write_table(pa.table(columns), folder / f"data/{name}.parquet", compression="zstd")
         printed = {number: f"{number:.10g}" if number % 1 else f"{number:.0f}" for number in frame["value"].dropna().unique()}
         as_text = pa.table(
             {
-                column: pa.array(frame["value"].map(printed).where(frame["value"].notna(), None), pa.string())
+                column: pa.array(frame["value"].map(printed), pa.string(), from_pandas=True)
                 if column == "value"
                 else texts[column]
                 for column in frame
@@ -239,7 +237,8 @@ def check_hashes(folder: Path) -> str:
     listing = folder / "checksums.sha256"
     if not listing.is_file():
         raise ReleaseDamaged(f"{folder} has no checksums.sha256.", remedy="make the release again")
-    listed = {path: sha for sha, _, path in (line.partition("  ") for line in listing.read_text(encoding="utf-8").splitlines())}
+    lines = (line.partition("  ") for line in listing.read_text(encoding="utf-8").splitlines())
+    listed = {path: sha for sha, _, path in lines}
     there = {path for path in _files(folder) if path not in _NOT_HASHED}
     wrong = sorted(
         (listed.keys() ^ there) | {path for path in listed.keys() & there if _sha256_of(folder / path) != listed[path]}
@@ -303,7 +302,7 @@ def _unlike(file: Path, frame: pd.DataFrame) -> list[str]:
             else read[name].fillna("").equals(frame[name].fillna("").astype(object))
         )
     ]
-    return [f"data/{file.name} and the Parquet file differ in {', '.join(differing)}"] if differing else []
+    return [f"data/{file.name} and the Parquet file differ in {', '.join(map(str, differing))}"] if differing else []
 
 
 def _files(folder: Path) -> set[str]:
