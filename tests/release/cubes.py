@@ -184,5 +184,4 @@ def released(
 
 
 def earlier_of(release: Released, *, is_same_version: bool) -> Earlier:
-    counts = {t: f[f["statistic"].isin(("households", "persons"))] for t, f in release.tables.items()}
-    return Earlier({table: frame.assign(is_same_version=is_same_version) for table, frame in counts.items()})
+    return Earlier({table: frame.assign(is_same_version=is_same_version) for table, frame in release.tables.items()})

@@ -48,7 +48,7 @@ def test_with_protection_off_the_release_is_the_plain_table(rules: ReleaseRules,
         plain = month[table.source].melt([*KEY, *dimensions], list(r.STATISTICS[table.source]), "statistic", "plain")
         both = long.merge(plain, on=[*KEY, *dimensions, "statistic"], how="left")
         occupied = both["plain"].notna()
-        assert occupied.sum() > 0.9 * len(both)
+        assert occupied.sum() > 0.8 * len(both)
         assert (both.loc[occupied, "status"] == r.PUBLISHED).all()
         np.testing.assert_array_equal(both.loc[occupied, "value"], both.loc[occupied, "plain"])
         assert (both.loc[~occupied, "value"].fillna(0) == 0).all()
@@ -79,7 +79,7 @@ def test_a_dominated_mean_is_withheld_with_its_row_and_the_count_stays(
 ) -> None:
     cells = {source: frame.copy() for source, frame in month.items()}
     frame = cells["household_statistics"]
-    is_cell = (frame["region_level"] == "gu") & (frame["household_type"] == "one_person") & (frame["head_sex"] == "all")
+    is_cell = (frame["region_level"] == "city") & (frame["household_type"] == "one_person") & (frame["head_sex"] == "all")
     at = frame.index[is_cell][0]
     frame.loc[at, "largest_mean_debt_krw"] = frame.loc[at, "absolute_mean_debt_krw"] * 0.95
     frame.loc[at, "second_mean_debt_krw"] = 0.0
@@ -145,13 +145,13 @@ def test_that_program_does_recover_counts_when_only_small_ones_are_withheld(
     rules: ReleaseRules, month: dict[str, pd.DataFrame]
 ) -> None:
     """The attack is able to succeed: exact counts with primary suppression alone give nearly all away."""
-    cells = month["household_breakdown"]
+    cells = month["household_statistics"]
     long = cells.assign(
         statistic="households", value=cells["households_unweighted"].astype(float), unit="households", base_month="2020-01"
     )
     long["status"] = np.where(long["value"] < 10, r.SMALL, r.PUBLISHED)
     long["value"] = long["value"].where(long["status"] == r.PUBLISHED)
-    naive = Released("x", "portal", "2020-01", 1, {"t": long.reindex(columns=r.columns_of("household_breakdown"))})
+    naive = Released("x", "portal", "2020-01", 1, {"t": long.reindex(columns=r.columns_of("household_statistics"))})
     widths = attacked_by_another_program(naive, "households", 0.0)
     assert sum(width < 1e-6 for width in widths.values()) > 0.3 * len(widths) > 0
 
@@ -170,7 +170,7 @@ def test_a_restated_month_withholds_what_was_withheld(rules: ReleaseRules, clean
     for name, table in again.tables.items():
         keys = [c for c in table if c not in r.VALUE_COLUMNS] + ["statistic"]
         before = clean.tables[name]
-        both = table.merge(before[before["statistic"].isin(("households", "persons"))], on=keys, suffixes=("", "_before"))
+        both = table.merge(before, on=keys, suffixes=("", "_before"))
         was_withheld = both["status_before"] != r.PUBLISHED
         assert (both.loc[was_withheld, "status"] != r.PUBLISHED).all()
     assert any((again.tables[n]["status"] != protect(restated, rules=rules).tables[n]["status"]).any() for n in again.tables)

@@ -59,10 +59,10 @@ class Protected:
 
 @dataclass(frozen=True)
 class Earlier:
-    """What releases of the same month have shown, of one table: region, dimensions, and the status of the count."""
+    """What releases of the same month have shown."""
 
     patterns: Mapping[str, pd.DataFrame]
-    """Table name → rows with region, dimensions, `status`, and `is_same_version`."""
+    """Table name → rows with region, dimensions, `statistic`, `status`, and `is_same_version`."""
 
 
 def protect(cells: Mapping[str, pd.DataFrame], *, rules: ReleaseRules, earlier: Earlier | None = None) -> Protected:
@@ -90,7 +90,8 @@ def protect(cells: Mapping[str, pd.DataFrame], *, rules: ReleaseRules, earlier: 
     for table in rules.tables:
         frame = complete[table.name]
         keyed = _keyed(frame, source=table.source)[list(_ALL_KEYS)].merge(status, on=list(_ALL_KEYS), how="left")
-        tables[table.name] = _long(frame, count_status=keyed["status"].to_numpy(), table=table, rules=rules)
+        long = _long(frame, count_status=keyed["status"].to_numpy(), table=table, rules=rules)
+        tables[table.name] = long if earlier is None else _still_withheld(long, earlier.patterns.get(table.name))
     return Protected(tables, _tally(tables, rules))
 
 
@@ -152,7 +153,8 @@ def _memory(earlier: Earlier | None, rules: ReleaseRules) -> pd.DataFrame:
     patterns = [] if earlier is None else [(t, earlier.patterns[t.name]) for t in rules.tables if t.name in earlier.patterns]
     if not patterns:
         return pd.DataFrame(columns=[*_ALL_KEYS, "was_withheld", "is_shown"])
-    rows = pd.concat([_keyed(frame, source=table.source) for table, frame in patterns], ignore_index=True)
+    counts = ((table, frame[frame["statistic"] == r.COUNT_OF[table.source]]) for table, frame in patterns)
+    rows = pd.concat([_keyed(frame, source=table.source) for table, frame in counts], ignore_index=True)
     return (
         rows.assign(
             was_withheld=rows["status"] != r.PUBLISHED,
@@ -303,6 +305,21 @@ def _long(frame: pd.DataFrame, *, count_status: Texts, table: TableRules, rules:
                 )
             )
     return pd.concat(parts, ignore_index=True).sort_values(list(r.sort_key(table.source)), ignore_index=True)
+
+
+def _still_withheld(long: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFrame:
+    """Statistics that an earlier release of the month withheld stay withheld; errors may become smaller."""
+    if before is None:
+        return long
+    keys = [name for name in long.columns if name not in r.VALUE_COLUMNS or name == "statistic"]
+    was_withheld = before.loc[~before["status"].isin((r.PUBLISHED, r.UNRELIABLE)), keys].drop_duplicates()
+    known = long[keys].merge(was_withheld, on=keys, how="left", indicator="_in")["_in"] == "both"
+    again = (known & (long["status"] == r.PUBLISHED)).to_numpy()
+    return long.assign(
+        status=long["status"].mask(again, r.SECONDARY),
+        value=long["value"].mask(again),
+        reliability=long["reliability"].mask(again),
+    )
 
 
 def _statistic_status(

@@ -35,6 +35,7 @@ from living_finance.contracts import releases as r
 from living_finance.release.bounds import narrow_cells
 
 _EXACT = 1e-9
+_DIMENSIONS = frozenset(name for source in r.SOURCES for name in r.dimension_columns(source))
 FINDING_COLUMNS = ("attack", "table", "cell", "what")
 
 
@@ -125,7 +126,7 @@ def _is_long(frame: pd.DataFrame) -> bool:
 
 
 def _dimensions(frame: pd.DataFrame) -> list[str]:
-    return [name for name in frame.columns if name not in (*r.REGION_COLUMNS, *r.VALUE_COLUMNS)]
+    return [name for name in frame.columns if name in _DIMENSIONS]
 
 
 def _names(frame: pd.DataFrame) -> list[str]:
@@ -140,6 +141,8 @@ def _names(frame: pd.DataFrame) -> list[str]:
 
 
 def _found(attack: str, table: str, frame: pd.DataFrame, what: str) -> Iterator[Finding]:
+    if frame.empty:
+        return
     statistics = frame["statistic"] if "statistic" in frame else [""] * len(frame)
     for cell, statistic in zip(_names(frame), statistics, strict=True):
         yield attack, table, cell, f"{statistic}: {what}" if statistic else what
@@ -231,12 +234,10 @@ def _printed(name: str, frame: pd.DataFrame, limits: Limits, signed: SignedZeros
             )
             yield from _found("P9", name, shares[value <= _EXACT], f"nobody is {what} it")
     keyed = frame[frame["unit"].isin(r.CONTRIBUTORS)]
-    for _, cross in keyed.groupby(
-        [keyed[d].eq(codes.ALL).rename(d) for d in _dimensions(frame) if d != r.PLACE] + [keyed["region_level"].rename("level")]
-    ):
+    for _, cross in keyed.groupby([(keyed[d] == codes.ALL).rename(d) for d in _dimensions(frame) if d != r.PLACE]):
         rows = cross.groupby("region_code").size()
         for region in rows.index[rows < rows.max()]:
-            yield "P9", name, f"{cross['region_level'].iat[0]} {region}", "a row is missing: it would be a zero"
+            yield "P9", name, str(region), "a row is missing: it would be a zero"
 
 
 def _count_rows(released: Released) -> pd.DataFrame:

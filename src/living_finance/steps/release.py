@@ -212,8 +212,7 @@ def _earlier(history: list[Released], name: texts.ReleaseName) -> Earlier | None
     patterns: dict[str, list[pd.DataFrame]] = {}
     for release in same:
         for table, frame in release.tables.items():
-            counts = frame[frame["statistic"].isin(r.CONTRIBUTORS)]
-            patterns.setdefault(table, []).append(counts.assign(is_same_version=release.version == name.version))
+            patterns.setdefault(table, []).append(frame.assign(is_same_version=release.version == name.version))
     return Earlier({table: pd.concat(parts, ignore_index=True) for table, parts in patterns.items()}) if patterns else None
 
 
