@@ -9,6 +9,9 @@ not for how much dominance costs.
 
 from __future__ import annotations
 
+import argparse
+import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,11 @@ import pandas as pd
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
-from living_finance.release.rules import CATEGORIES, ReleaseRules
+from living_finance.months import Month
+from living_finance.release.package import ReleaseName, release_table
+from living_finance.release.protect import protect
+from living_finance.release.rules import CATEGORIES, ReleaseRules, read_rules
+from living_finance.release.verify import Released, SignedZeros, verify
 
 ROOT = Path(__file__).resolve().parents[1]
 CENSUS = ROOT / "src" / "living_finance" / "synthetic" / "data" / "seoul_dong_census_2020.csv"
@@ -38,6 +45,7 @@ DWELLINGS = {  # census category → ours; the census counts multi-family houses
     "commercial_building": (("commercial_building", 1.0),),
 }
 AREA_HOUSEHOLDS = 210
+WEIGHTS = np.random.default_rng(0).uniform(0.9, 1.1, 9973)
 LENGTHS = {"city": 2, "gu": 5, "dong": 7, "output_area": 11}
 
 
@@ -92,6 +100,7 @@ def _cells(
     shape = [len(labels), *(len(CATEGORIES[name]) for name in names)]
     code = np.ravel_multi_index([region[area], *(categories[name] for name in names)], shape)
     size = np.bincount(code, minlength=int(np.prod(shape)))
+    weight = WEIGHTS[np.arange(code.size) % WEIGHTS.size] if source != "person_statistics" else None
     used = np.flatnonzero(size)
     where = np.unravel_index(used, shape)
     n = size[used]
@@ -102,7 +111,7 @@ def _cells(
         "region_code": np.asarray(labels, dtype=object)[where[0]],
         **{name: np.array(CATEGORIES[name], dtype=object)[where[i + 1]] for i, name in enumerate(names)},
         **{name: codes.ALL for name in r.DIMENSIONS[source] if name not in names},
-        count: np.round(n * (1 + 0.02 * noise / np.sqrt(n)), 3) if count == "households" else n,
+        count: np.bincount(code, weights=weight, minlength=size.size)[used],
         r.CONTRIBUTORS[count]: n,
         "reliability": "publishable",
     }
@@ -158,3 +167,50 @@ def published_shares(counts: pd.DataFrame) -> dict[str, float]:
     total = counts.groupby(key)["cells"].sum()
     shown = counts[counts["status"] == r.PUBLISHED].groupby(key)["cells"].sum().reindex(total.index, fill_value=0)
     return {"/".join(map(str, name)): round(float(share), 4) for name, share in (shown / total).items()}
+
+
+def as_released(tables: dict[str, pd.DataFrame], *, rules: ReleaseRules, month: str) -> Released:
+    """A release as its reader sees it, region names left out."""
+    sources = {table.name: table.source for table in rules.tables}
+    name = ReleaseName(rules.channel, Month.parse(month), 1)
+    codes_of = pd.concat([frame["region_code"] for frame in tables.values()]).unique()
+    regions = pd.DataFrame({"region_code": codes_of, "mois_code": None, "region_name_ko": "", "region_name_en": ""})
+    frames = {table: release_table(frame, source=sources[table], regions=regions, name=name) for table, frame in tables.items()}
+    return Released(name.release_id, name.channel, name.base_month, 1, frames)
+
+
+def main() -> None:
+    """Measure and print as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fraction", type=float, default=1.0, help="share of the dongs")
+    parser.add_argument("--months", type=int, default=12, help="published before")
+    arguments = parser.parse_args()
+    rules = read_rules((ROOT / "conf" / "release" / "portal.yaml").read_text(encoding="utf-8"), name="portal.yaml")
+    cells = made_month(rules, seed=1, fraction=arguments.fraction)
+    started, cpu = time.perf_counter(), time.process_time()
+    protected = protect(cells, rules=rules)
+    protected_at, protected_cpu = time.perf_counter(), time.process_time()
+    candidate = as_released(protected.tables, rules=rules, month="202101")
+    signed = SignedZeros(frozenset((zero.dimension, zero.category) for zero in rules.structural_zeros))
+    months = [str(Month(2020, 1).plus(number)) for number in range(arguments.months)]
+    # Earlier months are the same figures: what costs is how many there are.
+    history = [
+        Released(f"{m}-v1", "portal", f"{m[:4]}-{m[4:]}", 1, {t: f.assign(base_month=m) for t, f in candidate.tables.items()})
+        for m in months
+    ]
+    verify_at, verify_cpu = time.perf_counter(), time.process_time()
+    findings = verify(candidate, history=history, signed=signed, facts=cells)
+    figures = {
+        "cells": int(protected.counts["cells"].sum()),
+        "protect_seconds": round(protected_at - started, 1),
+        "protect_cpu_seconds": round(protected_cpu - cpu, 1),
+        "verify_seconds": round(time.perf_counter() - verify_at, 1),
+        "verify_cpu_seconds": round(time.process_time() - verify_cpu, 1),
+        "findings": findings.groupby("attack").size().to_dict(),
+        "published_share": published_shares(protected.counts),
+    }
+    print(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()

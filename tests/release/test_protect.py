@@ -70,7 +70,7 @@ def test_nothing_small_dominated_or_lopsided_is_published(rules: ReleaseRules, m
         medians = shown[shown["statistic"] == "median_total_income_krw_year"]
         if len(medians):
             assert (medians[["below_median_total_income_krw_year", "above_median_total_income_krw_year"]].min(axis=1) >= 10).all()
-        bases = shown["unit"].map({"households": 5, "persons": 5, "KRW/year": 1e5, "KRW": 1e5, "share": 0.01})
+        bases = shown["unit"].map({"households": 5, "persons": 5, "KRW/year": 1e5, "KRW": 1e5, "share": 0.001})
         assert np.allclose(shown["value"] / bases, np.rint(shown["value"] / bases))
 
 
@@ -96,7 +96,7 @@ def attacked_by_another_program(release: Released, unit: str, half: float) -> di
     """Interval width of every withheld count, by SciPy, one pair of programs per cell, from printed rows alone."""
     rows = pd.concat([f[(f["unit"] == unit) & (f["statistic"] == unit)] for f in release.tables.values()])
     dimensions = [c for c in rows if c not in (*r.REGION_COLUMNS, *r.VALUE_COLUMNS)]
-    rows = rows.fillna({d: "all" for d in dimensions}).drop_duplicates([*KEY, *dimensions]).reset_index(drop=True)
+    rows = rows.fillna(dict.fromkeys(dimensions, "all")).drop_duplicates([*KEY, *dimensions]).reset_index(drop=True)
     position = {tuple(row): i for i, row in enumerate(rows[["region_code", *dimensions]].itertuples(index=False))}
     links: dict[tuple[object, ...], dict[int, float]] = {}
     for cell, i in position.items():

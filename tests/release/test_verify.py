@@ -85,7 +85,7 @@ def one_by_one(clean: Released, pick: Callable[[pd.Index], int]) -> list[Leak]:
                     clean,
                     table,
                     lambda f, a=at: pd.concat([f, f.loc[[a]]]).sort_values(
-                        list(r.sort_key(table if table == BREAKDOWN else STATISTICS)), ignore_index=True
+                        list(r.sort_key(STATISTICS if "head_sex" in f else BREAKDOWN)), ignore_index=True
                     ),
                 ),
             ),

@@ -6,7 +6,8 @@ possible to the reader, so the distance between two such tables is a lower bound
 A few tables far apart vouch for most cells; what they do not vouch for is asked cell by cell, up and down.
 
 Up to `_WHOLE` cells everything is one program. Beyond, city and districts are one and each district is one with its
-dongs and output areas, its own published counts held at a table possible at the top: again a lower bound.
+dongs and output areas, the city and the district's own counts, the other districts' held at a table that is possible at
+the top: again a lower bound.
 """
 
 from __future__ import annotations
@@ -61,19 +62,19 @@ def narrow_cells(
     possible = np.zeros(low.size)
     possible[top] = held
 
+    is_city = (group == 0) & (parent_group == 0)
+
     def of_district(number: int) -> tuple[Integers, bool]:
         inside = group == number
-        members = np.flatnonzero(inside | (parent_group == number))
-        own = _within(links, members, (links > 0) @ ~inside)
-        is_printed = (need[members] == 0) & ~inside[members]
-        for is_held in (True, False):  # its own figures at the value possible at the top, else anywhere they can be
-            at = np.where(is_printed & is_held, possible[members], low[members])
-            upto = np.where(is_printed & is_held, possible[members], high[members])
-            try:
-                return members[_narrow(own, at, upto, need[members])[0]], True
-            except Inconsistent:
-                continue
-        return np.array([], dtype=np.int64), False
+        members = np.flatnonzero(inside | is_city | (parent_group == number))
+        held = np.flatnonzero((group == 0) & ~is_city & (parent_group != number))
+        known = np.flatnonzero((links > 0) @ ((group != 0) & ~inside) == 0)
+        sums = -(links[known][:, held] @ possible[held])
+        try:
+            narrow, _ = _narrow(links[known][:, members], low[members], high[members], need[members], sums)
+        except Inconsistent:
+            return np.array([], dtype=np.int64), False
+        return members[narrow], True
 
     numbers = sorted(set(group.tolist()) - {0})
     with ThreadPoolExecutor(max_workers=2) as pool:
@@ -89,9 +90,11 @@ def _within(links: sparse.csr_matrix, members: Integers, parts_outside: Floats) 
     return links[np.flatnonzero(parts_outside == 0)][:, members]
 
 
-def _narrow(links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats) -> tuple[Integers, Floats]:
-    """Narrow cells of one program, and a table in the middle of those found."""
-    solve = _solver(links.tocsc())
+def _narrow(
+    links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, sums: Floats | None = None
+) -> tuple[Integers, Floats]:
+    """Narrow cells of one program, and a table in the middle of those found; `sums`: what each link adds up to, if not 0."""
+    solve = _solver(links.tocsc(), np.zeros(links.shape[0]) if sums is None else sums)
     first = solve(np.zeros(low.size), low, high)
     if first is None:
         raise Inconsistent
@@ -127,7 +130,7 @@ def _narrow(links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats) -
     return np.array(narrow, dtype=np.int64), total / tables
 
 
-def _solver(links: sparse.csc_matrix) -> Callable[[Floats, Floats, Floats], Floats | None]:
+def _solver(links: sparse.csc_matrix, sums: Floats) -> Callable[[Floats, Floats, Floats], Floats | None]:
     """Minimise a direction over all possible tables; warm from the last call."""
     engine = highspy.Highs()  # type: ignore[no-untyped-call]
     engine.silent()
@@ -137,7 +140,7 @@ def _solver(links: sparse.csc_matrix) -> Callable[[Floats, Floats, Floats], Floa
     problem = highspy.HighsLp()
     problem.num_col_, problem.num_row_ = columns.size, rows
     problem.col_cost_ = problem.col_lower_ = problem.col_upper_ = np.zeros(columns.size)
-    problem.row_lower_ = problem.row_upper_ = np.zeros(rows)
+    problem.row_lower_ = problem.row_upper_ = sums
     problem.a_matrix_.format_ = highspy.MatrixFormat.kColwise
     problem.a_matrix_.start_, problem.a_matrix_.index_, problem.a_matrix_.value_ = links.indptr, links.indices, links.data
     engine.passModel(problem)

@@ -65,7 +65,7 @@ def release_table(protected: pd.DataFrame, *, source: str, regions: pd.DataFrame
     named = regions[["region_code", "mois_code", "region_name_ko", "region_name_en"]]
     lookup = protected["region_code"].where(protected["region_level"] != "output_area", protected["region_code"].str[:7])
     frame = protected.assign(_lookup=lookup).merge(
-        named.rename(columns={"region_code": "_lookup"}), on="_lookup", how="left", validate="many_to_one"
+        named.assign(_lookup=named["region_code"]).drop(columns="region_code"), on="_lookup", how="left", validate="many_to_one"
     )
     frame["base_month"] = name.base_month
     texts = [column for column in r.columns_of(source) if column != "value"]

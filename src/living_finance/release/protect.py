@@ -368,5 +368,5 @@ def _tally(tables: Mapping[str, pd.DataFrame], rules: ReleaseRules) -> pd.DataFr
         counts = frame[frame["statistic"] == r.COUNT_OF[table.source]]
         ways = (counts[list(r.DIMENSIONS[table.source])] != codes.ALL).sum(axis=1)
         grouped = counts.assign(table=table.name, ways=ways).groupby(["table", "region_level", "ways", "status"])
-        parts.append(grouped.size().rename("cells").reset_index())
+        parts.append(grouped.size().reset_index(name="cells"))
     return pd.concat(parts, ignore_index=True)

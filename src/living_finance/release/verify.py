@@ -54,7 +54,7 @@ class Limits:
             "KRW/year": 100_000,
             "KRW/month": 10_000,
             "KRW": 100_000,
-            "share": 0.01,
+            "share": 0.001,
             "ratio": 0.01,
         }
     )
@@ -218,7 +218,7 @@ def _printed(name: str, frame: pd.DataFrame, limits: Limits, signed: SignedZeros
     small = is_count & (shown["value"] < limits.threshold) & ~is_zero
     yield from _found("P1", name, shown[small], f"fewer than {limits.threshold}")
     keys = ["region_level", "region_code", *_dimensions(frame)]
-    counts = shown[is_count][[*keys, "value", "unit"]].rename(columns={"value": "count", "unit": "count_unit"})
+    counts = shown[is_count][[*keys, "value", "unit"]].set_axis([*keys, "count", "count_unit"], axis=1)
     shares = (
         shown[shown["unit"] == "share"].merge(counts, on=keys, how="left", validate="many_to_one")
         if not counts.duplicated(keys).any()
@@ -232,9 +232,9 @@ def _printed(name: str, frame: pd.DataFrame, limits: Limits, signed: SignedZeros
             yield from _found(
                 "P1", name, shares[few & (value > _EXACT)], f"share × base: fewer than {limits.threshold} {what} it"
             )
-            yield from _found("P9", name, shares[value <= _EXACT], f"nobody is {what} it")
+            yield from _found("P9", name, shares[few & (value <= _EXACT)], f"next to nobody is {what} it")
     keyed = frame[frame["unit"].isin(r.CONTRIBUTORS)]
-    for _, cross in keyed.groupby([(keyed[d] == codes.ALL).rename(d) for d in _dimensions(frame) if d != r.PLACE]):
+    for _, cross in keyed.groupby([keyed[d] == codes.ALL for d in _dimensions(frame) if d != r.PLACE]):
         rows = cross.groupby("region_code").size()
         for region in rows.index[rows < rows.max()]:
             yield "P9", name, str(region), "a row is missing: it would be a zero"
@@ -404,13 +404,13 @@ def _links(cells: pd.DataFrame, coded: pd.DataFrame) -> tuple[sparse.csr_matrix,
     for name in coded.columns:
         is_margin = (cells[name] == codes.ALL).to_numpy()
         others = [c for c in base.columns if c not in (name, "at")]
-        wholes = base[is_margin][[*others, "at"]].rename(columns={"at": "whole"})
+        wholes = base[is_margin].assign(whole=base["at"])[[*others, "whole"]]
         add(base[~is_margin].merge(wholes, on=others, how="inner"), "category")
     length = cells["region_level"].map(r.PARENT_CODE_LENGTH)
     parent = [names.get(code[: int(n)], -1) if n == n else -1 for code, n in zip(cells["region_code"], length, strict=True)]
     parts = base.assign(region=parent)[np.array(parent) >= 0]
     columns = [c for c in base.columns if c != "at"]
-    add(parts.merge(base.rename(columns={"at": "whole"}), on=columns, how="inner"), "region")
+    add(parts.merge(base.assign(whole=base["at"])[[*columns, "whole"]], on=columns, how="inner"), "region")
     if not entries:
         return sparse.csr_matrix((0, len(cells))), []
     table = np.concatenate(entries)
