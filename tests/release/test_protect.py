@@ -204,6 +204,7 @@ def test_every_sensitive_cell_of_a_square_can_move(inner: list[int], is_rounded:
         links=sparse.csr_matrix(links),
         block=np.zeros(16, np.int64),
         district=np.full(16, -1),
+        nest=np.full(16, -1),
     )
     hidden = complement(cells, sensitive=small, withheld=small, is_fixed=np.zeros(16, bool), threshold=10.0)
     assert (hidden | ~small).all()

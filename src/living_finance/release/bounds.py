@@ -12,7 +12,7 @@ the top: again a lower bound.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import highspy
@@ -34,7 +34,7 @@ class Inconsistent(Exception):
 
 
 def narrow_cells(
-    links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, *, group: Integers, parent_group: Integers
+    links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, *, group: Integers, parent_group: Integers, nest: Integers
 ) -> tuple[Integers, list[int]]:
     """Cells whose interval is narrower than needed.
 
@@ -45,6 +45,7 @@ def narrow_cells(
         need: width asked of each cell's interval; 0 for a published one.
         group: 0 for cells of city and districts, else the number of the district.
         parent_group: for a district's own cells its number, else 0.
+        nest: cells with one number are asked together first, all others held; -1: in none.
 
     Returns:
         Positions of narrow cells, and the groups in which no table of counts agrees with what is printed.
@@ -71,7 +72,7 @@ def narrow_cells(
         known = np.flatnonzero((links > 0) @ ((group != 0) & ~inside) == 0)
         sums = -(links[known][:, held] @ possible[held])
         try:
-            narrow, _ = _narrow(links[known][:, members], low[members], high[members], need[members], sums)
+            narrow, _ = _narrow(links[known][:, members], low[members], high[members], need[members], sums, nest[members])
         except Inconsistent:
             return np.array([], dtype=np.int64), False
         return members[narrow], True
@@ -91,10 +92,12 @@ def _within(links: sparse.csr_matrix, members: Integers, parts_outside: Floats) 
 
 
 def _narrow(
-    links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, sums: Floats | None = None
+    links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, sums: Floats | None = None, nest: Integers | None = None
 ) -> tuple[Integers, Floats]:
     """Narrow cells of one program, and a table in the middle of those found; `sums`: what each link adds up to, if not 0."""
-    solve = _solver(links.tocsc(), np.zeros(links.shape[0]) if sums is None else sums)
+    columns = links.tocsc()
+    sums = np.zeros(links.shape[0]) if sums is None else sums
+    solve = _solver(columns, sums)
     first = solve(np.zeros(low.size), low, high)
     if first is None:
         raise Inconsistent
@@ -102,35 +105,55 @@ def _narrow(
     far = 2 * float(need.max(initial=0.0))
     floor, ceiling = np.maximum(low, first - far), np.minimum(high, first + far)
     least, most, total, tables = first.copy(), first.copy(), first.copy(), 1
-    open_cells = np.flatnonzero(most - least < need - _MARGIN)
-    for attempt in range(_TRIES):
-        if not open_cells.size:
-            break
-        order = np.random.default_rng(attempt).permutation(open_cells.size)
-        direction = np.zeros(low.size)
-        direction[open_cells[order]] = np.where(np.arange(order.size) % 2, 1.0, -1.0)
-        table = solve(direction, floor, ceiling)
-        if table is None:
-            break
+    for number in sorted(set(nest[need > 0].tolist()) - {-1}) if nest is not None else ():
+        inside = np.flatnonzero(nest == number)
+        part = columns[:, inside]
+        rows = np.flatnonzero(np.bincount(part.indices, minlength=part.shape[0]))
+        own = part[rows]
+        ask = _solver(own.tocsc(), own @ first[inside])
+        for table in _tables(ask, floor[inside], ceiling[inside], need[inside], least[inside], most[inside]):
+            least[inside], most[inside] = np.minimum(least[inside], table), np.maximum(most[inside], table)
+    for table in _tables(solve, floor, ceiling, need, least, most):
         least, most, total, tables = np.minimum(least, table), np.maximum(most, table), total + table, tables + 1
-        before, open_cells = open_cells.size, open_cells[(most - least < need - _MARGIN)[open_cells]]
-        if attempt > 2 and open_cells.size > 0.95 * before:
-            break
+    open_cells = np.flatnonzero(most - least < need - _MARGIN)
     narrow = []
     for cell in open_cells.tolist():
         for sign in (-1.0, 1.0):
             if most[cell] - least[cell] < need[cell] - _MARGIN:
                 direction = np.zeros(low.size)
                 direction[cell] = sign
-                table = solve(direction, floor, ceiling)
-                if table is not None:
-                    least, most = np.minimum(least, table), np.maximum(most, table)
+                furthest = solve(direction, floor, ceiling)
+                if furthest is not None:
+                    least, most = np.minimum(least, furthest), np.maximum(most, furthest)
         if most[cell] - least[cell] < need[cell] - _MARGIN:
             narrow.append(cell)
     return np.array(narrow, dtype=np.int64), total / tables
 
 
-def _solver(links: sparse.csc_matrix, sums: Floats) -> Callable[[Floats, Floats, Floats], Floats | None]:
+def _tables(solve: _Solve, floor: Floats, ceiling: Floats, need: Floats, least: Floats, most: Floats) -> Iterator[Floats]:
+    """Possible tables far apart in the cells that still need width; the last ones bring little."""
+    least, most = least.copy(), most.copy()
+    open_cells = np.flatnonzero(most - least < need - _MARGIN)
+    for attempt in range(_TRIES):
+        if not open_cells.size:
+            return
+        order = np.random.default_rng(attempt).permutation(open_cells.size)
+        direction = np.zeros(floor.size)
+        direction[open_cells[order]] = np.where(np.arange(order.size) % 2, 1.0, -1.0)
+        table = solve(direction, floor, ceiling)
+        if table is None:
+            return
+        least, most = np.minimum(least, table), np.maximum(most, table)
+        yield table
+        before, open_cells = open_cells.size, open_cells[(most - least < need - _MARGIN)[open_cells]]
+        if attempt > 2 and open_cells.size > 0.95 * before:
+            return
+
+
+_Solve = Callable[[Floats, Floats, Floats], "Floats | None"]
+
+
+def _solver(links: sparse.csc_matrix, sums: Floats) -> _Solve:
     """Minimise a direction over all possible tables; warm from the last call."""
     engine = highspy.Highs()  # type: ignore[no-untyped-call]
     engine.silent()

@@ -60,6 +60,8 @@ class LinkedCells:
     """Block of each cell."""
     district: Integers
     """For a district's own cell the block of its district, else -1."""
+    nest: Integers
+    """Cells of one nest are tried together first, all others standing still: output areas by their dong; -1: in none."""
 
 
 def complement(
@@ -127,6 +129,8 @@ def _protect_block(
     price = np.where(above[members], _PRICE_ABOVE, 1.0) * (1.0 + np.log1p(count))
     price[is_fixed[members]] = np.inf
     reach = _Reach(np.zeros(members.size), np.zeros(members.size))
+    if block != TOP:
+        system.try_nests(cells.nest[members], hidden, need=need, reach=reach)
     for _ in range(_REPAIRS):
         weak = system.too_fixed(hidden, need=need, reach=reach)
         if not weak.size:
@@ -177,19 +181,23 @@ class _System:
         high = np.where(hidden, self.cap, self.high)
         return np.minimum(low, 0.0), np.maximum(high, 0.0)
 
+    def try_nests(self, nest: Integers, hidden: Flags, *, need: Floats, reach: _Reach) -> None:
+        """Move the cells of each nest while the others stand still: small programs that vouch for most cells."""
+        low, high = self.bounds(hidden)
+        for number in sorted(set(nest[hidden].tolist()) - {-1}):
+            inside = np.flatnonzero(nest == number)
+            part = self.links[:, inside]
+            rows = np.flatnonzero(np.bincount(part.indices, minlength=part.shape[0]))
+            program = _Program(part[rows].tocsc(), low[inside], high[inside])
+            own = _Reach(reach.low[inside], reach.high[inside])
+            _rounds(program, np.flatnonzero(hidden[inside] & (need[inside] > 0)), need=need[inside], reach=own)
+            reach.low[inside], reach.high[inside] = own.low, own.high
+
     def too_fixed(self, hidden: Flags, *, need: Floats, reach: _Reach) -> Integers:
         """Hidden cells that cannot move as far as they need to; fills `reach`."""
         program = _Program(self.links, *self.bounds(hidden))
         active = np.flatnonzero(hidden & (reach.width() < need - _TOLERANCE))
-        for number in range(_ROUNDS):
-            if not active.size:
-                return active
-            reach.see(program.extreme(active, _signs(active, number)))
-            left = active[reach.width()[active] < need[active] - _TOLERANCE]
-            is_stalled = number >= 2 and left.size > 0.9 * active.size
-            active = left
-            if is_stalled:
-                break
+        active = _rounds(program, active, need=need, reach=reach)
         for cell in active:
             for sign in (1.0, -1.0):
                 if reach.width()[cell] < need[cell] - _TOLERANCE:
@@ -222,6 +230,24 @@ class _System:
             return None
         used = point[low.size : low.size + free.size] + point[low.size + free.size :]
         return free[used > _TOLERANCE]
+
+
+def _rounds(program: _Program, active: Integers, *, need: Floats, reach: _Reach) -> Integers:
+    """Move many cells at once, up and down in changing patterns, until all have moved enough or few more do.
+
+    Returns:
+        Cells that have not moved enough.
+    """
+    for number in range(_ROUNDS):
+        if not active.size:
+            break
+        reach.see(program.extreme(active, _signs(active, number)))
+        left = active[reach.width()[active] < need[active] - _TOLERANCE]
+        is_stalled = number >= 2 and left.size > 0.9 * active.size
+        active = left
+        if is_stalled:
+            break
+    return active
 
 
 def _signs(cells: Integers, number: int) -> Floats:

@@ -195,6 +195,7 @@ def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: Release
                 links=layout.links,
                 block=layout.block,
                 district=layout.district,
+                nest=layout.nest,
             ),
             sensitive=small,
             withheld=withheld,
@@ -230,6 +231,12 @@ class _Layout:
         of_district = frame["region_code"].str[:length].map(districts).fillna(TOP).astype(int).to_numpy()
         self.block: Integers = np.where(np.isin(level, ("city", "gu")), TOP, of_district)
         self.district: Integers = np.where(level == "gu", of_district, -1)
+        dong = pd.factorize(frame["region_code"].str[: r.PARENT_CODE_LENGTH["output_area"]], sort=True)[0] + 1
+        is_area = level == "output_area"
+        self.nest: Integers = np.where(is_area, dong, -1)
+        if is_area.any():  # dong cells with none below: by characteristics that output areas do not have
+            _, whole = list(self._kinds())[-1]
+            self.nest[(level == "dong") & ~np.isin(np.arange(level.size), whole)] = 0
 
     @staticmethod
     def _first(values: npt.NDArray[Any], group: npt.NDArray[Any]) -> Integers:

@@ -376,13 +376,29 @@ def _attack_population(
         at = int(links[row].indices[0])
         yield (attack[kinds[row]], *name(at)[1:3], "parts and whole disagree beyond rounding")
     narrow, impossible = narrow_cells(
-        links, low, high, need, group=np.where(top, 0, number), parent_group=np.where(level == "gu", number, 0)
+        links,
+        low,
+        high,
+        need,
+        group=np.where(top, 0, number),
+        parent_group=np.where(level == "gu", number, 0),
+        nest=_nests(cells),
     )
     label = "P4" if unit == "persons" else "P3"
     for at in narrow.tolist():
         yield (label, *name(at)[1:3], "known more closely than the threshold")
     for group in impossible:
         yield label, "", f"block {group}", "no counts agree with what is printed: cannot be verified"
+
+
+def _nests(cells: pd.DataFrame) -> np.ndarray:
+    """Output areas by their dong; dong cells of crosses that output areas do not have together; others in none."""
+    level = cells["region_level"].to_numpy(str)
+    dong = pd.factorize(cells["region_code"].str[: r.PARENT_CODE_LENGTH["output_area"]], sort=True)[0] + 1
+    categories = cells.groupby([c for c in cells.columns if c in _DIMENSIONS and c != r.PLACE]).ngroup().to_numpy()
+    is_area = level == "output_area"
+    alone = (level == "dong") & ~np.isin(categories, categories[is_area]) & is_area.any()
+    return np.where(is_area, dong, np.where(alone, 0, -1))
 
 
 def _links(cells: pd.DataFrame, coded: pd.DataFrame) -> tuple[sparse.csr_matrix, list[str]]:
