@@ -276,6 +276,24 @@ def test_generator_and_pipeline_share_contracts_only() -> None:
     assert users <= {"cli"}
 
 
+def test_protection_and_the_gate_share_no_code() -> None:
+    """Neither imports, by any way, a module that the other does, contracts and small shared modules apart."""
+    imports = {
+        source.name: {i.removeprefix("living_finance.") for i, _ in source.imports() if i.startswith("living_finance.")}
+        for source in SOURCES
+    }
+
+    def reached(name: str, seen: frozenset[str] = frozenset()) -> set[str]:
+        direct = {m for m in imports if m.startswith("release.") and any(_is_in(i, {m}) for i in imports[name])} - seen
+        return direct.union(*(reached(module, seen | direct) for module in direct)) if direct else set()
+
+    protection, gate = ({name, *reached(name)} for name in ("release.protect", "release.verify"))
+    assert protection == {"release.protect", "release.complement", "release.rules"}
+    assert gate == {"release.verify", "release.bounds"}
+    allowed = ("contracts", *SMALL_SHARED)
+    assert {i for name in gate for i in imports[name] if i.split(".")[0] not in (*allowed, "release")} == set()
+
+
 def test_no_module_is_too_large_to_read() -> None:
     assert {source.name: len(source.text) for source in SOURCES if len(source.text) > 40_000} == {}
 

@@ -353,6 +353,106 @@ def analyse(
     console.print(f"{len(rows):,} rows  {out}")
 
 
+RulesFile = Annotated[
+    Path | None, typer.Option("--rules", help="What a channel publishes and how; default: conf/release/<channel>.yaml.")
+]
+ReleaseFolder = Annotated[Path, typer.Argument(help="<releases>/<channel>/<YYYYMM-vN>.", exists=True, file_okay=False)]
+
+
+@app.command()
+def release(
+    warehouse: WarehouseFolder,
+    month: Annotated[str, typer.Option(help="YYYYMM, a finished month.")],
+    out: Annotated[Path, typer.Option(help="Folder of all releases, with their register.")],
+    channel: Annotated[str, typer.Option(help="portal, or campus (more tables; row-level files are not made).")] = "portal",
+    rules: RulesFile = None,
+    config: ConfigFile = None,
+) -> None:
+    """Make a candidate release from gold: protect, attack, package. It is public only after `approve`.
+
+    Exit codes: 60 an attack succeeds (findings under OUT/_refused), 21 the month is not finished, 62 the register is damaged.
+    """
+    from living_finance.steps.release import load_rules, make_release
+    from living_finance.storage.releases import ReleaseStore
+    from living_finance.storage.warehouse import Warehouse
+
+    wanted = load_rules(rules or _rules_of(channel))
+    with _session(_settings(config)) as spark, working(f"release {month} {wanted.channel}"):
+        store = Warehouse(spark, str(warehouse.absolute()))
+        folder = make_release(store, month=Month.parse(month), rules=wanted, store=ReleaseStore(out))
+    console.print(f"candidate   {folder}\nnext        living-finance approve {folder} --approver NAME")
+
+
+@app.command("verify-release")
+def verify_release(
+    folder: ReleaseFolder,
+    warehouse: Annotated[Path | None, typer.Option(help="Also attack with what only the warehouse knows (starts Spark).")] = None,
+    rules: RulesFile = None,
+    findings_file: Annotated[Path | None, typer.Option("--findings", help="CSV for the findings.")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Attack a release together with everything public before it (P1-P13); without --warehouse from public files alone.
+
+    Exit codes: 0 nothing found, 60 an attack succeeds, 62 files or register are not what was registered.
+    """
+    from living_finance.errors import DisclosureFound
+    from living_finance.steps.release import cells_of_month, load_rules
+    from living_finance.steps.release import verify_release as attack
+    from living_finance.storage.warehouse import Warehouse
+
+    wanted = load_rules(rules or _rules_of(folder.resolve().parent.name))
+    month = Month.parse(folder.resolve().name.partition("-v")[0])
+    cells = None
+    if warehouse is not None:
+        with _session(_settings(config)) as spark, working("contributors"):
+            cells = cells_of_month(Warehouse(spark, str(warehouse.absolute())), month, wanted)
+    findings = attack(folder, rules=wanted, cells=cells)
+    if findings_file is not None:
+        findings.to_csv(findings_file, index=False)
+    for found in findings.head(20).itertuples(index=False):
+        console.print(escape("  ".join(map(str, found))))
+    if len(findings):
+        raise DisclosureFound(f"{len(findings)} findings in {folder}.", remedy="do not publish it; make the release again")
+    console.print(f"{folder}: nothing found")
+
+
+@app.command()
+def approve(
+    folder: ReleaseFolder,
+    approver: Annotated[str, typer.Option(help="Name of the person who answers for it; stands in the register.")],
+    rules: RulesFile = None,
+) -> None:
+    """Sign a candidate and publish it; its files must be those that were made, and the attacks must fail once more.
+
+    Exit codes: 60 an attack succeeds, 61 it is no candidate, 62 a file was changed.
+    """
+    from living_finance.steps.release import approve as sign
+    from living_finance.steps.release import load_rules
+
+    sign(folder, approver=approver, rules=load_rules(rules or _rules_of(folder.resolve().parent.name)))
+    console.print(f"published   {folder}")
+
+
+@app.command()
+def withdraw(
+    folder: ReleaseFolder,
+    reason: Annotated[str, typer.Option(help="Why; stands in the register.")],
+    approver: Annotated[str, typer.Option(help="Name of the person who answers for it.")],
+) -> None:
+    """Take a release back. What was public counts as known for ever: later releases are checked against it.
+
+    Exit code: 61 it is not registered or withdrawn already.
+    """
+    from living_finance.steps.release import withdraw as take_back
+
+    take_back(folder, reason=reason, approver=approver)
+    console.print(f"withdrawn   {folder}")
+
+
+def _rules_of(channel: str) -> Path:
+    return Path("conf") / "release" / f"{channel}.yaml"
+
+
 @contextlib.contextmanager
 def _session(settings: Settings) -> Iterator[Any]:
     from living_finance.session import build_session

@@ -83,3 +83,21 @@ class DatabaseUnavailable(LivingFinanceError):
     """The utilization database does not start or answer, or its tables are held."""
 
     exit_code = 51
+
+
+class DisclosureFound(LivingFinanceError):
+    """An attack on a release succeeds; nothing leaves."""
+
+    exit_code = 60
+
+
+class ReleaseNotReady(LivingFinanceError):
+    """A release is not in the state that the command asks for."""
+
+    exit_code = 61
+
+
+class ReleaseDamaged(LivingFinanceError):
+    """Files of a release, or the register of releases, are not what was registered."""
+
+    exit_code = 62

@@ -1,0 +1,216 @@
+"""A made month of the whole city: seconds to protect and to verify it against twelve months, and what is published.
+
+    python benchmarks/disclosure.py [--fraction 1.0] [--months 12]
+
+424 dongs with the census's households of 2020, 45 output areas each on average; households by dwelling type and size as in
+the census of the dong, other categories at random, leaning by area. Amounts are made and independent: they count for speed,
+not for how much dominance costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from living_finance.contracts import codes
+from living_finance.contracts import releases as r
+from living_finance.months import Month
+from living_finance.release.package import ReleaseName, release_table
+from living_finance.release.protect import protect
+from living_finance.release.rules import CATEGORIES, ReleaseRules, read_rules
+from living_finance.release.verify import Released, SignedZeros, verify
+
+ROOT = Path(__file__).resolve().parents[1]
+CENSUS = ROOT / "src" / "living_finance" / "synthetic" / "data" / "seoul_dong_census_2020.csv"
+SHARES = {
+    "head_sex": (0.68, 0.32),
+    "head_age_band": (0.01, 0.13, 0.18, 0.19, 0.20, 0.16, 0.09, 0.04),
+    "household_type": (0.35, 0.22, 0.36, 0.04, 0.03),
+    "tenure": (0.43, 0.26, 0.28, 0.03),
+    "income_class": (0.2, 0.2, 0.2, 0.2, 0.2),
+    "sex": (0.5, 0.5),
+    "age_band": (0.04, *(0.08,) * 9, *(0.06,) * 4),
+}
+DWELLINGS = {  # census category → ours; the census counts multi-family houses as detached
+    "detached": (("detached", 0.3), ("multi_family", 0.7)),
+    "apartment": (("apartment", 1.0),),
+    "row_house": (("row_house", 1.0),),
+    "multi_unit": (("multi_unit", 1.0),),
+    "non_housing": (("officetel", 1.0),),
+    "commercial_building": (("commercial_building", 1.0),),
+}
+AREA_HOUSEHOLDS = 210
+WEIGHTS = np.random.default_rng(0).uniform(0.9, 1.1, 9973)
+LENGTHS = {"city": 2, "gu": 5, "dong": 7, "output_area": 11}
+
+
+def shares_by_dong(census: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Dong × category shares; what the census does not know is the city's share."""
+    dwelling = {name: np.zeros(len(census)) for name in CATEGORIES["dwelling_type"]}
+    for column, parts in DWELLINGS.items():
+        for name, share in parts:
+            dwelling[name] += census[f"households_dwelling_{column}"].fillna(0).to_numpy() * share
+    size = census[[f"households_size_{name}" for name in CATEGORIES["household_size"]]].fillna(0).to_numpy(float)
+    known = {"dwelling_type": np.column_stack(list(dwelling.values())), "household_size": size}
+    shares = {**{name: np.tile(share, (len(census), 1)) for name, share in SHARES.items()}, **known}
+    return {name: values / values.sum(axis=1, keepdims=True) for name, values in shares.items()}
+
+
+def made_categories(draws: np.random.Generator, share: np.ndarray, area: np.ndarray, dong_of_area: np.ndarray) -> np.ndarray:
+    """A category for each row, with shares that lean by output area."""
+    lean = draws.gamma(30, 1 / 30, (dong_of_area.size, share.shape[1])) * share[dong_of_area]
+    upto = (lean / lean.sum(axis=1, keepdims=True)).cumsum(axis=1).astype(np.float32)
+    chance, place = draws.random(area.size, dtype=np.float32), np.zeros(area.size, dtype=np.int8)
+    for category in range(share.shape[1] - 1):
+        place += chance > upto[area, category]
+    return place
+
+
+def cells_of(
+    source: str,
+    rules: ReleaseRules,
+    *,
+    area: np.ndarray,
+    areas: np.ndarray,
+    categories: dict[str, np.ndarray],
+    draws: np.random.Generator,
+) -> pd.DataFrame:
+    """Cells of a gold table with made figures: counts are of the rows, amounts are not."""
+    crosses = {(level, c.dimensions) for t in rules.tables if t.source == source for c in t.crosses for level in c.levels}
+    return pd.concat(
+        [_cells(source, level, names, area, areas, categories, draws) for level, names in sorted(crosses)], ignore_index=True
+    )
+
+
+def _cells(
+    source: str,
+    level: str,
+    names: tuple[str, ...],
+    area: np.ndarray,
+    areas: np.ndarray,
+    categories: dict[str, np.ndarray],
+    draws: np.random.Generator,
+) -> pd.DataFrame:
+    region, labels = pd.factorize(np.array([code[: LENGTHS[level]] for code in areas], dtype=object))
+    shape = [len(labels), *(len(CATEGORIES[name]) for name in names)]
+    code = np.ravel_multi_index([region[area], *(categories[name] for name in names)], shape)
+    size = np.bincount(code, minlength=int(np.prod(shape)))
+    weight = WEIGHTS[np.arange(code.size) % WEIGHTS.size] if source != "person_statistics" else None
+    used = np.flatnonzero(size)
+    where = np.unravel_index(used, shape)
+    n = size[used]
+    count = r.COUNT_OF[source]
+    noise = draws.normal(0, 1, used.size)
+    frame = {
+        "region_level": level,
+        "region_code": np.asarray(labels, dtype=object)[where[0]],
+        **{name: np.array(CATEGORIES[name], dtype=object)[where[i + 1]] for i, name in enumerate(names)},
+        **{name: codes.ALL for name in r.DIMENSIONS[source] if name not in names},
+        count: np.bincount(code, weights=weight, minlength=size.size)[used],
+        r.CONTRIBUTORS[count]: n,
+        "reliability": "publishable",
+    }
+    for name, statistic in r.STATISTICS[source].items():
+        if statistic.measured is r.Measured.MEAN:
+            frame |= {
+                name: np.rint(4e7 + 1e6 * noise),
+                f"largest_{name}": 2e8,
+                f"second_{name}": 1.5e8,
+                f"absolute_{name}": 4e7 * n + 3.5e8,
+            }
+        elif statistic.measured is r.Measured.QUANTILE:
+            below = np.ceil(n * statistic.probability)
+            frame |= {name: np.rint(4e7 + 1e6 * noise), f"below_{name}": below, f"above_{name}": n - below + 1}
+        elif statistic.measured is r.Measured.SHARE:
+            true = np.rint(n * (0.5 if name == "share_with_debt" else 0.02))
+            frame |= {name: true / n, f"with_{name}": true}
+        elif statistic.measured is r.Measured.INDEX:
+            frame[name] = 0.31
+    return pd.DataFrame(frame)
+
+
+def made_month(rules: ReleaseRules, *, seed: int, fraction: float) -> dict[str, pd.DataFrame]:
+    """Cells of a month by gold table, persons by both places."""
+    draws = np.random.default_rng(seed)
+    census = pd.read_csv(CENSUS, dtype={"dong_code": str})
+    census = census.head(max(10, round(len(census) * fraction)))
+    households = census["general_households"].to_numpy()
+    per_dong = np.maximum(1, np.rint(households / AREA_HOUSEHOLDS)).astype(int)
+    dong_of_area = np.repeat(np.arange(len(census)), per_dong)
+    areas = np.array(
+        [f"{d}{a + 1:04d}" for d, n in zip(census["dong_code"], per_dong, strict=True) for a in range(n)], dtype=object
+    )
+    shares = shares_by_dong(census)
+    cells = {}
+    populations = {
+        "households": (AREA_HOUSEHOLDS, ("household_statistics", "household_breakdown")),
+        "persons": (370, ("person_statistics",)),
+    }
+    for mean_size, sources in populations.values():
+        area = np.repeat(np.arange(dong_of_area.size), draws.poisson(mean_size, dong_of_area.size))
+        for source in sources:
+            categories = {name: made_categories(draws, shares[name], area, dong_of_area) for name in r.DIMENSIONS[source]}
+            frame = cells_of(source, rules, area=area, areas=areas, categories=categories, draws=draws)
+            is_persons = source == "person_statistics"
+            cells[source] = pd.concat([frame.assign(place=p) for p in codes.PLACE.codes]) if is_persons else frame
+    return cells
+
+
+def published_shares(counts: pd.DataFrame) -> dict[str, float]:
+    """Share of cells whose count is published, by table, number of dimensions and level."""
+    key = ["table", "ways", "region_level"]
+    total = counts.groupby(key)["cells"].sum()
+    shown = counts[counts["status"] == r.PUBLISHED].groupby(key)["cells"].sum().reindex(total.index, fill_value=0)
+    return {"/".join(map(str, name)): round(float(share), 4) for name, share in (shown / total).items()}
+
+
+def as_released(tables: dict[str, pd.DataFrame], *, rules: ReleaseRules, month: str) -> Released:
+    """A release as its reader sees it, region names left out."""
+    sources = {table.name: table.source for table in rules.tables}
+    name = ReleaseName(rules.channel, Month.parse(month), 1)
+    codes_of = pd.concat([frame["region_code"] for frame in tables.values()]).unique()
+    regions = pd.DataFrame({"region_code": codes_of, "mois_code": None, "region_name_ko": "", "region_name_en": ""})
+    frames = {table: release_table(frame, source=sources[table], regions=regions, name=name) for table, frame in tables.items()}
+    return Released(name.release_id, name.channel, name.base_month, 1, frames)
+
+
+def main() -> None:
+    """Measure and print as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fraction", type=float, default=1.0, help="share of the dongs")
+    parser.add_argument("--months", type=int, default=12, help="published before")
+    arguments = parser.parse_args()
+    rules = read_rules((ROOT / "conf" / "release" / "portal.yaml").read_text(encoding="utf-8"), name="portal.yaml")
+    cells = made_month(rules, seed=1, fraction=arguments.fraction)
+    started, cpu = time.perf_counter(), time.process_time()
+    protected = protect(cells, rules=rules)
+    protected_at, protected_cpu = time.perf_counter(), time.process_time()
+    candidate = as_released(protected.tables, rules=rules, month="202101")
+    signed = SignedZeros(frozenset((zero.dimension, zero.category) for zero in rules.structural_zeros))
+    months = [str(Month(2020, 1).plus(number)) for number in range(arguments.months)]
+    # Earlier months are the same figures: what costs is how many there are.
+    history = [
+        Released(f"{m}-v1", "portal", f"{m[:4]}-{m[4:]}", 1, {t: f.assign(base_month=m) for t, f in candidate.tables.items()})
+        for m in months
+    ]
+    verify_at, verify_cpu = time.perf_counter(), time.process_time()
+    findings = verify(candidate, history=history, signed=signed, facts=cells)
+    figures = {
+        "cells": int(protected.counts["cells"].sum()),
+        "protect_seconds": round(protected_at - started, 1),
+        "protect_cpu_seconds": round(protected_cpu - cpu, 1),
+        "verify_seconds": round(time.perf_counter() - verify_at, 1),
+        "verify_cpu_seconds": round(time.process_time() - verify_cpu, 1),
+        "findings": findings.groupby("attack").size().to_dict(),
+        "published_share": published_shares(protected.counts),
+    }
+    print(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""What leaves (contract, section 3): the long tables of a release, their columns, statistics and states."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from living_finance.contracts import codes, gold
+from living_finance.contracts.core import CodeList, Column, Kind, Measure, Table
+
+STATUS = CodeList(
+    "status",
+    (
+        ("published", "공표", "published"),
+        ("suppressed_small", "비공표(소수)", "withheld: too few contribute, or a group would be disclosed"),
+        ("suppressed_dominance", "비공표(우월)", "withheld: few contribute most of it"),
+        ("suppressed_secondary", "비공표(보완)", "withheld so that another withheld value cannot be worked out"),
+        ("unreliable", "비공표(신뢰도)", "withheld: its error is too large"),
+    ),
+)
+PUBLISHED, SMALL, DOMINANCE, SECONDARY, UNRELIABLE = STATUS.codes
+
+STATE = CodeList(
+    "state",
+    (
+        ("candidate", "후보", "made and verified, not approved"),
+        ("approved", "승인", "signed by a named approver"),
+        ("published", "공개", "open to the public"),
+        ("withdrawn", "회수", "no longer offered; what was seen stays seen"),
+    ),
+)
+CANDIDATE, APPROVED, IS_PUBLIC, WITHDRAWN = STATE.codes
+
+CHANNEL = CodeList("channel", (("portal", "열린데이터광장", "open-data portal"), ("campus", "빅데이터캠퍼스", "big-data campus")))
+
+LEVELS: tuple[str, ...] = tuple(reversed(codes.REGION_LEVEL.codes))
+"""From the city down."""
+PARENT_CODE_LENGTH = {"output_area": 7, "dong": 5, "gu": 2}
+"""A region's code begins with that of the region that holds it."""
+
+
+class Measured(enum.Enum):
+    """What kind of figure a statistic is; decides how it is protected."""
+
+    COUNT = "count"
+    MEAN = "mean"
+    QUANTILE = "quantile"
+    SHARE = "share"
+    INDEX = "index"
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One figure of a cell."""
+
+    name: str
+    measured: Measured
+    unit: str
+    label_ko: str
+    label_en: str
+
+    @property
+    def probability(self) -> float | None:
+        """Of a quantile."""
+        return dict(gold.QUANTILES)[self.name.partition("_")[0]] if self.measured is Measured.QUANTILE else None
+
+
+COUNT_OF = {"household_statistics": "households", "household_breakdown": "households", "person_statistics": "persons"}
+"""Gold table → its count, which names the population too: tables of one population are linked by their counts."""
+CONTRIBUTORS = {"households": "households_unweighted", "persons": "persons"}
+"""Population → the gold column of unweighted contributors."""
+_FLAGGED = {"share_with_debt": "has_debt", "overdue_share": "is_overdue"}
+
+
+def _statistic(column: Column) -> Statistic | None:
+    prefix = column.name.partition("_")[0]
+    if column.name in COUNT_OF.values():
+        measured, unit = Measured.COUNT, column.name
+    elif column.kind is Kind.MONEY and prefix == "mean":
+        measured, unit = Measured.MEAN, column.unit
+    elif column.kind is Kind.MONEY and prefix in dict(gold.QUANTILES):
+        measured, unit = Measured.QUANTILE, column.unit
+    elif column.name in _FLAGGED:
+        measured, unit = Measured.SHARE, "share"
+    elif column.name in ("gini_total_income", "cv_mean_total_income"):
+        measured, unit = Measured.INDEX, "ratio"
+    else:
+        return None
+    return Statistic(column.name, measured, unit, column.label_ko, column.label_en)
+
+
+def statistics_of(table: Table) -> dict[str, Statistic]:
+    """Statistics of a gold table that can leave, by name; exact contributors never do."""
+    found = (_statistic(column) for column in table.columns)
+    return {statistic.name: statistic for statistic in found if statistic is not None}
+
+
+SOURCES: dict[str, Table] = {
+    table.name: table for table in (gold.HOUSEHOLD_STATISTICS, gold.HOUSEHOLD_BREAKDOWN, gold.PERSON_STATISTICS)
+}
+STATISTICS: dict[str, dict[str, Statistic]] = {name: statistics_of(table) for name, table in SOURCES.items()}
+DIMENSIONS: dict[str, tuple[str, ...]] = {
+    "household_statistics": ("head_sex", "head_age_band", "household_type"),
+    "household_breakdown": codes.BREAKDOWN_DIMENSION.codes,
+    "person_statistics": ("sex", "age_band"),
+}
+"""Gold table → the columns whose categories add up to `all`."""
+PLACE = "place"
+"""Splits persons into two populations that do not add up to anything."""
+
+REGION_COLUMNS = ("base_month", "region_level", "region_code", "mois_code", "region_name_ko", "region_name_en")
+VALUE_COLUMNS = ("statistic", "value", "unit", "status", "reliability")
+
+
+def dimension_columns(source: str) -> tuple[str, ...]:
+    """Dimension columns of the release tables made from a gold table."""
+    return ((PLACE,) if source == "person_statistics" else ()) + DIMENSIONS[source]
+
+
+def columns_of(source: str) -> tuple[str, ...]:
+    """Columns of the release tables made from a gold table, in order."""
+    return (*REGION_COLUMNS, *dimension_columns(source), *VALUE_COLUMNS)
+
+
+def sort_key(source: str) -> tuple[str, ...]:
+    """By which the rows stand, so that their order says nothing."""
+    return ("region_level", "region_code", *dimension_columns(source), "statistic")
+
+
+def _text(name: str, ko: str, en: str, meaning: str = "", measure: Measure = Measure.NONE) -> Column:
+    return Column(name=name, kind=Kind.TEXT, label_ko=ko, label_en=en, meaning=meaning, measure=measure)
+
+
+def column(name: str) -> Column:
+    """Labels and meaning of a column of a release."""
+    return _COLUMNS[name]
+
+
+_COLUMNS = {
+    column.name: column
+    for column in (
+        _text("base_month", "기준월", "month", "YYYY-MM"),
+        *gold.REGION_COLUMNS[1:],
+        _text("mois_code", "행정안전부 코드", "code of the interior ministry", "empty where it has none"),
+        _text("region_name_ko", "지역명", "region, Korean"),
+        _text("region_name_en", "지역명(영문)", "region, English"),
+        *(
+            gold.HOUSEHOLD_STATISTICS.column(name).renamed(name, measure=Measure.CATEGORISED)
+            for name in DIMENSIONS["household_statistics"]
+        ),
+        *(_text(code, ko, en, "`all` for the margin", Measure.CATEGORISED) for code, ko, en in codes.BREAKDOWN_DIMENSION.labels),
+        gold.PERSON_STATISTICS.column(PLACE),
+        *(
+            gold.PERSON_STATISTICS.column(name).renamed(name, measure=Measure.CATEGORISED)
+            for name in DIMENSIONS["person_statistics"]
+        ),
+        _text("statistic", "통계 항목", "statistic"),
+        Column(
+            name="value",
+            kind=Kind.DECIMAL,
+            label_ko="값",
+            label_en="value",
+            meaning="rounded; empty unless published",
+            measure=Measure.AGGREGATED,
+        ),
+        _text("unit", "단위", "unit"),
+        Column(name="status", kind=Kind.CODE, label_ko="공표 상태", label_en="status", codes=STATUS, measure=Measure.MASKED),
+        gold.HOUSEHOLD_STATISTICS.column("reliability"),
+    )
+}

@@ -1,0 +1,181 @@
+"""How closely an outsider can work out withheld counts from everything printed: linear programs over all links at once.
+
+Written for `release.verify` and sharing nothing with the protection. It knows only what is printed: an interval for a
+published count, "not negative" for a withheld one. Any two tables of counts that agree with all of that are equally
+possible to the reader, so the distance between two such tables is a lower bound of the width of each cell's interval.
+A few tables far apart vouch for most cells; what they do not vouch for is asked cell by cell, up and down.
+
+Up to `_WHOLE` cells everything is one program. Beyond, city and districts are one and each district is one with its
+dongs and output areas, the city and the district's own counts, the other districts' held at a table that is possible at
+the top: again a lower bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import highspy
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+_WHOLE = 12_000
+_MARGIN = 1e-5
+_TRIES = 24
+_OPTIONS: dict[str, int | str] = {"threads": 1, "solver": "simplex", "simplex_strategy": 4, "presolve": "off"}
+
+
+class Inconsistent(Exception):
+    """No table of counts agrees with what is printed."""
+
+
+def narrow_cells(
+    links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, *, group: Integers, parent_group: Integers, nest: Integers
+) -> tuple[Integers, list[int]]:
+    """Cells whose interval is narrower than needed.
+
+    Args:
+        links: one row per link over the cells, parts 1, whole -1.
+        low: least possible count of each cell by what is printed of it.
+        high: largest, `inf` for a withheld one.
+        need: width asked of each cell's interval; 0 for a published one.
+        group: 0 for cells of city and districts, else the number of the district.
+        parent_group: for a district's own cells its number, else 0.
+        nest: cells with one number are asked together first, all others held; -1: in none.
+
+    Returns:
+        Positions of narrow cells, and the groups in which no table of counts agrees with what is printed.
+    """
+    if low.size <= _WHOLE:
+        try:
+            return _narrow(links, low, high, need)[0], []
+        except Inconsistent:
+            return np.array([], dtype=np.int64), [0]
+    top = np.flatnonzero(group == 0)
+    try:
+        narrow, held = _narrow(_within(links, top, (links > 0) @ (group != 0)), low[top], high[top], need[top])
+    except Inconsistent:
+        return np.array([], dtype=np.int64), [0]
+    possible = np.zeros(low.size)
+    possible[top] = held
+
+    is_city = (group == 0) & (parent_group == 0)
+
+    def of_district(number: int) -> tuple[Integers, bool]:
+        inside = group == number
+        members = np.flatnonzero(inside | is_city | (parent_group == number))
+        held = np.flatnonzero((group == 0) & ~is_city & (parent_group != number))
+        known = np.flatnonzero((links > 0) @ ((group != 0) & ~inside) == 0)
+        sums = -(links[known][:, held] @ possible[held])
+        try:
+            narrow, _ = _narrow(links[known][:, members], low[members], high[members], need[members], sums, nest[members])
+        except Inconsistent:
+            return np.array([], dtype=np.int64), False
+        return members[narrow], True
+
+    numbers = sorted(set(group.tolist()) - {0})
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        found = list(pool.map(of_district, numbers))
+    return (
+        np.concatenate([top[narrow], *(cells for cells, _ in found)]),
+        [number for number, (_, is_possible) in zip(numbers, found, strict=True) if not is_possible],
+    )
+
+
+def _within(links: sparse.csr_matrix, members: Integers, parts_outside: Floats) -> sparse.csr_matrix:
+    """Links all of whose parts are inside, over the members."""
+    return links[np.flatnonzero(parts_outside == 0)][:, members]
+
+
+def _narrow(
+    links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, sums: Floats | None = None, nest: Integers | None = None
+) -> tuple[Integers, Floats]:
+    """Narrow cells of one program, and a table in the middle of those found; `sums`: what each link adds up to, if not 0."""
+    columns = links.tocsc()
+    sums = np.zeros(links.shape[0]) if sums is None else sums
+    solve = _solver(columns, sums)
+    first = solve(np.zeros(low.size), low, high)
+    if first is None:
+        raise Inconsistent
+    # Cells need not go further than asked; so one cell does not take up all there is to move.
+    far = 2 * float(need.max(initial=0.0))
+    floor, ceiling = np.maximum(low, first - far), np.minimum(high, first + far)
+    least, most, total, tables = first.copy(), first.copy(), first.copy(), 1
+    for number in sorted(set(nest[need > 0].tolist()) - {-1}) if nest is not None else ():
+        inside = np.flatnonzero(nest == number)
+        part = columns[:, inside]
+        rows = np.flatnonzero(np.bincount(part.indices, minlength=part.shape[0]))
+        own = part[rows]
+        ask = _solver(own.tocsc(), own @ first[inside])
+        for table in _tables(ask, floor[inside], ceiling[inside], need[inside], least[inside], most[inside]):
+            least[inside], most[inside] = np.minimum(least[inside], table), np.maximum(most[inside], table)
+    for table in _tables(solve, floor, ceiling, need, least, most):
+        least, most, total, tables = np.minimum(least, table), np.maximum(most, table), total + table, tables + 1
+    open_cells = np.flatnonzero(most - least < need - _MARGIN)
+    narrow = []
+    for cell in open_cells.tolist():
+        for sign in (-1.0, 1.0):
+            if most[cell] - least[cell] < need[cell] - _MARGIN:
+                direction = np.zeros(low.size)
+                direction[cell] = sign
+                furthest = solve(direction, floor, ceiling)
+                if furthest is not None:
+                    least, most = np.minimum(least, furthest), np.maximum(most, furthest)
+        if most[cell] - least[cell] < need[cell] - _MARGIN:
+            narrow.append(cell)
+    return np.array(narrow, dtype=np.int64), total / tables
+
+
+def _tables(solve: _Solve, floor: Floats, ceiling: Floats, need: Floats, least: Floats, most: Floats) -> Iterator[Floats]:
+    """Possible tables far apart in the cells that still need width; the last ones bring little."""
+    least, most = least.copy(), most.copy()
+    open_cells = np.flatnonzero(most - least < need - _MARGIN)
+    for attempt in range(_TRIES):
+        if not open_cells.size:
+            return
+        order = np.random.default_rng(attempt).permutation(open_cells.size)
+        direction = np.zeros(floor.size)
+        direction[open_cells[order]] = np.where(np.arange(order.size) % 2, 1.0, -1.0)
+        table = solve(direction, floor, ceiling)
+        if table is None:
+            return
+        least, most = np.minimum(least, table), np.maximum(most, table)
+        yield table
+        before, open_cells = open_cells.size, open_cells[(most - least < need - _MARGIN)[open_cells]]
+        if attempt > 2 and open_cells.size > 0.95 * before:
+            return
+
+
+_Solve = Callable[[Floats, Floats, Floats], "Floats | None"]
+
+
+def _solver(links: sparse.csc_matrix, sums: Floats) -> _Solve:
+    """Minimise a direction over all possible tables; warm from the last call."""
+    engine = highspy.Highs()  # type: ignore[no-untyped-call]
+    engine.silent()
+    for name, value in _OPTIONS.items():
+        engine.setOptionValue(name, value)
+    columns, rows = np.arange(links.shape[1], dtype=np.int32), links.shape[0]
+    problem = highspy.HighsLp()
+    problem.num_col_, problem.num_row_ = columns.size, rows
+    problem.col_cost_ = problem.col_lower_ = problem.col_upper_ = np.zeros(columns.size)
+    problem.row_lower_ = problem.row_upper_ = sums
+    problem.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    problem.a_matrix_.start_, problem.a_matrix_.index_, problem.a_matrix_.value_ = links.indptr, links.indices, links.data
+    engine.passModel(problem)
+    current: list[Floats] = []
+
+    def solve(direction: Floats, low: Floats, high: Floats) -> Floats | None:
+        if not current or current[0] is not low:
+            engine.changeColsBounds(columns.size, columns, low, high)
+            current[:] = [low]
+        engine.changeColsCost(columns.size, columns, direction)
+        engine.run()
+        is_optimal = engine.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        return np.asarray(engine.getSolution().col_value) if is_optimal else None
+
+    return solve

@@ -1,0 +1,258 @@
+"""What stands in the folder of a release beside the figures: data package, DCAT, README, evidence.
+
+Everything is made from the tables, the rules and the month: the same input gives the same bytes. p of the p% rule and
+true cells are nowhere in it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import rdflib
+from rdflib.namespace import DCAT, DCTERMS, RDF
+
+from living_finance.contracts import releases as r
+from living_finance.months import Month
+from living_finance.release.rules import ReleaseRules
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_KIND_OF = {"text": "string", "code": "string", "key": "string", "decimal": "number"}
+_DCAT_BASE = "urn:living-finance:"
+
+
+@dataclass(frozen=True)
+class ReleaseName:
+    """Which release this is."""
+
+    channel: str
+    month: Month
+    version: int
+
+    @property
+    def release_id(self) -> str:
+        """Folder name: `202001-v1`."""
+        return f"{self.month}-v{self.version}"
+
+    @property
+    def base_month(self) -> str:
+        """As the tables write it: `2020-01`."""
+        return f"{self.month.year:04d}-{self.month.number:02d}"
+
+
+def neutralised(text: str) -> str:
+    """Text that no spreadsheet takes for a formula.
+
+    >>> neutralised("=1+1"), neutralised("Sajik-dong")
+    ("'=1+1", 'Sajik-dong')
+    """
+    return "'" + text if text.startswith(_FORMULA_STARTS) else text
+
+
+def release_table(protected: pd.DataFrame, *, source: str, regions: pd.DataFrame, name: ReleaseName) -> pd.DataFrame:
+    """Rows as they leave: month and region names added, columns in the order of the contract.
+
+    Args:
+        protected: rows of `release.protect`.
+        source: gold table they come from.
+        regions: one row per region: region_code, mois_code, region_name_ko, region_name_en; an output area has the
+            names of its dong.
+        name: of the release.
+    """
+    named = regions[["region_code", "mois_code", "region_name_ko", "region_name_en"]]
+    lookup = protected["region_code"].where(protected["region_level"] != "output_area", protected["region_code"].str[:7])
+    frame = protected.assign(_lookup=lookup).merge(
+        named.assign(_lookup=named["region_code"]).drop(columns="region_code"), on="_lookup", how="left", validate="many_to_one"
+    )
+    frame["base_month"] = name.base_month
+    texts = [column for column in r.columns_of(source) if column != "value"]
+    for column in texts:
+        safe = {value: neutralised(value) for value in frame[column].dropna().unique()}
+        frame[column] = frame[column].map(safe)
+    return frame[list(r.columns_of(source))]
+
+
+def datapackage(
+    tables: Mapping[str, str], *, files: Mapping[str, tuple[int, str]], rules: ReleaseRules, name: ReleaseName
+) -> dict[str, Any]:
+    """The Frictionless descriptor.
+
+    Args:
+        tables: table → gold table it comes from.
+        files: path in the package → (bytes, SHA-256) of the data files.
+        rules: of the channel.
+        name: of the release.
+    """
+    resources = []
+    for table, source in tables.items():
+        for path in (f"data/{table}.csv", f"data/{table}.parquet"):
+            size, sha256 = files[path]
+            is_csv = path.endswith(".csv")
+            resources.append(
+                {
+                    "name": table.replace("_", "-") + ("" if is_csv else "-parquet"),
+                    "path": path,
+                    "title": f"{r.SOURCES[source].label_ko} / {r.SOURCES[source].label_en}",
+                    "format": "csv" if is_csv else "parquet",
+                    "mediatype": "text/csv" if is_csv else "application/vnd.apache.parquet",
+                    "bytes": size,
+                    "hash": f"sha256:{sha256}",
+                    **(
+                        {"encoding": "utf-8-sig", "profile": "tabular-data-resource", "schema": _schema(source)} if is_csv else {}
+                    ),
+                }
+            )
+    return {
+        "name": f"living-finance-{name.channel}-{name.release_id}",
+        "title": f"생활금융 통계 {name.base_month} / Living-finance statistics {name.base_month}",
+        "version": str(name.version),
+        "licenses": [{"name": rules.licence, "path": rules.licence_url}],
+        "sources": [{"title": f"{rules.publisher_ko} / {rules.publisher_en}"}],
+        "statistics": [
+            {"name": s.name, "unit": s.unit, "label_ko": s.label_ko, "label_en": s.label_en}
+            for s in {s.name: s for source in dict.fromkeys(tables.values()) for s in r.STATISTICS[source].values()}.values()
+        ],
+        "resources": resources,
+    }
+
+
+def _schema(source: str) -> dict[str, Any]:
+    fields = []
+    for column_name in r.columns_of(source):
+        column = r.column(column_name)
+        constraint = {"constraints": {"enum": list(column.codes.codes)}} if column_name == "status" and column.codes else {}
+        fields.append(
+            {
+                "name": column_name,
+                "type": _KIND_OF[column.kind.value],
+                "title": f"{column.label_ko} / {column.label_en}",
+                "description": f"{column.meaning} [{column.measure.value}]".strip(),
+                **constraint,
+            }
+        )
+    return {"fields": fields, "primaryKey": list(r.sort_key(source)), "missingValues": [""]}
+
+
+def dcat(package: Mapping[str, Any], *, rules: ReleaseRules, name: ReleaseName) -> str:
+    """The DCAT dataset as JSON-LD, keys sorted."""
+    graph = rdflib.Graph()
+    dataset = rdflib.URIRef(_DCAT_BASE + f"{name.channel}:{name.release_id}")
+    graph.add((dataset, RDF.type, DCAT.Dataset))
+    for language, publisher in (("ko", rules.publisher_ko), ("en", rules.publisher_en)):
+        graph.add((dataset, DCTERMS.publisher, rdflib.Literal(publisher, lang=language)))
+    for language, title in zip(("ko", "en"), str(package["title"]).split(" / "), strict=True):
+        graph.add((dataset, DCTERMS.title, rdflib.Literal(title, lang=language)))
+    graph.add((dataset, DCTERMS.license, rdflib.URIRef(rules.licence_url)))
+    graph.add((dataset, DCTERMS.temporal, rdflib.Literal(name.base_month)))
+    graph.add((dataset, DCAT.version, rdflib.Literal(str(name.version))))
+    for resource in package["resources"]:
+        distribution = rdflib.URIRef(f"{dataset}:{resource['path']}")
+        graph.add((dataset, DCAT.distribution, distribution))
+        graph.add((distribution, RDF.type, DCAT.Distribution))
+        graph.add((distribution, DCTERMS.title, rdflib.Literal(resource["path"])))
+        graph.add((distribution, DCAT.mediaType, rdflib.Literal(resource["mediatype"])))
+        graph.add((distribution, DCAT.byteSize, rdflib.Literal(resource["bytes"])))
+    nodes = json.loads(graph.serialize(format="json-ld"))
+    for node in nodes:
+        for key, values in node.items():
+            if isinstance(values, list):
+                node[key] = sorted(values, key=lambda value: json.dumps(value, sort_keys=True))
+    return _json(sorted(nodes, key=lambda node: str(node["@id"])))
+
+
+def evidence(
+    counts: pd.DataFrame, findings: pd.DataFrame, *, rules: ReleaseRules, name: ReleaseName, history: Sequence[str]
+) -> str:
+    """The evidence pack for the pre-check: rules, cells before and after, the result of each attack. No true cell.
+
+    Args:
+        counts: cells by table, level, dimensions and status (`Protected.counts`).
+        findings: of `release.verify`.
+        rules: of the channel.
+        name: of the release.
+        history: releases that the attacks took in.
+    """
+    limits = {
+        key: {"value": value["value"], "owner": value["owner"], "source": value["source"]}
+        for key, value in rules.parameters.model_dump().items()
+        if not key.startswith("dominance")
+    }
+    cells = counts.sort_values(list(counts.columns[:-1])).to_dict("records")
+    attacks = {f"P{number}": int((findings["attack"] == f"P{number}").sum()) for number in range(1, 14)}
+    return _json(
+        {
+            "공개": {"채널": name.channel, "판": name.release_id, "기준월": name.base_month},
+            "규칙": limits,
+            "우월 규칙": "p% (값은 공개하지 않음)",
+            "기법": {
+                "총계처리": ["value"],
+                "데이터 범주화": ["head_age_band", "age_band", "income_class"],
+                "데이터 마스킹": ["status"],
+            },
+            "셀 수": {
+                "처리 전": int(counts["cells"].sum()),
+                "처리 후": int(counts.loc[counts["status"] == r.PUBLISHED, "cells"].sum()),
+            },
+            "표별 셀 수": cells,
+            "공격별 발견 건수": attacks,
+            "함께 검증한 공개": sorted(history),
+        }
+    )
+
+
+def readme(tables: Mapping[str, int], counts: pd.DataFrame, *, rules: ReleaseRules, name: ReleaseName) -> str:
+    """README in Korean and English.
+
+    Args:
+        tables: table → rows.
+        counts: as in `evidence`.
+        rules: of the channel.
+        name: of the release.
+    """
+    p = rules.parameters
+    total, shown = counts["cells"].sum(), counts.loc[counts["status"] == r.PUBLISHED, "cells"].sum()
+    listing = "\n".join(f"| `data/{table}.csv`, `.parquet` | {rows:,} |" for table, rows in tables.items())
+    statuses = "\n".join(f"| `{code}` | {ko} | {en} |" for code, ko, en in r.STATUS.labels)
+    return f"""# 생활금융 통계 {name.base_month} ({name.release_id}) / Living-finance statistics
+
+{rules.publisher_ko} / {rules.publisher_en} · {rules.licence} <{rules.licence_url}>
+
+| file | rows |
+|---|---|
+{listing}
+
+## 읽는 법
+- 한 행은 지역 × 구분 × 통계 항목 하나입니다. 구분 열의 `all`은 합계입니다.
+- 값(`value`)은 상태(`status`)가 `published`인 경우에만 있습니다.
+- 가구·인원 수는 {p.count_base.value} 단위, 연간 금액은 {p.krw_year_base.value:,}원,
+  월간 금액은 {p.krw_month_base.value:,}원 단위로 반올림하였습니다. **합계는 부분의 합과 다를 수 있습니다.**
+- 구성 가구·인원이 {p.threshold_households.value} 미만인 값, 구성원이 없는 구분, 그리고 이들을 계산해 낼 수 있게 하는 값은
+  공표하지 않습니다. 전체 {total:,}개 셀 가운데 {shown:,}개를 공표합니다.
+- 분위수 p는 누적 가중치가 p × 전체에 이르는 가장 작은 값입니다.
+- 개발 중인 통계이며 국가승인통계가 아닙니다.
+
+## How to read it
+- One row is a region × categories × statistic; `all` is the margin. `value` is there only where `status` is `published`.
+- Counts are rounded to {p.count_base.value}, yearly amounts to {p.krw_year_base.value:,} KRW, monthly ones to
+  {p.krw_month_base.value:,} KRW. **Totals need not equal the sum of their parts.**
+- Figures of fewer than {p.threshold_households.value} households or persons, empty categories, and figures by which they could be
+  worked out are withheld: {shown:,} of {total:,} cells are published.
+- Quantile p is the smallest value whose cumulative weight reaches p × total.
+- In development; not a nationally approved statistic.
+
+| status | | |
+|---|---|---|
+{statuses}
+"""
+
+
+def _json(content: object) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def datapackage_text(package: Mapping[str, Any]) -> str:
+    """`datapackage.json`."""
+    return _json(package)

@@ -1,0 +1,379 @@
+"""From the cells of a month to what may leave: which are withheld and why, and the rounded rest.
+
+1. *Sensitive*: fewer unweighted contributors than the threshold (zeros too, unless structural), a category that holds
+   everybody of its region.
+2. *Complementary*: counts that would give a sensitive one away (`release.complement`). A withheld cell loses all its
+   statistics.
+3. *Per statistic*: a mean that few contributors dominate, a quantile with too few on one side, a share with too few
+   with or without; means and shares are then withheld for all categories of that region and cross, since the margin
+   and the others would give it away.
+4. *Unreliable*: figures whose error is too large.
+5. *Rounding* of what is left.
+
+The result depends on the cells, the rules and earlier releases of the same month and on nothing else. What an earlier
+release of the month withheld stays withheld; what another channel has published of it is of no use as complement.
+
+Source: Hundepool et al., ESS Handbook on Statistical Disclosure Control, 2nd edition, chapters 4 and 5.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+
+from living_finance.contracts import codes
+from living_finance.contracts import releases as r
+from living_finance.release.complement import TOP, Flags, Floats, Integers, LinkedCells, complement
+from living_finance.release.rules import CATEGORIES, ReleaseRules, TableRules
+
+KEY = ("region_level", "region_code")
+LARGEST, SECOND, ABSOLUTE = "largest_", "second_", "absolute_"
+"""Before a mean's name: its largest and second largest contribution and the sum of all, without signs."""
+BELOW, ABOVE = "below_", "above_"
+"""Before a quantile's name: contributors not above and not below it."""
+WITH = "with_"
+"""Before a share's name: contributors it is true of."""
+
+_POPULATION = "population"
+
+Texts = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class Protected:
+    """What may leave."""
+
+    tables: dict[str, pd.DataFrame]
+    """Table name → long rows with region, dimensions, statistic, value, unit, status, reliability."""
+    counts: pd.DataFrame
+    """Cells per table, number of dimensions and level, by status of the count: for the evidence pack."""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What releases of the same month have shown."""
+
+    patterns: Mapping[str, pd.DataFrame]
+    """Table name → rows with region, dimensions, `statistic`, `status`, and `is_same_version`."""
+
+
+def protect(cells: Mapping[str, pd.DataFrame], *, rules: ReleaseRules, earlier: Earlier | None = None) -> Protected:
+    """Protect the cells of one month.
+
+    Args:
+        cells: gold table → one row per region × combination of categories that occurs, with the columns of that table
+            and the facts about contributors (`release.contributors`).
+        rules: of the channel.
+        earlier: of the same month; None: nothing has been released.
+
+    Raises:
+        ContractViolation: some sensitive cell cannot be protected.
+    """
+    complete = {table.name: _complete(cells[table.source], table=table, rules=rules) for table in rules.tables}
+    everything = pd.concat(
+        [_keyed(frame, source=source) for _, source, frame in _with_source(complete, rules)], ignore_index=True
+    )
+    memory = _memory(earlier, rules)
+    statuses: list[pd.DataFrame] = []
+    for population, members in everything.groupby(_POPULATION, sort=True):
+        statuses.append(_count_status(members, memory[memory[_POPULATION] == population], rules=rules))
+    status = pd.concat(statuses, ignore_index=True)
+    tables = {}
+    for table in rules.tables:
+        frame = complete[table.name]
+        keyed = _keyed(frame, source=table.source)[list(_ALL_KEYS)].merge(status, on=list(_ALL_KEYS), how="left")
+        long = _long(frame, count_status=keyed["status"].to_numpy(), table=table, rules=rules)
+        tables[table.name] = long if earlier is None else _still_withheld(long, earlier.patterns.get(table.name))
+    return Protected(tables, _tally(tables, rules))
+
+
+def _with_source(frames: Mapping[str, pd.DataFrame], rules: ReleaseRules) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    for table in rules.tables:
+        yield table.name, table.source, frames[table.name]
+
+
+def _complete(cells: pd.DataFrame, *, table: TableRules, rules: ReleaseRules) -> pd.DataFrame:
+    """One row per region × place × combination of listed categories of each cross; nobody there: contributors 0."""
+    dimensions, places = r.DIMENSIONS[table.source], [r.PLACE] * (table.source == "person_statistics")
+    is_margin = {name: cells[name] == codes.ALL for name in dimensions}
+    regions = cells.loc[np.logical_and.reduce(list(is_margin.values())), [*KEY, *places]]
+    if places:  # a dong where nobody works is still a dong
+        regions = regions[list(KEY)].drop_duplicates().merge(cells[places].drop_duplicates(), how="cross")
+    parts = []
+    for cross in table.crosses:
+        listed = [sorted({*CATEGORIES[name], *cells.loc[~is_margin[name], name]}) for name in cross.dimensions]
+        combinations = pd.DataFrame(list(itertools.product(*listed)), columns=list(cross.dimensions), dtype=object)
+        wanted = regions[regions["region_level"].isin(cross.levels)].merge(combinations, how="cross")
+        parts.append(wanted.assign(**{name: codes.ALL for name in dimensions if name not in cross.dimensions}))
+    keys = [*KEY, *places, *dimensions]
+    frame = pd.concat(parts, ignore_index=True)[keys].merge(cells, on=keys, how="left")
+    count = r.COUNT_OF[table.source]
+    contributors = r.CONTRIBUTORS[count]
+    is_structural = np.zeros(len(frame), dtype=bool)
+    for zero in rules.structural_zeros:
+        if zero.source == table.source:
+            is_structural |= (frame[zero.dimension] == zero.category).to_numpy()
+    return frame.assign(
+        **{count: frame[count].fillna(0.0), contributors: frame[contributors].fillna(0).astype(int)},
+        is_structural=is_structural & (frame[contributors].fillna(0) == 0).to_numpy(),
+    )
+
+
+_ALL_DIMENSIONS = tuple(dict.fromkeys(itertools.chain(*r.DIMENSIONS.values())))
+_ALL_KEYS = (_POPULATION, *KEY, *_ALL_DIMENSIONS)
+
+
+def _keyed(frame: pd.DataFrame, *, source: str) -> pd.DataFrame:
+    """The same cells under one key for all tables of a population: `all` in every dimension a table does not have."""
+    count = r.COUNT_OF[source]
+    place = frame[r.PLACE] if source == "person_statistics" else ""
+    contributors = r.CONTRIBUTORS[count]
+    values = {"count": frame[count], "contributors": frame[contributors]} if contributors in frame else {}
+    return pd.DataFrame(
+        {
+            _POPULATION: count + ("_" + place if source == "person_statistics" else ""),
+            **{name: frame[name] for name in KEY},
+            **{name: frame.get(name, codes.ALL) for name in _ALL_DIMENSIONS},
+            **values,
+            **{name: frame[name] for name in ("is_structural", "status", "is_same_version") if name in frame},
+        }
+    )
+
+
+def _memory(earlier: Earlier | None, rules: ReleaseRules) -> pd.DataFrame:
+    """What has been withheld or shown before, one row per cell."""
+    patterns = [] if earlier is None else [(t, earlier.patterns[t.name]) for t in rules.tables if t.name in earlier.patterns]
+    if not patterns:
+        return pd.DataFrame(columns=[*_ALL_KEYS, "was_withheld", "is_shown"])
+    counts = ((table, frame[frame["statistic"] == r.COUNT_OF[table.source]]) for table, frame in patterns)
+    rows = pd.concat([_keyed(frame, source=table.source) for table, frame in counts], ignore_index=True)
+    return (
+        rows.assign(
+            was_withheld=rows["status"] != r.PUBLISHED,
+            is_shown=(rows["status"] == r.PUBLISHED) & rows["is_same_version"].astype(bool),
+        )
+        .groupby(list(_ALL_KEYS), as_index=False)[["was_withheld", "is_shown"]]
+        .any()
+    )
+
+
+def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: ReleaseRules) -> pd.DataFrame:
+    """Status of each count of one population."""
+    frame = members.drop_duplicates(list(_ALL_KEYS)).sort_values(list(_ALL_KEYS), ignore_index=True)
+    frame = frame.merge(memory, on=list(_ALL_KEYS), how="left")
+    was_withheld, is_shown = ((frame[n] == True).to_numpy() for n in ("was_withheld", "is_shown"))  # noqa: E712
+    population = r.COUNT_OF[next(s for s in r.COUNT_OF if str(frame[_POPULATION].iat[0]).startswith(r.COUNT_OF[s]))]
+    threshold = rules.parameters.threshold(population)
+    layout = _Layout(frame)
+    count, contributors = frame["count"].to_numpy(float), frame["contributors"].to_numpy()
+    is_structural = frame["is_structural"].to_numpy()
+    small = (
+        (contributors < threshold) | (_rounded(count, float(rules.parameters.count_base.value)) < threshold)
+    ) & ~is_structural
+    if rules.parameters.group_disclosure.value:
+        small |= layout.holds_everybody(contributors)
+    base = float(rules.parameters.count_base.value)
+    is_interval = rules.parameters.rounding_protects.value and base > 0
+    printed = _rounded(count, base)
+    # Persons are whole numbers: of 10 ± 2.5 a reader knows 8 to 12.
+    half = (np.ceil(base / 2) - 1 if population == "persons" else base / 2) if is_interval else 0.0
+    withheld = small | was_withheld
+    if small.any():
+        withheld = complement(
+            LinkedCells(
+                count=count,
+                printed=printed if is_interval else count,
+                slack=np.full(count.size, half),
+                links=layout.links,
+                block=layout.block,
+                district=layout.district,
+                nest=layout.nest,
+            ),
+            sensitive=small,
+            withheld=withheld,
+            is_fixed=is_structural | (is_shown & ~withheld),
+            threshold=float(threshold),
+        )
+    status = np.where(small, r.SMALL, np.where(withheld, r.SECONDARY, r.PUBLISHED))
+    return frame[list(_ALL_KEYS)].assign(status=status)
+
+
+class _Layout:
+    """Regions and categories of cells as numbers, and the links between cells."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        level = frame["region_level"].to_numpy(str)
+        region, names = pd.factorize(frame["region_code"])
+        parent_length = frame["region_level"].map(r.PARENT_CODE_LENGTH).fillna(0).astype(int).to_numpy()
+        number = {name: position for position, name in enumerate(names)}
+        parents = [
+            number.get(code[:length], -1) if length else -1
+            for code, length in zip(names, self._first(parent_length, region), strict=True)
+        ]
+        self._region = region
+        self._parent_of_region = np.array(parents, dtype=np.int64)
+        self._categories = np.column_stack(
+            [np.where(frame[name] == codes.ALL, 0, pd.factorize(frame[name], sort=True)[0] + 1) for name in _ALL_DIMENSIONS]
+        ).astype(np.int64)
+        radix = np.cumprod([1, *(self._categories.max(axis=0) + 1)])
+        self._radix, self._regions_radix = radix[:-1], radix[-1]
+        self._key = self._region * self._regions_radix + self._categories @ self._radix
+        districts = {code: position + 1 for position, code in enumerate(sorted(set(frame.loc[level == "gu", "region_code"])))}
+        length = r.PARENT_CODE_LENGTH["dong"]
+        of_district = frame["region_code"].str[:length].map(districts).fillna(TOP).astype(int).to_numpy()
+        self.block: Integers = np.where(np.isin(level, ("city", "gu")), TOP, of_district)
+        self.district: Integers = np.where(level == "gu", of_district, -1)
+        dong = pd.factorize(frame["region_code"].str[: r.PARENT_CODE_LENGTH["output_area"]], sort=True)[0] + 1
+        is_area = level == "output_area"
+        self.nest: Integers = np.where(is_area, dong, -1)
+        if is_area.any():  # dong cells with none below: by characteristics that output areas do not have
+            _, whole = list(self._kinds())[-1]
+            self.nest[(level == "dong") & ~np.isin(np.arange(level.size), whole)] = 0
+
+    @staticmethod
+    def _first(values: npt.NDArray[Any], group: npt.NDArray[Any]) -> Integers:
+        """A value of each group, all of whose members have the same."""
+        first = np.zeros(group.max() + 1, dtype=np.int64)
+        first[group] = values
+        return first
+
+    def _find(self, key: Integers) -> Integers:
+        """Position of the cell with a key, or -1."""
+        order = np.argsort(self._key)
+        at = np.minimum(np.searchsorted(self._key, key, sorter=order), self._key.size - 1)
+        found = order[at]
+        return np.where(self._key[found] == key, found, -1)
+
+    def _kinds(self) -> Iterator[tuple[Integers, Integers]]:
+        """For each kind of link: parts, and the whole that each belongs to."""
+        for dimension in range(self._categories.shape[1]):
+            parts = np.flatnonzero(self._categories[:, dimension] > 0)
+            whole = self._find(self._key[parts] - self._categories[parts, dimension] * self._radix[dimension])
+            yield parts[whole >= 0], whole[whole >= 0]
+        parent = self._parent_of_region[self._region]
+        parts = np.flatnonzero(parent >= 0)
+        whole = self._find(self._key[parts] + (parent[parts] - self._region[parts]) * self._regions_radix)
+        yield parts[whole >= 0], whole[whole >= 0]
+
+    @cached_property
+    def links(self) -> sparse.csr_matrix:
+        """One row per link: parts 1, whole -1."""
+        rows, columns, signs, first = [], [], [], 0
+        for parts, whole in self._kinds():
+            wholes, row = np.unique(whole, return_inverse=True)
+            rows += [row + first, np.arange(wholes.size) + first]
+            columns += [parts, wholes]
+            signs += [np.ones(parts.size), -np.ones(wholes.size)]
+            first += wholes.size
+        entries = (np.concatenate(signs), (np.concatenate(rows), np.concatenate(columns)))
+        return sparse.csr_matrix(entries, shape=(first, self._key.size))
+
+    def holds_everybody(self, contributors: Integers) -> Flags:
+        """Categories that alone make up their whole, beside empty ones."""
+        result = np.zeros(contributors.size, dtype=bool)
+        for parts, whole in itertools.islice(self._kinds(), self._categories.shape[1]):
+            has_siblings = np.bincount(whole, minlength=contributors.size)[whole] > 1
+            result[parts] |= has_siblings & (contributors[parts] > 0) & (contributors[parts] == contributors[whole])
+        return result
+
+
+def _long(frame: pd.DataFrame, *, count_status: Texts, table: TableRules, rules: ReleaseRules) -> pd.DataFrame:
+    """One row per cell and statistic, sorted by key."""
+    dimensions = [*r.dimension_columns(table.source)]
+    crossed = frame[list(r.DIMENSIONS[table.source])] != codes.ALL
+    reliability = frame["reliability"] if "reliability" in frame else pd.Series(None, index=frame.index, dtype=object)
+    parts = []
+    for cross in table.crosses:
+        names = frozenset(cross.dimensions)
+        rows = np.flatnonzero((crossed == [name in names for name in crossed.columns]).all(axis=1))
+        here = frame.iloc[rows]
+        for name in table.statistics(names):
+            statistic = r.STATISTICS[table.source][name]
+            status = _statistic_status(here, count_status[rows], statistic, table=table, rules=rules)
+            if statistic.measured is not r.Measured.COUNT:
+                is_weak = (reliability.iloc[rows] == "unreliable").to_numpy() | here[name].isna().to_numpy()
+                status = np.where((status == r.PUBLISHED) & is_weak, r.UNRELIABLE, status)
+            value = _rounded(here[name].to_numpy(float), rules.parameters.base_of(statistic.unit))
+            parts.append(
+                here[[*KEY, *dimensions]].assign(
+                    statistic=name,
+                    value=np.where(status == r.PUBLISHED, value, np.nan),
+                    unit=statistic.unit,
+                    status=status,
+                    reliability=reliability.iloc[rows].where(status == r.PUBLISHED),
+                )
+            )
+    return pd.concat(parts, ignore_index=True).sort_values(list(r.sort_key(table.source)), ignore_index=True)
+
+
+def _still_withheld(long: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFrame:
+    """Statistics that an earlier release of the month withheld stay withheld; errors may become smaller."""
+    if before is None:
+        return long
+    keys = [name for name in long.columns if name not in r.VALUE_COLUMNS or name == "statistic"]
+    was_withheld = before.loc[~before["status"].isin((r.PUBLISHED, r.UNRELIABLE)), keys].drop_duplicates()
+    known = long[keys].merge(was_withheld, on=keys, how="left", indicator="_in")["_in"] == "both"
+    again = (known & (long["status"] == r.PUBLISHED)).to_numpy()
+    return long.assign(
+        status=long["status"].mask(again, r.SECONDARY),
+        value=long["value"].mask(again),
+        reliability=long["reliability"].mask(again),
+    )
+
+
+def _statistic_status(
+    here: pd.DataFrame, count_status: Texts, statistic: r.Statistic, *, table: TableRules, rules: ReleaseRules
+) -> Texts:
+    """Status of one statistic of the cells of one cross."""
+    parameters = rules.parameters
+    name, measured = statistic.name, statistic.measured
+    contributors = here[r.CONTRIBUTORS[r.COUNT_OF[table.source]]].to_numpy()
+    threshold = parameters.threshold(r.COUNT_OF[table.source])
+    is_open = count_status == r.PUBLISHED
+    if measured is r.Measured.MEAN:
+        largest, second, absolute = (here[prefix + name].fillna(0).to_numpy() for prefix in (LARGEST, SECOND, ABSOLUTE))
+        bad = np.maximum(absolute - largest - second, 0) < parameters.dominance_percent.value / 100 * largest
+        why = r.DOMINANCE
+    elif measured is r.Measured.QUANTILE:
+        bad = here[[BELOW + name, ABOVE + name]].fillna(0).min(axis=1).to_numpy() < threshold
+        return np.where(is_open & bad, r.SMALL, count_status)
+    elif measured is r.Measured.SHARE:
+        true = here[WITH + name].fillna(0).to_numpy()
+        weighted = here[r.COUNT_OF[table.source]].to_numpy(float) * here[name].fillna(0).to_numpy(float)
+        rest = here[r.COUNT_OF[table.source]].to_numpy(float) - weighted
+        fewest = np.minimum.reduce([true, contributors - true, weighted, rest])
+        bad, why = fewest < (threshold if threshold > 1 else 0), r.SMALL
+    else:
+        return count_status
+    bad &= is_open
+    row = here.groupby([*KEY, *([r.PLACE] if r.PLACE in here else [])], sort=False).ngroup().to_numpy()
+    has_bad = np.bincount(row, weights=bad) > 0
+    return np.where(bad, why, np.where(is_open & has_bad[row], r.SECONDARY, count_status))
+
+
+def _rounded(value: Floats, base: float) -> Floats:
+    """The nearest multiple of the base, a half to the even one."""
+    if not base:
+        return value
+    per_unit = 1 / base
+    return np.rint(value / base) * base if base >= 1 else np.rint(value * per_unit) / per_unit
+
+
+def _tally(tables: Mapping[str, pd.DataFrame], rules: ReleaseRules) -> pd.DataFrame:
+    """Cells by table, level, number of dimensions and status of their count."""
+    parts = []
+    for table in rules.tables:
+        frame = tables[table.name]
+        counts = frame[frame["statistic"] == r.COUNT_OF[table.source]]
+        ways = (counts[list(r.DIMENSIONS[table.source])] != codes.ALL).sum(axis=1)
+        grouped = counts.assign(table=table.name, ways=ways).groupby(["table", "region_level", "ways", "status"])
+        parts.append(grouped.size().reset_index(name="cells"))
+    return pd.concat(parts, ignore_index=True)

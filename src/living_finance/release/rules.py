@@ -1,0 +1,159 @@
+"""What a channel publishes and how it is protected, as `conf/release/*.yaml` says it; unknown keys are errors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from living_finance.contracts import codes
+from living_finance.contracts import releases as r
+from living_finance.errors import ConfigurationError
+
+_Value = TypeVar("_Value", int, float, bool)
+_Text = Annotated[str, Field(min_length=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sourced(_Section, Generic[_Value]):
+    """A parameter, who answers for it, and where it comes from."""
+
+    value: _Value
+    owner: _Text
+    source: _Text
+
+
+class Parameters(_Section):
+    """Limits and roundings. 0 as a rounding base leaves values as they are."""
+
+    threshold_households: Annotated[Sourced[int], Field(description="fewest unweighted households of a published cell")]
+    threshold_persons: Annotated[Sourced[int], Field(description="fewest persons of a published cell")]
+    dominance_percent: Annotated[Sourced[float], Field(description="p of the p% rule on every sum and mean")]
+    group_disclosure: Annotated[Sourced[bool], Field(description="withhold zeros, and a category that holds everybody")]
+    rounding_protects: Annotated[
+        Sourced[bool], Field(description="a published count is known to its rounding interval only; false: exactly")
+    ]
+    count_base: Sourced[int]
+    krw_year_base: Sourced[int]
+    krw_month_base: Sourced[int]
+    krw_base: Sourced[int]
+    share_base: Sourced[float]
+    ratio_base: Sourced[float]
+
+    def threshold(self, population: str) -> int:
+        """Of `households` or `persons`."""
+        return (self.threshold_households if population == "households" else self.threshold_persons).value
+
+    def base_of(self, unit: str) -> float:
+        """Rounding base of a unit."""
+        bases: dict[str, float] = {
+            "KRW/year": self.krw_year_base.value,
+            "KRW/month": self.krw_month_base.value,
+            "KRW": self.krw_base.value,
+            "share": self.share_base.value,
+            "ratio": self.ratio_base.value,
+        }
+        return bases.get(unit, self.count_base.value)
+
+
+class Cross(_Section):
+    """Cells over some dimensions; no dimension: everybody."""
+
+    dimensions: tuple[str, ...]
+    levels: tuple[Literal["city", "gu", "dong", "output_area"], ...]
+    statistics: tuple[str, ...] = Field(default=(), description="empty: all of the source")
+
+
+class TableRules(_Section):
+    """One table of the release."""
+
+    name: Annotated[str, Field(pattern="^[a-z][a-z_]*$")]
+    source: Literal["household_statistics", "household_breakdown", "person_statistics"]
+    crosses: tuple[Cross, ...]
+
+    @model_validator(mode="after")
+    def _is_closed(self) -> TableRules:
+        """Every margin of a cross is there, so that all its links to published figures are known."""
+        crosses = {frozenset(cross.dimensions): cross for cross in self.crosses}
+        for dimensions, cross in crosses.items():
+            if unknown := set(dimensions) - set(r.DIMENSIONS[self.source]):
+                raise ValueError(f"{self.name}: {self.source} has no dimension {sorted(unknown)}")
+            if unknown := set(cross.statistics) - r.STATISTICS[self.source].keys():
+                raise ValueError(f"{self.name}: {self.source} has no statistic {sorted(unknown)}")
+            for dimension in dimensions:
+                margin = crosses.get(dimensions - {dimension})
+                if margin is None or not set(cross.levels) <= set(margin.levels):
+                    raise ValueError(f"{self.name}: {sorted(dimensions)} without its margin over {dimension}")
+            deepest = max(map(r.LEVELS.index, cross.levels))
+            if tuple(sorted(cross.levels, key=r.LEVELS.index)) != r.LEVELS[: deepest + 1]:
+                raise ValueError(f"{self.name}: levels of {sorted(dimensions)} leave one out above {r.LEVELS[deepest]}")
+        return self
+
+    def statistics(self, dimensions: frozenset[str]) -> tuple[str, ...]:
+        """Published statistics of a cross, in the order of the source."""
+        cross = next(cross for cross in self.crosses if frozenset(cross.dimensions) == dimensions)
+        return tuple(name for name in r.STATISTICS[self.source] if not cross.statistics or name in cross.statistics)
+
+
+class StructuralZero(_Section):
+    """A category that cannot hold anybody, so that its zero tells nothing."""
+
+    source: Literal["household_statistics", "household_breakdown", "person_statistics"]
+    dimension: _Text
+    category: _Text
+    reason: _Text
+    owner: _Text
+
+
+class ReleaseRules(_Section):
+    """All rules of a channel."""
+
+    channel: Literal["portal", "campus"]
+    licence: _Text
+    licence_url: _Text
+    publisher_ko: _Text
+    publisher_en: _Text
+    parameters: Parameters
+    tables: tuple[TableRules, ...]
+    structural_zeros: tuple[StructuralZero, ...] = ()
+
+    def is_structural(self, source: str, dimension: str, category: str) -> bool:
+        """Whether a category is on the list of signed zeros."""
+        return any((z.source, z.dimension, z.category) == (source, dimension, category) for z in self.structural_zeros)
+
+
+def read_rules(text: str, *, name: str) -> ReleaseRules:
+    """Rules from the text of a YAML file.
+
+    Args:
+        text: the file's content.
+        name: of the file, for messages.
+
+    Raises:
+        ConfigurationError: not YAML, unknown or missing key, a cross without its margins.
+    """
+    try:
+        return ReleaseRules.model_validate(yaml.safe_load(text))
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"{name} is not valid: {problems}.", remedy="see conf/release/portal.yaml") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{name} is not YAML.", remedy="see conf/release/portal.yaml") from error
+
+
+CATEGORIES: dict[str, tuple[str, ...]] = {
+    "head_sex": codes.SEX.codes,
+    "sex": codes.SEX.codes,
+    "head_age_band": tuple(str(age) for age in range(10, 90, 10)),
+    "age_band": tuple(str(age) for age in range(15, 85, 5)),
+    "household_type": codes.HOUSEHOLD_TYPE.codes,
+    "dwelling_type": codes.DWELLING_TYPE.codes,
+    "tenure": codes.TENURE.codes,
+    "household_size": (*map(str, range(1, 7)), "7_plus"),
+    "income_class": tuple(map(str, range(1, 6))),
+}
+"""Categories that a release lists for every region, whether or not anybody is in them: a missing row would be a zero."""

@@ -1,0 +1,228 @@
+"""From gold to a candidate release, and from a candidate to the public: no formulas, and no way round the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+from pyspark.sql import functions as F
+
+from living_finance.contracts import codes, gold, silver
+from living_finance.contracts import releases as r
+from living_finance.errors import ConfigurationError, DisclosureFound, MissingInput, ReleaseDamaged
+from living_finance.methods.quantiles import weighted_quantiles
+from living_finance.months import Month
+from living_finance.release import contributors
+from living_finance.release import package as texts
+from living_finance.release.protect import Earlier, protect
+from living_finance.release.rules import ReleaseRules, read_rules
+from living_finance.release.verify import Released, SignedZeros, verify
+from living_finance.storage import releases as files
+from living_finance.storage.ledger import Ledger
+from living_finance.storage.warehouse import Warehouse
+
+_CLASSES = {f"_p{20 * rank}": rank / 5 for rank in range(1, 5)}
+
+
+def load_rules(file: Path) -> ReleaseRules:
+    """Rules of a channel.
+
+    Raises:
+        ConfigurationError: no such file, or not valid.
+    """
+    if not file.is_file():
+        raise ConfigurationError(f"No release rules {file}.", remedy="name conf/release/portal.yaml or campus.yaml by --rules")
+    return read_rules(file.read_text(encoding="utf-8"), name=str(file))
+
+
+def cells_of_month(warehouse: Warehouse, month: Month, rules: ReleaseRules) -> dict[str, pd.DataFrame]:
+    """Cells of the published crosses with the facts about their contributors, by gold table."""
+    statistics, breakdown, person_statistics, households, persons = (
+        warehouse.read(table, base_month=month.date)
+        for table in (
+            gold.HOUSEHOLD_STATISTICS,
+            gold.HOUSEHOLD_BREAKDOWN,
+            gold.PERSON_STATISTICS,
+            gold.HOUSEHOLD,
+            silver.PLACED_PERSON,
+        )
+    )
+    counted = households.where(F.col("weight") > 0)
+    limits = weighted_quantiles(counted, value=gold.TOTAL_INCOME, weight="weight", sets=[()], probabilities=_CLASSES).first()
+    household_rows = contributors.household_rows(households, class_limits=list(limits or ()))
+    sources = {
+        "household_statistics": (household_rows, statistics),
+        "household_breakdown": (household_rows, contributors.wide_breakdown(breakdown, statistics=statistics)),
+        "person_statistics": (contributors.person_rows(persons), person_statistics),
+    }
+    cells: dict[str, pd.DataFrame] = {}
+    for source in sorted({table.source for table in rules.tables}):
+        crosses = sorted(
+            {
+                (level, cross.dimensions)
+                for t in rules.tables
+                if t.source == source
+                for cross in t.crosses
+                for level in cross.levels
+            }
+        )
+        rows, published = sources[source]
+        facts = contributors.cell_facts(rows, statistics=published, source=source, crosses=crosses)
+        cells[source] = facts.toPandas()  # ok: cells, not people: at most some 400,000 for the whole city
+    return cells
+
+
+def make_release(warehouse: Warehouse, *, month: Month, rules: ReleaseRules, store: files.ReleaseStore) -> Path:
+    """Make, attack and register a candidate.
+
+    Returns:
+        The folder of the candidate.
+
+    Raises:
+        MissingInput: the month is not finished.
+        DisclosureFound: an attack succeeds; the findings are kept, the candidate is not.
+    """
+    if Ledger(warehouse.root).manifest(month) is None:
+        raise MissingInput(f"{month} is not finished.", remedy=f"living-finance run --month {month} first")
+    cells = cells_of_month(warehouse, month, rules)
+    regions = _region_names(warehouse, month)
+    return release_cells(cells, regions=regions, month=month, rules=rules, store=store)
+
+
+def release_cells(
+    cells: Mapping[str, pd.DataFrame], *, regions: pd.DataFrame, month: Month, rules: ReleaseRules, store: files.ReleaseStore
+) -> Path:
+    """As `make_release`, from cells.
+
+    Args:
+        cells: of `cells_of_month`.
+        regions: one row per dong, district and the city with code and names.
+        month: of the cells.
+        rules: of the channel.
+        store: where releases are.
+    """
+    name = texts.ReleaseName(rules.channel, month, store.next_version(rules.channel, str(month)))
+    history = _history(store)
+    protected = protect(cells, rules=rules, earlier=_earlier(history, name))
+    sources = {table.name: table.source for table in rules.tables}
+    tables = {
+        table: texts.release_table(frame, source=sources[table], regions=regions, name=name)
+        for table, frame in protected.tables.items()
+    }
+    findings = pd.DataFrame()
+    with store.staging(rules.channel, name.release_id) as folder:
+        written = files.write_tables(folder, tables)
+        candidate = Released(name.release_id, name.channel, name.base_month, name.version, files.read_release(folder).tables)
+        findings = verify(candidate, history=history, signed=_signed(rules), facts=cells)
+        if len(findings):
+            kept = store.refuse(rules.channel, name.release_id, findings)
+            raise _disclosure(findings, f"findings: {kept}")
+        package = texts.datapackage(sources, files=written, rules=rules, name=name)
+        shown = [f"{h.channel} {h.release_id}" for h in history]
+        documents = {
+            "datapackage.json": texts.datapackage_text(package),
+            "dcat.jsonld": texts.dcat(package, rules=rules, name=name),
+            "README.md": texts.readme({t: len(f) for t, f in tables.items()}, protected.counts, rules=rules, name=name),
+            "evidence/evidence.json": texts.evidence(protected.counts, findings, rules=rules, name=name, history=shown),
+        }
+        files.write_documents(folder, documents)
+    store.register(channel=name.channel, release_id=name.release_id, month=str(month), version=name.version, state=r.CANDIDATE)
+    return store.folder(name.channel, name.release_id)
+
+
+def verify_release(folder: Path, *, rules: ReleaseRules, cells: Mapping[str, pd.DataFrame] | None = None) -> pd.DataFrame:
+    """Attack a release on disk together with everything its register knows to have been public.
+
+    Args:
+        folder: `<releases>/<channel>/<release_id>`.
+        rules: for the signed zeros only.
+        cells: of `cells_of_month`; None: public data only.
+
+    Returns:
+        Findings: attack, table, cell, what.
+
+    Raises:
+        ReleaseDamaged: files are not those of `checksums.sha256`, or the register is not whole.
+    """
+    files.check_hashes(folder)
+    stored = files.read_release(folder)
+    history = _history(files.ReleaseStore(folder.resolve().parents[1]))
+    return verify(_released(stored), history=history, signed=_signed(rules), facts=cells)
+
+
+def approve(folder: Path, *, approver: str, rules: ReleaseRules) -> None:
+    """Sign a candidate and publish it, unless a file has changed since it was made or an attack succeeds.
+
+    Raises:
+        ReleaseDamaged, DisclosureFound, ReleaseNotReady.
+    """
+    store = files.ReleaseStore(folder.resolve().parents[1])
+    channel, release_id = folder.resolve().parent.name, folder.resolve().name
+    line = store.current().get((channel, release_id))
+    if line is None or files.check_hashes(folder) != line.checksums_sha256:
+        raise ReleaseDamaged(f"{folder} is not what was registered.", remedy="make the release again")
+    findings = verify_release(folder, rules=rules)
+    if len(findings):
+        raise _disclosure(findings, "make the release again")
+    about = {"channel": channel, "release_id": release_id, "month": line.month, "version": line.version}
+    store.register(**about, state=r.APPROVED, approver=approver)  # type: ignore[arg-type]
+    files.write_approval(folder, {"approver": approver, "checksums_sha256": line.checksums_sha256})
+    store.register(**about, state=r.IS_PUBLIC, approver=approver)  # type: ignore[arg-type]
+
+
+def withdraw(folder: Path, *, reason: str, approver: str) -> None:
+    """Note that a release is no longer offered; later releases are still checked against it.
+
+    Raises:
+        ReleaseNotReady: it is not registered, or withdrawn already.
+    """
+    store = files.ReleaseStore(folder.resolve().parents[1])
+    channel, release_id = folder.resolve().parent.name, folder.resolve().name
+    line = store.current().get((channel, release_id))
+    month, version = (line.month, line.version) if line else ("", 0)
+    store.register(
+        channel=channel, release_id=release_id, month=month, version=version, state=r.WITHDRAWN, approver=approver, reason=reason
+    )
+
+
+def _disclosure(findings: pd.DataFrame, remedy: str) -> DisclosureFound:
+    counts = findings.groupby("attack").size()
+    what = ", ".join(f"{attack} {number}" for attack, number in counts.items())
+    return DisclosureFound(f"{len(findings)} findings ({what}); nothing leaves.", remedy=remedy)
+
+
+def _signed(rules: ReleaseRules) -> SignedZeros:
+    return SignedZeros(frozenset((zero.dimension, zero.category) for zero in rules.structural_zeros))
+
+
+def _released(stored: files.StoredRelease) -> Released:
+    return Released(stored.release_id, stored.channel, stored.month, stored.version, stored.tables, stored.oddities)
+
+
+def _history(store: files.ReleaseStore) -> list[Released]:
+    """Everything ever public, withdrawn releases too."""
+    public = store.ever_public()
+    return [_released(files.read_release(store.folder(line.channel, line.id), with_csv=False)) for line in public]
+
+
+def _earlier(history: list[Released], name: texts.ReleaseName) -> Earlier | None:
+    """Patterns of the month's earlier releases, any channel."""
+    same = [release for release in history if release.month == name.base_month]
+    patterns: dict[str, list[pd.DataFrame]] = {}
+    for release in same:
+        for table, frame in release.tables.items():
+            patterns.setdefault(table, []).append(frame.assign(is_same_version=release.version == name.version))
+    return Earlier({table: pd.concat(parts, ignore_index=True) for table, parts in patterns.items()}) if patterns else None
+
+
+def _region_names(warehouse: Warehouse, month: Month) -> pd.DataFrame:
+    """One row per dong, district and the city: code and names."""
+    # ok: one row per dong
+    valid = warehouse.read(silver.REGION, base_month=month.date).toPandas()
+    dongs = valid.rename(columns={"dong_code": "region_code", "dong_name_ko": "region_name_ko", "dong_name_en": "region_name_en"})
+    gus = valid.drop_duplicates("gu_code").assign(mois_code=None)
+    gus = gus.rename(columns={"gu_code": "region_code", "gu_name_ko": "region_name_ko", "gu_name_en": "region_name_en"})
+    columns = ["region_code", "mois_code", "region_name_ko", "region_name_en"]
+    city = pd.DataFrame([[codes.CITY_CODE, None, "서울특별시", "Seoul"]], columns=columns)
+    return pd.concat([dongs[columns], gus[columns], city], ignore_index=True)

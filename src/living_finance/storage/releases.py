@@ -1,0 +1,318 @@
+"""Releases on disk: one folder each, written whole or not at all, and a register whose lines hash the line before.
+
+<root>/<channel>/<release_id>/      datapackage.json, dcat.jsonld, README.md, checksums.sha256, evidence/, data/
+<root>/register.jsonl               every release ever made, a line for each change of its state
+<root>/_refused/<channel>/<id>/     findings.csv of a candidate that an attack broke; the candidate is gone
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+from filelock import FileLock
+
+from living_finance.contracts import releases as r
+from living_finance.errors import MissingInput, ReleaseDamaged, ReleaseNotReady
+
+_FIRST = "0" * 64
+_BOM = b"\xef\xbb\xbf"
+_NOT_HASHED = {"checksums.sha256", "evidence/approval.json"}
+_DOCUMENTS = {"datapackage.json", "dcat.jsonld", "README.md", "checksums.sha256", "evidence/evidence.json"}
+_FOLLOWS: dict[str, tuple[str | None, ...]] = {
+    r.CANDIDATE: (None, r.CANDIDATE),
+    r.APPROVED: (r.CANDIDATE, r.APPROVED),
+    r.IS_PUBLIC: (r.APPROVED,),
+    r.WITHDRAWN: (r.CANDIDATE, r.APPROVED, r.IS_PUBLIC),
+}
+"""State → states it can follow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisterLine:
+    """One change of one release's state."""
+
+    id: str
+    channel: str
+    month: str
+    version: int
+    state: str
+    time: str
+    approver: str = ""
+    reason: str = ""
+    checksums_sha256: str
+    previous_sha256: str
+
+
+@dataclass(frozen=True)
+class StoredRelease:
+    """The readable part of a release folder."""
+
+    channel: str
+    release_id: str
+    month: str
+    """YYYY-MM"""
+    version: int
+    tables: dict[str, pd.DataFrame]
+    oddities: tuple[str, ...]
+
+
+def _utc_now() -> str:
+    # ok: the register says when something was released; nothing that is released depends on it
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+
+
+class ReleaseStore:
+    """The releases under one root folder."""
+
+    def __init__(self, root: Path, *, clock: Callable[[], str] = _utc_now) -> None:
+        self.root = root
+        self._clock = clock
+
+    def folder(self, channel: str, release_id: str) -> Path:
+        return self.root / channel / release_id
+
+    def lines(self) -> list[RegisterLine]:
+        """The register, oldest first.
+
+        Raises:
+            ReleaseDamaged: a line was changed, removed or put in.
+        """
+        file = self.root / "register.jsonl"
+        texts = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        lines, previous = [], _FIRST
+        for number, text in enumerate(texts, 1):
+            try:
+                line = RegisterLine(**json.loads(text))
+            except (json.JSONDecodeError, TypeError):
+                raise ReleaseDamaged(f"{file}: line {number} is not a register line.", remedy="restore the register") from None
+            if line.previous_sha256 != previous:
+                raise ReleaseDamaged(f"{file}: line {number} does not follow the one before.", remedy="restore the register")
+            lines.append(line)
+            previous = _sha256(text.encode())
+        return lines
+
+    def current(self) -> dict[tuple[str, str], RegisterLine]:
+        """The newest line of each release, by channel and id."""
+        return {(line.channel, line.id): line for line in self.lines()}
+
+    def ever_public(self) -> list[RegisterLine]:
+        """Releases that somebody outside may have seen: published ones, withdrawn or not; each one's newest line."""
+        seen = {(line.channel, line.id) for line in self.lines() if line.state == r.IS_PUBLIC}
+        return [line for key, line in self.current().items() if key in seen]
+
+    def next_version(self, channel: str, month: str) -> int:
+        """One more than the newest version that has been approved; a candidate nobody approved is replaced."""
+        settled = [
+            line.version for line in self.lines() if line.channel == channel and line.month == month and line.state != r.CANDIDATE
+        ]
+        return max(settled, default=0) + 1
+
+    def register(
+        self, *, channel: str, release_id: str, month: str, version: int, state: str, approver: str = "", reason: str = ""
+    ) -> None:
+        """Append a line.
+
+        Raises:
+            ReleaseNotReady: the state cannot follow the present one.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.root / "_register.lock"):
+            now = self.current().get((channel, release_id))
+            if (now.state if now else None) not in _FOLLOWS[state]:
+                raise ReleaseNotReady(
+                    f"{channel} {release_id} is {now.state if now else 'not registered'} and cannot become {state}.",
+                    remedy="living-finance release makes a candidate, approve publishes it, withdraw takes it back",
+                )
+            file = self.root / "register.jsonl"
+            texts = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+            line = RegisterLine(
+                id=release_id,
+                channel=channel,
+                month=month,
+                version=version,
+                state=state,
+                time=self._clock(),
+                approver=approver,
+                reason=reason,
+                checksums_sha256=_sha256_of(self.folder(channel, release_id) / "checksums.sha256"),
+                previous_sha256=_sha256(texts[-1].encode()) if texts else _FIRST,
+            )
+            text = json.dumps(asdict(line), ensure_ascii=False, sort_keys=True)
+            with file.open("a", encoding="utf-8") as handle:
+                handle.write(text + "\n")
+                handle.flush()
+                os.fsync(handle.fileno())
+
+    @contextlib.contextmanager
+    def staging(self, channel: str, release_id: str) -> Iterator[Path]:
+        """A folder to write a release into; it takes its place when the block ends well, and is gone when it does not."""
+        place = self.root / f"_staging.{os.getpid()}" / release_id
+        shutil.rmtree(place.parent, ignore_errors=True)
+        place.mkdir(parents=True)
+        try:
+            yield place
+            final = self.folder(channel, release_id)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            if final.exists():
+                shutil.rmtree(final)
+            place.rename(final)
+        finally:
+            shutil.rmtree(place.parent, ignore_errors=True)
+
+    def refuse(self, channel: str, release_id: str, findings: pd.DataFrame) -> Path:
+        """Keep what was found in a candidate that goes no further."""
+        folder = self.root / "_refused" / channel / release_id
+        folder.mkdir(parents=True, exist_ok=True)
+        findings.to_csv(folder / "findings.csv", index=False)
+        return folder / "findings.csv"
+
+
+def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> dict[str, tuple[int, str]]:
+    """Write `data/<table>.csv` and `.parquet`; the same rows give the same bytes.
+
+    Returns:
+        Path in the package → (bytes, SHA-256).
+    """
+    (folder / "data").mkdir()
+    files = {}
+    for name, frame in tables.items():
+        texts = {column: pa.array(frame[column], pa.string(), from_pandas=True) for column in frame if column != "value"}
+        value = pa.array(frame["value"], pa.float64(), from_pandas=True)
+        columns = {column: value if column == "value" else texts[column].dictionary_encode() for column in frame}
+        pq.write_table(pa.table(columns), folder / f"data/{name}.parquet", compression="zstd")
+        printed = {number: f"{number:.10g}" if number % 1 else f"{number:.0f}" for number in frame["value"].dropna().unique()}
+        as_text = pa.table(
+            {
+                column: pa.array(frame["value"].map(printed), pa.string(), from_pandas=True)
+                if column == "value"
+                else texts[column]
+                for column in frame
+            }
+        )
+        with (folder / f"data/{name}.csv").open("wb") as handle:
+            handle.write(_BOM)
+            pacsv.write_csv(as_text, handle, pacsv.WriteOptions(quoting_style="needed"))
+        for path in (f"data/{name}.csv", f"data/{name}.parquet"):
+            files[path] = ((folder / path).stat().st_size, _sha256_of(folder / path))
+    return files
+
+
+def write_documents(folder: Path, documents: Mapping[str, str]) -> None:
+    """Write the texts of a release, and `checksums.sha256` over all its files."""
+    for path, text in documents.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    listed = sorted(path for path in _files(folder) if path not in _NOT_HASHED)
+    lines = (f"{_sha256_of(folder / path)}  {path}\n" for path in listed)
+    (folder / "checksums.sha256").write_text("".join(lines), encoding="utf-8")
+
+
+def write_approval(folder: Path, content: Mapping[str, str]) -> None:
+    """Write who approved a release into its evidence."""
+    text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    (folder / "evidence" / "approval.json").write_text(text, encoding="utf-8")
+
+
+def check_hashes(folder: Path) -> str:
+    """Compare every file with `checksums.sha256`.
+
+    Returns:
+        The SHA-256 of `checksums.sha256`.
+
+    Raises:
+        ReleaseDamaged: a file differs, is missing or is not listed.
+    """
+    listing = folder / "checksums.sha256"
+    if not listing.is_file():
+        raise ReleaseDamaged(f"{folder} has no checksums.sha256.", remedy="make the release again")
+    lines = (line.partition("  ") for line in listing.read_text(encoding="utf-8").splitlines())
+    listed = {path: sha for sha, _, path in lines}
+    there = {path for path in _files(folder) if path not in _NOT_HASHED}
+    wrong = sorted(
+        (listed.keys() ^ there) | {path for path in listed.keys() & there if _sha256_of(folder / path) != listed[path]}
+    )
+    if wrong:
+        raise ReleaseDamaged(f"{folder}: {', '.join(wrong)} is not as it was registered.", remedy="make the release again")
+    return _sha256_of(listing)
+
+
+def read_release(folder: Path, *, with_csv: bool = True) -> StoredRelease:
+    """The tables of a release as its reader finds them.
+
+    Args:
+        folder: `<channel>/<release_id>`.
+        with_csv: compare CSV with Parquet and look for what should not be there; False for what was published before.
+
+    Raises:
+        MissingInput: no release there.
+    """
+    month, _, version = folder.resolve().name.partition("-v")
+    files = sorted((folder / "data").glob("*.parquet")) if (folder / "data").is_dir() else []
+    if not files or not version.isdigit():
+        raise MissingInput(f"{folder} is no release.", remedy="name a folder <releases>/<channel>/<YYYYMM-vN>")
+    tables, oddities = {}, []
+    for file in files:
+        table = pq.read_table(file)
+        frame = table.to_pandas(strings_to_categorical=False)
+        tables[file.stem] = frame.astype({c: object for c in frame if frame[c].dtype == "category"})
+        if table.schema.metadata:
+            oddities.append(f"data/{file.name} carries metadata: {', '.join(sorted(k.decode() for k in table.schema.metadata))}")
+        if with_csv:
+            oddities += _unlike(file.with_suffix(".csv"), tables[file.stem])
+    if with_csv:
+        known = {f"data/{file.stem}.{kind}" for file in files for kind in ("csv", "parquet")} | _DOCUMENTS | _NOT_HASHED
+        oddities += [f"{path} belongs to no release" for path in sorted(_files(folder) - known)]
+    return StoredRelease(
+        folder.resolve().parent.name, folder.resolve().name, f"{month[:4]}-{month[4:]}", int(version), tables, tuple(oddities)
+    )
+
+
+def _unlike(file: Path, frame: pd.DataFrame) -> list[str]:
+    """How a CSV differs from the table in Parquet."""
+    if not file.is_file():
+        return [f"data/{file.name} is missing"]
+    if file.read_bytes()[:3] != _BOM:
+        return [f"data/{file.name} has no byte-order mark"]
+    columns = {name: pa.float64() if name == "value" else pa.string() for name in frame}
+    options = pacsv.ConvertOptions(column_types=columns, strings_can_be_null=True, null_values=[""])
+    try:
+        read = pacsv.read_csv(file, convert_options=options).to_pandas()
+    except pa.ArrowInvalid:
+        return [f"data/{file.name} cannot be read"]
+    if list(read.columns) != list(frame.columns) or len(read) != len(frame):
+        return [f"data/{file.name} and the Parquet file have other columns or rows"]
+    differing = [
+        name
+        for name in frame
+        if not (
+            ((read[name] - frame[name]).abs().fillna(0) < 1e-9).all() and (read[name].isna() == frame[name].isna()).all()
+            if name == "value"
+            else read[name].fillna("").equals(frame[name].fillna("").astype(object))
+        )
+    ]
+    return [f"data/{file.name} and the Parquet file differ in {', '.join(map(str, differing))}"] if differing else []
+
+
+def _files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _sha256_of(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

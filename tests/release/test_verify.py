@@ -1,0 +1,259 @@
+"""The gate itself: leaks of every kind are planted into clean releases, and clean releases pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from cubes import SIGNED, released, small_month
+
+from living_finance.contracts import releases as r
+from living_finance.release.protect import protect
+from living_finance.release.rules import ReleaseRules
+from living_finance.release.verify import Released, verify
+
+STATISTICS, AREAS, BREAKDOWN, PERSONS = (
+    "household_statistics",
+    "household_statistics_output_area",
+    "household_breakdown",
+    "person_statistics",
+)
+Month = dict[str, pd.DataFrame]
+
+
+def attacks_on(release: Released, *history: Released, facts: Month | None = None) -> set[str]:
+    return set(verify(release, history=history, signed=SIGNED, facts=facts)["attack"])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_clean_releases_pass(rules: ReleaseRules, seed: int) -> None:
+    cells = small_month(100 + seed, rules)
+    findings = verify(released(protect(cells, rules=rules), cells, rules), signed=SIGNED, facts=cells)
+    assert findings.empty, findings.to_string()
+
+
+def changed(release: Released, table: str, change: Callable[[pd.DataFrame], pd.DataFrame | None]) -> Released:
+    frame = release.tables[table].copy()
+    result = change(frame)
+    return replace(release, tables={**release.tables, table: frame if result is None else result})
+
+
+def rows_of(frame: pd.DataFrame, *, status: str = r.PUBLISHED, measured: str = "", level: str = "") -> pd.Index:
+    wanted = frame["status"] == status
+    if measured:
+        wanted &= frame["statistic"].str.startswith(measured)
+    if level:
+        wanted &= frame["region_level"] == level
+    return frame.index[wanted]
+
+
+def put(release: Released, table: str, at: int, **values: object) -> Released:
+    def change(frame: pd.DataFrame) -> None:
+        for name, value in values.items():
+            frame.loc[at, name] = value
+
+    return changed(release, table, change)
+
+
+Leak = tuple[str, Released, tuple[Released, ...], Month | None]
+"""(attack that has to find it, or two of which one has to; release; what was public before; facts)"""
+
+
+def one_by_one(clean: Released, pick: Callable[[pd.Index], int]) -> list[Leak]:
+    """Leaks of a single printed row, in every table that has such rows."""
+    leaks: list[Leak] = []
+    for table in (STATISTICS, AREAS, BREAKDOWN):
+        frame = clean.tables[table]
+        small, shown = rows_of(frame, status=r.SMALL, measured="households"), rows_of(frame, measured="households")
+        means, at = rows_of(frame, measured="mean"), pick(shown)
+        planted = [
+            ("P1", put(clean, table, pick(small), value=5.0, status=r.PUBLISHED)),
+            ("P9", put(clean, table, pick(small), value=0.0, status=r.PUBLISHED)),
+            ("P5", put(clean, table, at, value=frame.loc[at, "value"] + 1)),
+            ("P5", put(clean, table, pick(means), value=frame.loc[pick(means), "value"] + 1234)),
+            ("P13", put(clean, table, pick(small), value=7.0)),
+            ("P13", put(clean, table, pick(small), reliability="caution")),
+            ("P13", put(clean, table, at, status="hidden")),
+            ("P13", put(clean, table, at, base_month="2019-12")),
+            ("P9", changed(clean, table, lambda f, s=small: f.drop(index=pick(s)).reset_index(drop=True))),
+            (
+                "P12",
+                changed(
+                    clean,
+                    table,
+                    lambda f, a=at: pd.concat([f, f.loc[[a]]]).sort_values(
+                        list(r.sort_key(STATISTICS if "head_sex" in f else BREAKDOWN)), ignore_index=True
+                    ),
+                ),
+            ),
+        ]
+        leaks += [(attack, release, (), None) for attack, release in planted]
+    return leaks
+
+
+def of_links(clean: Released, month: Month) -> list[Leak]:
+    """Leaks that show only when rows are put together."""
+
+    def add(table: str, level: str, amount: float) -> Released:
+        at = rows_of(clean.tables[table], measured="households", level=level)[-1]
+        return put(clean, table, at, value=clean.tables[table].loc[at, "value"] + amount)
+
+    def exact(source: str, table: str, unit: str) -> Released:
+        """Unrounded counts, small ones alone withheld."""
+        keys = ["region_level", "region_code", *r.dimension_columns(source)]
+        true = month[source][keys].assign(true=month[source][unit], behind=month[source][r.CONTRIBUTORS[unit]])
+
+        def change(frame: pd.DataFrame) -> pd.DataFrame:
+            both = frame.merge(true, on=keys, how="left")
+            is_count = both["statistic"] == unit
+            is_shown = is_count & (both["behind"] >= 10)
+            both.loc[is_shown, "value"] = both.loc[is_shown, "true"]
+            both.loc[is_shown, "status"] = r.PUBLISHED
+            return both[frame.columns]
+
+        return changed(clean, table, change)
+
+    def only_one_withheld(frame: pd.DataFrame) -> pd.DataFrame:
+        """One category withheld, no other, figures exact: total less the rest gives it."""
+        counts = frame["statistic"] == "households"
+        one = rows_of(frame, status=r.SMALL, measured="households", level="dong")[0]
+        region = counts & (frame["region_code"] == frame.loc[one, "region_code"]) & (frame["value"].notna())
+        frame.loc[region, "value"] += 0.5
+        others = counts & (frame["region_code"] == frame.loc[one, "region_code"]) & (frame.index != one) & frame["value"].isna()
+        frame.loc[others, ["value", "status"]] = [11.5, r.PUBLISHED]
+        return frame
+
+    return [
+        ("P2|P7", add(BREAKDOWN, "gu", 500.0), (), None),
+        ("P2|P7", add(STATISTICS, "city", 500.0), (), None),
+        ("P2|P7", add(BREAKDOWN, "dong", 500.0), (), None),
+        ("P2|P7", add(AREAS, "output_area", 500.0), (), None),
+        ("P2", changed(clean, BREAKDOWN, only_one_withheld), (), None),
+        ("P3", exact("household_breakdown", BREAKDOWN, "households"), (), None),
+        ("P3", exact("household_statistics", AREAS, "households"), (), None),
+        ("P5", exact("person_statistics", PERSONS, "persons"), (), None),
+    ]
+
+
+def of_histories(clean: Released) -> list[Leak]:
+    """Leaks through other versions, channels and months."""
+    frame = clean.tables[BREAKDOWN]
+    shown, small = rows_of(frame, measured="households")[-1], rows_of(frame, status=r.SMALL, measured="households")[0]
+    other = replace(clean, channel="campus")
+    withheld = changed(
+        other,
+        BREAKDOWN,
+        lambda f: f.assign(
+            value=np.where(f.index == shown, np.nan, f["value"]), status=np.where(f.index == shown, r.SECONDARY, f["status"])
+        ),
+    )
+    leaks: list[Leak] = [
+        ("P6", clean, (withheld,), None),
+        ("P6", replace(clean, version=2, release_id="202001-v2"), (replace(withheld, channel="portal"),), None),
+        ("P6", clean, (put(other, BREAKDOWN, small, value=15.0, status=r.PUBLISHED),), None),
+        ("P12", clean, (put(other, BREAKDOWN, shown, value=frame.loc[shown, "value"] + 5),), None),
+        ("P12", clean, (put(other, STATISTICS, 0, value=clean.tables[STATISTICS].loc[0, "value"] + 10_000),), None),
+    ]
+
+    def moved(frame: pd.DataFrame) -> pd.DataFrame:
+        """The last dong under a new code, with a few people less, exactly told."""
+        dongs = sorted(frame.loc[frame["region_level"] == "dong", "region_code"].unique())
+        old, new = dongs[-1], dongs[-1][:5] + "99"
+        gone = frame["region_code"] == old
+        frame.loc[gone & (frame["unit"] == "households"), "value"] += 3.5
+        frame.loc[gone, "region_code"] = new
+        return frame
+
+    before = replace(changed(clean, STATISTICS, moved), month="2019-12", release_id="201912-v1")
+    leaks.append(
+        (
+            "P7",
+            changed(clean, STATISTICS, lambda f: f.assign(value=f["value"] + 0.5 * (f["unit"] == "households"))),
+            (before,),
+            None,
+        )
+    )
+    return leaks
+
+
+def of_shares(clean: Released) -> list[Leak]:
+    frame = clean.tables[STATISTICS]
+    shares = rows_of(frame, measured="share")
+    return [
+        (attack, put(clean, STATISTICS, at, value=value), (), None)
+        for at in (shares[0], shares[-1])
+        for attack, value in (("P9", 0.0), ("P9", 1.0), ("P5", 0.1234))
+    ] + [
+        ("P1", put(clean, STATISTICS, shares[-1], value=0.01), (), None),
+        ("P1", put(clean, STATISTICS, shares[-1], value=0.99), (), None),
+    ]
+
+
+def of_files(clean: Released) -> list[Leak]:
+    """Leaks in columns, order, files and row-like tables."""
+    people = pd.DataFrame({"age_band": ["30"] * 9 + ["80"], "sex": ["F"] * 10, "income": np.arange(10.0)})
+    leaks: list[Leak] = []
+    for table in (STATISTICS, AREAS, BREAKDOWN, PERSONS):
+        leaks += [
+            ("P13", changed(clean, table, lambda f: f.assign(households_unweighted=3)), (), None),
+            ("P13", changed(clean, table, lambda f: f.iloc[::-1].reset_index(drop=True)), (), None),
+        ]
+    return [
+        *leaks,
+        ("P13", replace(clean, oddities=("data/.cache belongs to no release",)), (), None),
+        ("P10", replace(clean, tables={**clean.tables, "persons": people}), (), None),
+        ("P10", replace(clean, tables={**clean.tables, "persons": people.iloc[:9].assign(person_id="P1")}), (), None),
+        ("P10", replace(clean, tables={**clean.tables, "amounts": people[["income"]]}), (), None),
+    ]
+
+
+def of_insiders(clean: Released, month: Month) -> list[Leak]:
+    """Leaks that only the warehouse shows: the facts behind a published cell are changed."""
+
+    def with_facts(source: str, **values: float) -> Month:
+        frame = month[source].copy()
+        for name, value in values.items():
+            frame[name] = value
+        return {**month, source: frame}
+
+    statistics = "household_statistics"
+    return [
+        (attack, clean, (), with_facts(source, **values))
+        for attack, source, values in (
+            ("P1", statistics, {"households_unweighted": 9}),
+            ("P11", statistics, {"households_unweighted": 4}),
+            ("P1", "household_breakdown", {"households_unweighted": 9}),
+            ("P11", "person_statistics", {"persons": 4}),
+            ("P8", statistics, {"largest_mean_debt_krw": 1e12}),
+            ("P8", statistics, {"second_mean_total_income_krw_year": 1e12}),
+            ("P8", "household_breakdown", {"largest_mean_debt_krw": 1e12}),
+            ("P1", statistics, {"below_median_total_income_krw_year": 9}),
+            ("P1", statistics, {"above_median_total_income_krw_year": 9}),
+            ("P1", statistics, {"with_share_with_debt": 9}),
+        )
+    ]
+
+
+def test_every_planted_leak_is_found(clean: Released, month: Month) -> None:
+    leaks = [
+        *one_by_one(clean, lambda rows: int(rows[-1])),
+        *of_links(clean, month),
+        *of_histories(clean),
+        *of_shares(clean),
+        *of_files(clean),
+        *of_insiders(clean, month),
+    ]
+    assert len(leaks) >= 60
+    missed = [
+        (number, attack, found)
+        for number, (attack, release, history, facts) in enumerate(leaks)
+        if not set(attack.split("|")) & (found := attacks_on(release, *history, facts=facts))
+    ]
+    assert missed == []
+
+
+def test_an_empty_history_and_the_same_release_elsewhere_are_no_leaks(clean: Released) -> None:
+    assert attacks_on(clean, replace(clean, channel="campus"), replace(clean, month="2019-12", release_id="201912-v1")) == set()
