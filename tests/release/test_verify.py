@@ -11,6 +11,7 @@ import pytest
 from cubes import SIGNED, released, small_month
 
 from living_finance.contracts import releases as r
+from living_finance.release import bounds
 from living_finance.release.protect import protect
 from living_finance.release.rules import ReleaseRules
 from living_finance.release.verify import Released, verify
@@ -257,3 +258,12 @@ def test_every_planted_leak_is_found(clean: Released, month: Month) -> None:
 
 def test_an_empty_history_and_the_same_release_elsewhere_are_no_leaks(clean: Released) -> None:
     assert attacks_on(clean, replace(clean, channel="campus"), replace(clean, month="2019-12", release_id="201912-v1")) == set()
+
+
+def test_by_district_the_gate_finds_the_same(clean: Released, month: Month, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large cities are attacked a district at a time: clean stays clean, and exact counts are found."""
+    monkeypatch.setattr(bounds, "_WHOLE", 0)
+    assert attacks_on(clean) == set()
+    exact = [leak for leak in of_links(clean, month) if leak[0] == "P3"]
+    assert len(exact) == 2
+    assert all("P3" in attacks_on(release) for _, release, _, _ in exact)

@@ -7,7 +7,7 @@ A few tables far apart vouch for most cells; what they do not vouch for is asked
 
 Up to `_WHOLE` cells everything is one program. Beyond, city and districts are one and each district is one with its
 dongs and output areas, the city and the district's own counts, the other districts' held at a table that is possible at
-the top: again a lower bound.
+the top: again a lower bound. What no district vouches for is asked of everything at once.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Inconsistent(Exception):
 
 def narrow_cells(
     links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, *, group: Integers, parent_group: Integers, nest: Integers
-) -> tuple[Integers, list[int]]:
+) -> Integers | None:
     """Cells whose interval is narrower than needed.
 
     Args:
@@ -48,42 +48,45 @@ def narrow_cells(
         nest: cells with one number are asked together first, all others held; -1: in none.
 
     Returns:
-        Positions of narrow cells, and the groups in which no table of counts agrees with what is printed.
+        Positions of narrow cells; None where no table of counts agrees with what is printed.
     """
-    if low.size <= _WHOLE:
-        try:
-            return _narrow(links, low, high, need)[0], []
-        except Inconsistent:
-            return np.array([], dtype=np.int64), [0]
-    top = np.flatnonzero(group == 0)
     try:
-        narrow, held = _narrow(_within(links, top, (links > 0) @ (group != 0)), low[top], high[top], need[top])
+        asked = need if low.size <= _WHOLE else _doubtful(links, low, high, need, group, parent_group, nest)
+        return _narrow(links, low, high, asked)[0] if asked.any() else np.array([], dtype=np.int64)
     except Inconsistent:
-        return np.array([], dtype=np.int64), [0]
-    possible = np.zeros(low.size)
-    possible[top] = held
+        return None
 
+
+def _doubtful(
+    links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, group: Integers, parent_group: Integers, nest: Integers
+) -> Floats:
+    """`need` of the cells that no district's program vouches for, else 0; of all, if a district's has no table."""
+    top = np.flatnonzero(group == 0)
+    narrow, held_values = _narrow(_within(links, top, (links > 0) @ (group != 0)), low[top], high[top], need[top])
+    possible = np.zeros(low.size)
+    possible[top] = held_values
     is_city = (group == 0) & (parent_group == 0)
 
-    def of_district(number: int) -> tuple[Integers, bool]:
+    def of_district(number: int) -> Integers | None:
         inside = group == number
         members = np.flatnonzero(inside | is_city | (parent_group == number))
         held = np.flatnonzero((group == 0) & ~is_city & (parent_group != number))
         known = np.flatnonzero((links > 0) @ ((group != 0) & ~inside) == 0)
         sums = -(links[known][:, held] @ possible[held])
         try:
-            narrow, _ = _narrow(links[known][:, members], low[members], high[members], need[members], sums, nest[members])
+            found, _ = _narrow(links[known][:, members], low[members], high[members], need[members], sums, nest[members])
         except Inconsistent:
-            return np.array([], dtype=np.int64), False
-        return members[narrow], True
+            return None
+        return members[found]
 
-    numbers = sorted(set(group.tolist()) - {0})
     with ThreadPoolExecutor(max_workers=2) as pool:
-        found = list(pool.map(of_district, numbers))
-    return (
-        np.concatenate([top[narrow], *(cells for cells, _ in found)]),
-        [number for number, (_, is_possible) in zip(numbers, found, strict=True) if not is_possible],
-    )
+        parts = list(pool.map(of_district, sorted(set(group.tolist()) - {0})))
+    if any(part is None for part in parts):
+        return need
+    asked = np.zeros(low.size)
+    cells = np.concatenate([top[narrow], *(part for part in parts if part is not None)])
+    asked[cells] = need[cells]
+    return asked
 
 
 def _within(links: sparse.csr_matrix, members: Integers, parts_outside: Floats) -> sparse.csr_matrix:

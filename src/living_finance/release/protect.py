@@ -115,6 +115,7 @@ def _complete(cells: pd.DataFrame, *, table: TableRules, rules: ReleaseRules) ->
         parts.append(wanted.assign(**{name: codes.ALL for name in dimensions if name not in cross.dimensions}))
     keys = [*KEY, *places, *dimensions]
     frame = pd.concat(parts, ignore_index=True)[keys].merge(cells, on=keys, how="left")
+    frame = frame.sort_values(keys, ignore_index=True)
     count = r.COUNT_OF[table.source]
     contributors = r.CONTRIBUTORS[count]
     is_structural = np.zeros(len(frame), dtype=bool)
@@ -290,18 +291,22 @@ def _long(frame: pd.DataFrame, *, count_status: Texts, table: TableRules, rules:
     dimensions = [*r.dimension_columns(table.source)]
     crossed = frame[list(r.DIMENSIONS[table.source])] != codes.ALL
     reliability = frame["reliability"] if "reliability" in frame else pd.Series(None, index=frame.index, dtype=object)
-    parts = []
+    region = frame["region_code"] + frame.get(r.PLACE, "")
+    row = pd.factorize(region)[0]
+    parts: list[pd.DataFrame] = []
+    at: list[npt.NDArray[Any]] = []
     for cross in table.crosses:
         names = frozenset(cross.dimensions)
         rows = np.flatnonzero((crossed == [name in names for name in crossed.columns]).all(axis=1))
         here = frame.iloc[rows]
         for name in table.statistics(names):
             statistic = r.STATISTICS[table.source][name]
-            status = _statistic_status(here, count_status[rows], statistic, table=table, rules=rules)
+            status = _statistic_status(here, count_status[rows], statistic, row=row[rows], table=table, rules=rules)
             if statistic.measured is not r.Measured.COUNT:
                 is_weak = (reliability.iloc[rows] == "unreliable").to_numpy() | here[name].isna().to_numpy()
                 status = np.where((status == r.PUBLISHED) & is_weak, r.UNRELIABLE, status)
             value = _rounded(here[name].to_numpy(float), rules.parameters.base_of(statistic.unit))
+            at.append(rows)
             parts.append(
                 here[[*KEY, *dimensions]].assign(
                     statistic=name,
@@ -311,7 +316,9 @@ def _long(frame: pd.DataFrame, *, count_status: Texts, table: TableRules, rules:
                     reliability=reliability.iloc[rows].where(status == r.PUBLISHED),
                 )
             )
-    return pd.concat(parts, ignore_index=True).sort_values(list(r.sort_key(table.source)), ignore_index=True)
+    long = pd.concat(parts, ignore_index=True)
+    order = np.lexsort((pd.factorize(long["statistic"], sort=True)[0], np.concatenate(at)))
+    return long.iloc[order].reset_index(drop=True)
 
 
 def _still_withheld(long: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFrame:
@@ -330,9 +337,9 @@ def _still_withheld(long: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataF
 
 
 def _statistic_status(
-    here: pd.DataFrame, count_status: Texts, statistic: r.Statistic, *, table: TableRules, rules: ReleaseRules
+    here: pd.DataFrame, count_status: Texts, statistic: r.Statistic, *, row: Integers, table: TableRules, rules: ReleaseRules
 ) -> Texts:
-    """Status of one statistic of the cells of one cross."""
+    """Status of one statistic of the cells of one cross; `row`: number of the region and place of each."""
     parameters = rules.parameters
     name, measured = statistic.name, statistic.measured
     contributors = here[r.CONTRIBUTORS[r.COUNT_OF[table.source]]].to_numpy()
@@ -354,7 +361,6 @@ def _statistic_status(
     else:
         return count_status
     bad &= is_open
-    row = here.groupby([*KEY, *([r.PLACE] if r.PLACE in here else [])], sort=False).ngroup().to_numpy()
     has_bad = np.bincount(row, weights=bad) > 0
     return np.where(bad, why, np.where(is_open & has_bad[row], r.SECONDARY, count_status))
 

@@ -375,7 +375,7 @@ def _attack_population(
     for row in disagree:
         at = int(links[row].indices[0])
         yield (attack[kinds[row]], *name(at)[1:3], "parts and whole disagree beyond rounding")
-    narrow, impossible = narrow_cells(
+    narrow = narrow_cells(
         links,
         low,
         high,
@@ -385,10 +385,11 @@ def _attack_population(
         nest=_nests(cells),
     )
     label = "P4" if unit == "persons" else "P3"
+    if narrow is None:
+        yield label, "", unit, "no counts agree with what is printed: cannot be verified"
+        return
     for at in narrow.tolist():
         yield (label, *name(at)[1:3], "known more closely than the threshold")
-    for group in impossible:
-        yield label, "", f"block {group}", "no counts agree with what is printed: cannot be verified"
 
 
 def _nests(cells: pd.DataFrame) -> np.ndarray:
