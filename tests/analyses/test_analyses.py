@@ -283,7 +283,7 @@ def test_comparison_with_the_city_and_with_published_figures(result: Results) ->
     assert row["value"] == pytest.approx(whole - 5e7)
 
 
-@pytest.mark.parametrize("name", ["inequality", "household_debt"])
+@pytest.mark.parametrize("name", ["inequality", "household_balance"])
 def test_the_same_under_another_partitioning(frames: dict[str, DataFrame], result: Results, name: str) -> None:
     split = {key: frame.repartition(3, frame.columns[1]) for key, frame in frames.items()}
     again = _run(name, split, region="11230").where(f"base_month = '{MONTH}'").collect()

@@ -34,7 +34,7 @@ _BUCKETS_PER_UNIT_LOG = 16.0
 _THEIL_INCOME = 2.0**-20
 """Incomes are put in units of about a million won before r ln r is taken: the Theil index does not depend on units."""
 _THEIL_SCALE = 2.0**27
-"""Units of Σ w v ln v: good to 1e-8 in a cell of two rows, sums to 2^36, ten countries of fifty million."""
+"""Units of Σ w v ln v: good to 1e-8 in a cell of two rows; sums to 2^36."""
 _SQUARE_SCALE = 2.0**20
 _INTERVAL = 1.96
 _DENSITY_AT = {"p10": 0.1, "median": 0.5, "p90": 0.9}
