@@ -18,8 +18,15 @@ os.environ.setdefault("TZ", "Asia/Seoul")
 def spark() -> Iterator[SparkSession]:
     """A local session on two cores with few shuffle partitions."""
     session = build_session(
-        # Tests are many short queries: compiling them further than C1 costs more than it saves.
-        SparkSettings(master="local[2]", driver_memory="2g", shuffle_partitions=2, java_options="-XX:TieredStopAtLevel=1"),
+        # Tests are many long expressions over few rows: interpreting them is faster than compiling them. Compiled, the same
+        # steps run in the demo, on the cluster and in the benchmarks.
+        SparkSettings(
+            master="local[2]",
+            driver_memory="2g",
+            shuffle_partitions=2,
+            java_options="-XX:TieredStopAtLevel=1",
+            extra={"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"},
+        ),
         name="living-finance-tests",
     )
     yield session
