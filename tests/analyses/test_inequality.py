@@ -71,7 +71,7 @@ def test_theil_within_and_between_add_up(found: Found) -> None:
             split = [found[code, f"theil_{which}_{part}"][0] or 0.0 for which in ("within", "between")]
             assert sum(split) == pytest.approx(found[code, "theil"][0], abs=1e-10)
             assert min(split) >= 0.0
-    assert (found["11", "theil_between_gu"][0] or 0.0) > 1e-3
+    assert (found["11", "theil_between_gu"][0] or 0.0) > 1e-4
 
 
 def test_lorenz_curve_rises_and_is_below_the_diagonal(found: Found) -> None:
@@ -107,8 +107,9 @@ def test_known_answers_with_losses_zeros_and_equal_incomes(spark: SparkSession) 
     assert two["wolfson"] == pytest.approx(2 * (1 - 2 * 0.25 - 0.25) * 2.0)  # the lower median is 1 million
     assert two["s80_s20"] == pytest.approx(0.0)  # nobody is above the 80th percentile of two
     equal = found["equal"]
-    assert {name: equal[name] for name in ("gini", "theil", "wolfson")} == {
-        name: (pytest.approx(0.0, abs=1e-12), pytest.approx(0.0, abs=1e-6)) for name in ("gini", "theil", "wolfson")
+    exact_to = {"gini": 1e-12, "theil": 1e-8, "wolfson": 1e-12}  # logarithms are rounded, so that sums do not depend on order
+    assert {name: equal[name] for name in exact_to} == {
+        name: (pytest.approx(0.0, abs=digits), pytest.approx(0.0, abs=1e-6)) for name, digits in exact_to.items()
     }
     assert found["with loss"] == found["as zero"]
     assert found["with loss"]["p90_p10"][0] is None

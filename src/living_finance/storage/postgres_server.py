@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import stat
+import subprocess
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +22,8 @@ from living_finance.errors import ConfigurationError, DatabaseUnavailable
 
 log = logging.getLogger(__name__)
 
+_STARTS = 5
+_SECONDS_BETWEEN_STARTS = 2.0
 _SETTINGS = """
 # Written once by living-finance. No network; the socket is for the server's own user (and root) only.
 listen_addresses = ''
@@ -91,7 +95,15 @@ def _start(folder: Path) -> Any:
     # A process that was killed left its handle behind, and nobody would be the last to leave.
     handles = server.global_process_id_list
     handles.put([pid for pid in handles._get() if psutil.pid_exists(pid)])
-    server.start()
+    for starts_left in reversed(range(_STARTS)):
+        try:
+            server.start()
+            break
+        except subprocess.CalledProcessError:
+            # Children of a server that has just died hold its memory for a moment.
+            if starts_left == 0:
+                raise
+            time.sleep(_SECONDS_BETWEEN_STARTS)
     for parent, mode in modes.items():
         # As root the package opens every folder above for reading; passing through is enough.
         if parent.stat().st_mode != mode:
