@@ -256,6 +256,17 @@ def test_every_planted_leak_is_found(clean: Released, month: Month) -> None:
     assert missed == []
 
 
+@pytest.mark.parametrize("table", [STATISTICS, AREAS, BREAKDOWN])
+@pytest.mark.parametrize("level", ["city", "gu", "dong"])
+def test_a_missing_row_is_found_at_every_level(clean: Released, table: str, level: str) -> None:
+    """A single city has no sibling to be compared with: an earlier gate overlooked its missing rows."""
+    frame = clean.tables[table]
+    count = (frame["statistic"] == "households") & (frame["region_level"] == level)
+    crossed = frame[[c for c in ("household_type", "dwelling_type") if c in frame]].ne("all").any(axis=1)
+    at = frame.index[count & crossed][0]
+    assert "P9" in attacks_on(changed(clean, table, lambda f: f.drop(index=at).reset_index(drop=True)))
+
+
 def test_an_empty_history_and_the_same_release_elsewhere_are_no_leaks(clean: Released) -> None:
     assert attacks_on(clean, replace(clean, channel="campus"), replace(clean, month="2019-12", release_id="201912-v1")) == set()
 

@@ -147,7 +147,7 @@ def dcat(package: Mapping[str, Any], *, rules: ReleaseRules, name: ReleaseName) 
         graph.add((dataset, DCTERMS.title, rdflib.Literal(title, lang=language)))
     graph.add((dataset, DCTERMS.license, rdflib.URIRef(rules.licence_url)))
     graph.add((dataset, DCTERMS.temporal, rdflib.Literal(name.base_month)))
-    graph.add((dataset, DCAT.version, rdflib.Literal(str(name.version))))
+    graph.add((dataset, rdflib.URIRef(f"{DCAT}version"), rdflib.Literal(str(name.version))))
     for resource in package["resources"]:
         distribution = rdflib.URIRef(f"{dataset}:{resource['path']}")
         graph.add((dataset, DCAT.distribution, distribution))

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from living_finance.contracts import codes, gold, silver
 from living_finance.contracts import releases as r
-from living_finance.errors import ConfigurationError, DisclosureFound, MissingInput, ReleaseDamaged
+from living_finance.errors import ConfigurationError, DisclosureFound, MissingInput, ReleaseDamaged, ReleaseNotReady
 from living_finance.methods.quantiles import weighted_quantiles
 from living_finance.months import Month
 from living_finance.release import contributors
@@ -162,6 +162,8 @@ def approve(folder: Path, *, approver: str, rules: ReleaseRules) -> None:
     line = store.current().get((channel, release_id))
     if line is None or files.check_hashes(folder) != line.checksums_sha256:
         raise ReleaseDamaged(f"{folder} is not what was registered.", remedy="make the release again")
+    if line.state not in (r.CANDIDATE, r.APPROVED):
+        raise ReleaseNotReady(f"{channel} {release_id} is {line.state}.", remedy="only a candidate can be approved")
     findings = verify_release(folder, rules=rules)
     if len(findings):
         raise _disclosure(findings, "make the release again")
