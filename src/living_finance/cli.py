@@ -337,8 +337,7 @@ def analyse(
             settings=settings.analyses,
             against=Month.parse(against) if against else None,
         )
-        # ok: aggregates; some hundred regions by some hundred statistics at most
-        rows = result.toPandas()
+        rows = result.toPandas()  # ok: aggregates; some hundred regions by some hundred statistics at most
     if out is None:
         table = RichTable(*rows.columns[1:], title=f"{analysis.label_ko} {analysis.label_en} {month}")
         for row in rows.head(_SHOWN).itertuples(index=False):

@@ -220,8 +220,7 @@ def _earlier(history: list[Released], name: texts.ReleaseName) -> Earlier | None
 
 def _region_names(warehouse: Warehouse, month: Month) -> pd.DataFrame:
     """One row per dong, district and the city: code and names."""
-    # ok: one row per dong
-    valid = warehouse.read(silver.REGION, base_month=month.date).toPandas()
+    valid = warehouse.read(silver.REGION, base_month=month.date).toPandas()  # ok: one row per dong
     dongs = valid.rename(columns={"dong_code": "region_code", "dong_name_ko": "region_name_ko", "dong_name_en": "region_name_en"})
     gus = valid.drop_duplicates("gu_code").assign(mois_code=None)
     gus = gus.rename(columns={"gu_code": "region_code", "gu_name_ko": "region_name_ko", "gu_name_en": "region_name_en"})

@@ -69,8 +69,7 @@ class StoredRelease:
 
 
 def _utc_now() -> str:
-    # ok: the register says when something was released; nothing that is released depends on it
-    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")  # ok: when something was released; nothing in it depends on it
 
 
 class ReleaseStore:
