@@ -305,7 +305,7 @@ def analyse(
     name: Annotated[str, typer.Argument(help="Of the analysis; --list shows them.")] = "",
     warehouse: Annotated[Path | None, typer.Option(help="Folder of the Delta tables.", exists=True, file_okay=False)] = None,
     month: Annotated[str, typer.Option(help="YYYYMM")] = "",
-    region: Annotated[str, typer.Option(help="City (11), district (11140) or dong (1114055), and all that is inside it.")] = "11",
+    region: Annotated[str, typer.Option(help="City (11), district (11140) or dong (1114066), and all that is inside it.")] = "11",
     against: Annotated[str, typer.Option(help="YYYYMM to compare with (change only); default: a year before.")] = "",
     out: Annotated[Path | None, typer.Option(help="File for all rows, .csv or .json; without it the first are shown.")] = None,
     show_list: Annotated[bool, typer.Option("--list", help="List the analyses and what they read.")] = False,
