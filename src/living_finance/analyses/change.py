@@ -105,20 +105,7 @@ def _ratio_covariances(
         *_REGION, *(F.col(name).alias(f"{name}_before") for name in totals)
     )
     joined = join_to_one(join_to_one(products, now, on=_REGION, how="inner"), before, on=_REGION, how="inner")
-    structs = (
-        F.struct(
-            F.lit(measure.name).alias("statistic"),
-            ratios.covariance(
-                measure,
-                number,
-                ratios.totals_of(measure, number),
-                ratios.totals_of(measure, number, of="_before"),
-                products=("xx", "xy", "yx", "yy"),
-            ).alias("covariance"),
-        )
-        for number, measure in enumerate(measures)
-    )
-    return joined.select(*_REGION, F.inline(F.array(*structs)))
+    return ratios.covariances(joined, measures, keys=_REGION, of="_before", products=("xx", "xy", "yx", "yy"))
 
 
 def _distribution_change(people: DataFrame, *, month: Month, against: Month) -> DataFrame:

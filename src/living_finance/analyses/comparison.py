@@ -82,20 +82,9 @@ def _city_covariances(cells: DataFrame, measures: Sequence[Ratio]) -> DataFrame:
         "base_month", F.col("region_code").alias("_city_code"), *(F.col(name).alias(f"{name}_city") for name in totals)
     )
     joined = join_to_one(cells, city, on=["base_month", "_city_code"], how="inner", broadcast=True)
-    structs = (
-        F.struct(
-            F.lit(measure.name).alias("statistic"),
-            ratios.covariance(
-                measure,
-                number,
-                ratios.totals_of(measure, number),
-                ratios.totals_of(measure, number, of="_city"),
-                products=("xx", "xy", "xy", "yy"),
-            ).alias("covariance"),
-        )
-        for number, measure in enumerate(measures)
+    return ratios.covariances(
+        joined, measures, keys=["base_month", "region_level", "region_code"], of="_city", products=("xx", "xy", "xy", "yy")
     )
-    return joined.select("base_month", "region_level", "region_code", F.inline(F.array(*structs)))
 
 
 def _minus_published(people: DataFrame, benchmark: DataFrame) -> DataFrame:

@@ -67,8 +67,6 @@ SEPARATOR = " / "
 
 _SURE = 1.96
 _CITY_DIGITS = 2
-_PUBLISHABLE, _CAUTION = 0.15, 0.30
-"""Coefficients of variation of the domain brief's classes (as `statistics.precision`)."""
 _NARROW, _WIDE = 0.025, 0.05
 """Standard errors of a share: 95 % intervals of 10 and 20 points. A rule of this house: the brief asks for the width of
 a share's interval and gives no limit."""
@@ -143,8 +141,8 @@ def finished(estimates: DataFrame, *, region: str) -> DataFrame:
     shrunk = (n * F.col("value") + 2.0) / (n + 4.0)
     width = F.when(error.isNotNull(), F.greatest(error, F.sqrt(shrunk * (1.0 - shrunk) / (n + 4.0))))
     is_enough = F.col("contributors") >= _FEWEST
-    is_publishable = is_enough & F.when(is_share, width <= _NARROW).otherwise(cv <= _PUBLISHABLE)
-    is_usable = is_enough & F.when(is_share, width <= _WIDE).otherwise(cv <= _CAUTION)
+    is_publishable = is_enough & F.when(is_share, width <= _NARROW).otherwise(cv <= codes.PUBLISHABLE_CV)
+    is_usable = is_enough & F.when(is_share, width <= _WIDE).otherwise(cv <= codes.CAUTION_CV)
     is_classed = error.isNotNull() | (F.col("contributors") <= 1)
     reliability = F.when(is_publishable, "publishable").when(is_usable, "caution").when(is_classed, "unreliable")
     rows = estimates.where(F.col("region_code").startswith(region)).withColumns({"reliability": reliability})

@@ -207,6 +207,8 @@ RELIABILITY = CodeList(
         ("unreliable", "신뢰 불가", "unreliable"),
     ),
 )
+PUBLISHABLE_CV, CAUTION_CV = 0.15, 0.30
+"""Largest coefficients of variation of the classes of RELIABILITY; above them, unreliable (domain brief)."""
 BREAKDOWN_DIMENSION = CodeList(
     "dimension",
     (

@@ -53,7 +53,6 @@ def form_households(matched: DataFrame, *, buildings: DataFrame) -> DataFrame:
         "dwelling_type",
     )
     placed = join_to_one(matched, homes, on=["address_id"], how="left")
-    head = F.col("_head")
     kin = F.col("_spouses") + F.col("_children") + F.col("_parents")
     is_crowd = (kin == 0) & (F.col("household_size") >= GROUP_QUARTERS_PERSONS)
     is_non_residential = F.coalesce(F.col("dwelling_type") == "non_residential", F.lit(False))
@@ -68,8 +67,8 @@ def form_households(matched: DataFrame, *, buildings: DataFrame) -> DataFrame:
         "dwelling_type",
         _household_type().alias("household_type"),
         "household_size",
-        F.when(_head_is_man(head), "M").otherwise("F").alias("head_sex"),
-        _ten_year_band(_head_age(head)).alias("head_age_band"),
+        F.when(F.col("_head_men") == 1, "M").otherwise("F").alias("head_sex"),
+        _ten_year_band(F.col("_head_age")).alias("head_age_band"),
         "bureau_members",
         "register_members",
         "adults",
@@ -81,14 +80,6 @@ def form_households(matched: DataFrame, *, buildings: DataFrame) -> DataFrame:
     )
 
 
-def _head_age(rank: Column) -> Column:
-    return F.floor((rank % 10_000) / F.lit(10))
-
-
-def _head_is_man(rank: Column) -> Column:
-    return rank % 10 == 1
-
-
 def _ten_year_band(age: Column) -> Column:
     youngest, oldest = codes.HEAD_AGE_BANDS[0], codes.HEAD_AGE_BANDS[-1]
     band = F.floor(age / F.lit(10)) * F.lit(10)
@@ -96,7 +87,7 @@ def _ten_year_band(age: Column) -> Column:
 
 
 def _household_type() -> Column:
-    head_age = _head_age(F.col("_head"))
+    head_age = F.col("_head_age")
     gap = F.lit(GENERATION_GAP_YEARS)
     has_elders = (F.col("_parents") > 0) | F.coalesce(F.col("_oldest_other") - head_age >= gap, F.lit(False))
     has_young = (F.col("_children") > 0) | F.coalesce(head_age - F.col("_youngest_other") >= gap, F.lit(False))

@@ -10,13 +10,13 @@ from living_finance.methods.grouped import Integers
 
 Counts = npt.NDArray[np.int64]
 
-ADULT_AGE = 15
-ELDERLY_AGE = 65
+_ADULT_AGE = 15
+_ELDERLY_AGE = 65
 NO_AGE = -1
 """Where a household has nobody of the kind."""
 
-BANDS = 17
-CELLS = [f"{sex}{band * 5}" for sex in "MF" for band in range(BANDS)]
+_BANDS = 17
+CELLS = [f"{sex}{band * 5}" for sex in "MF" for band in range(_BANDS)]
 """Categories of margin population_sex_age, with 80 as the last band, in the order in which they are packed."""
 BITS_PER_CELL = 5
 _CELLS_PER_NUMBER = 63 // BITS_PER_CELL
@@ -31,13 +31,14 @@ COUNTS = (
     "children",
     "elderly",
     "_men",
+    "_head_men",
     "_heads_and_spouses",
     "_spouses",
     "_children",
     "_parents",
 )
-AGES = ("_head", "_youngest", "_oldest", "_oldest_child", "_youngest_other", "_oldest_other")
-"""`_head` is a rank (`head_rank`); all are NO_AGE where the household has nobody of the kind."""
+AGES = ("_head_age", "_youngest", "_oldest", "_oldest_child", "_youngest_other", "_oldest_other")
+"""NO_AGE where the household has nobody of the kind."""
 SUMS = {
     "bureau_labour_income_krw_year": ("labour_krw",),
     "bureau_business_income_krw_year": ("business_krw",),
@@ -48,7 +49,9 @@ SUMS = {
 }
 """Amounts of bureau persons that households add up, and the features each is made of."""
 
-_HEAD_RANK = 10_000
+_CALLED_HEAD = 10_000
+"""What being called head adds to the rank for headship: more than any age does."""
+_NO_LEAST = np.iinfo(np.int64).max
 _HEAD, _SPOUSE, _CHILD, _PARENT, _OTHER = range(len(RELATIONS))
 
 
@@ -87,23 +90,26 @@ def tally(
         return found
 
     def least(rows: Flags) -> Counts:
-        found = np.full(households, _HEAD_RANK, np.int64)
+        found = np.full(households, _NO_LEAST, np.int64)
         np.minimum.at(found, household[rows], age[rows])
-        return np.where(found == _HEAD_RANK, NO_AGE, found)
+        return np.where(found == _NO_LEAST, NO_AGE, found)
 
+    # Order for headship: called head, then age, then man.
+    head = most(is_member, np.where(relation == _HEAD, _CALLED_HEAD, 0) + age * 10 + is_man)
     found = {
         "household_size": count(is_member),
         "register_members": count(is_register),
         "bureau_members": count(is_bureau),
-        "adults": count(is_member & (age >= ADULT_AGE)),
-        "children": count(is_member & (age < ADULT_AGE)),
-        "elderly": count(is_member & (age >= ELDERLY_AGE)),
+        "adults": count(is_member & (age >= _ADULT_AGE)),
+        "children": count(is_member & (age < _ADULT_AGE)),
+        "elderly": count(is_member & (age >= _ELDERLY_AGE)),
         "_men": count(is_member & is_man),
+        "_head_men": np.where(head == NO_AGE, 0, head % 10),
         "_heads_and_spouses": count(of(_HEAD, _SPOUSE)),
         "_spouses": count(of(_SPOUSE)),
         "_children": count(of(_CHILD)),
         "_parents": count(of(_PARENT)),
-        "_head": most(is_member, head_rank(relation, age, is_man)),
+        "_head_age": np.where(head == NO_AGE, NO_AGE, head % _CALLED_HEAD // 10),
         "_youngest": least(is_member),
         "_oldest": most(is_member, age),
         "_oldest_child": most(of(_CHILD), age),
@@ -118,14 +124,9 @@ def tally(
     return {**found, **_packed(household, age=age, is_man=is_man, is_member=is_member, size=found["household_size"])}
 
 
-def head_rank(relation: Integers, age: Integers, is_man: Flags) -> Counts:
-    """Order of members for headship: called head, then age, then man."""
-    return np.where(relation == _HEAD, _HEAD_RANK, 0) + age * 10 + is_man
-
-
 def _packed(household: Integers, *, age: Integers, is_man: Flags, is_member: Flags, size: Counts) -> dict[str, Counts]:
     rows = np.flatnonzero(is_member & (size <= _MOST_MEMBERS_PACKED)[household])
-    cell = np.minimum(age[rows] // 5, BANDS - 1) + np.where(is_man[rows], 0, BANDS)
+    cell = np.minimum(age[rows] // 5, _BANDS - 1) + np.where(is_man[rows], 0, _BANDS)
     number, place = np.divmod(cell, _CELLS_PER_NUMBER)
     bit = np.left_shift(np.int64(1), BITS_PER_CELL * place)
     packed = {}

@@ -5,6 +5,7 @@ The mathematics is in `calibration`; here rows become arrays and back, areas spr
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -107,13 +108,17 @@ def calibrate(
     if not contributions:
         raise ConfigurationError("Calibration without contributions.", remedy="name the margins that units count in")
     of_area = F.xxhash64(F.col(area).cast("string")) % F.lit(64) if group is None else group
-    named = [contribution.named(number) for number, contribution in enumerate(contributions)]
+    readers = {
+        tuple(f"_contribution_{number}_{place}" for place in range(len(contribution.columns))): contribution.reader
+        for number, contribution in enumerate(contributions)
+    }
+    contributed = (column for contribution in contributions for column in contribution.columns)
     slim_units = units.select(
         of_area.alias("_group"),
         F.col(area).cast("string").alias("_area"),
         F.col(unit).alias("_unit"),
         F.col(base_weight).cast("double").alias("_base"),
-        *(column for columns, _ in named for column in columns),
+        *(column.alias(name) for column, name in zip(contributed, itertools.chain(*readers), strict=True)),
     )
     slim_margins = margins.where(F.col(area).isNotNull()).select(
         of_area.alias("_group"),
@@ -136,7 +141,7 @@ def calibrate(
     )
     solve = partial(
         _solve_group,
-        readers=[reader for _, reader in named],
+        readers=readers,
         distance=distance,
         interval_price=interval_price,
         tolerance=tolerance,
@@ -169,12 +174,11 @@ Entries = tuple[grouped.Integers, grouped.Integers, grouped.Floats]
 
 @dataclass(frozen=True)
 class Reader:
-    """How columns of units become contributions; `Contribution` without what only the driver holds."""
+    """How columns of units become contributions, in the tasks."""
 
     margin: str
     categories: tuple[str, ...]
     """Of the numbers that `entries` finds; empty where the columns name their targets themselves."""
-    columns: tuple[str, ...]
     entries: Callable[[Sequence[pa.Array], Sequence[int | None]], Iterator[Entries]]
     """Contributions from the columns and the targets of `categories` (None: the area's group has no such target)."""
 
@@ -183,26 +187,19 @@ class Reader:
 class Contribution:
     """What units add to the targets of one margin: see `in_category`, `in_each`, `quantity`, `counts`, `packed_counts`."""
 
-    margin: str
     columns: tuple[Column, ...]
-    categories: tuple[str, ...]
-    entries: Callable[[Sequence[pa.Array], Sequence[int | None]], Iterator[Entries]]
-
-    def named(self, number: int) -> tuple[list[Column], Reader]:
-        """The columns under names of their own, and how to read them."""
-        names = tuple(f"_contribution_{number}_{place}" for place in range(len(self.columns)))
-        columns = [column.alias(name) for column, name in zip(self.columns, names, strict=True)]
-        return columns, Reader(self.margin, self.categories, names, self.entries)
+    reader: Reader
 
 
 def in_category(margin: str, category: Column) -> Contribution:
     """A unit counts once in its category of this margin; in none if the category is missing."""
-    return Contribution(margin, (_target(F.lit(margin), category),), (), _once)
+    return Contribution((_target(F.lit(margin), category),), Reader(margin, (), _once))
 
 
 def in_each(margin: str, categories: Column) -> Contribution:
     """A unit counts once for each element of an array of categories, for instance a household once per member."""
-    return Contribution(margin, (F.transform(categories, lambda c: _listed(margin, c, F.lit(1.0))),), (), _of_lists)
+    listed = F.transform(categories, lambda category: _listed(margin, category, F.lit(1.0)))
+    return Contribution((listed,), Reader(margin, (), _of_lists))
 
 
 def quantity(margin: str, value: Column, *, category: str = "all") -> Contribution:
@@ -217,9 +214,9 @@ def counts(margin: str, by_category: Column | Mapping[str, Column]) -> Contribut
     """
     if isinstance(by_category, Mapping):
         values = tuple(value.cast("double") for value in by_category.values())
-        return Contribution(margin, values, tuple(by_category), _of_columns)
+        return Contribution(values, Reader(margin, tuple(by_category), _of_columns))
     listed = F.transform(F.map_entries(by_category), lambda entry: _listed(margin, entry["key"], entry["value"]))
-    return Contribution(margin, (listed,), (), _of_lists)
+    return Contribution((listed,), Reader(margin, (), _of_lists))
 
 
 def packed_counts(margin: str, packed: Sequence[Column], *, categories: Sequence[str], bits: int) -> Contribution:
@@ -228,7 +225,7 @@ def packed_counts(margin: str, packed: Sequence[Column], *, categories: Sequence
     The first `63 // bits` categories are in the first column, from its lowest bits on, and so forth; nothing where a column is
     missing. A tenth of what columns of their own would take in memory and on the way.
     """
-    return Contribution(margin, tuple(packed), tuple(categories), partial(_unpacked, bits=bits))
+    return Contribution(tuple(packed), Reader(margin, tuple(categories), partial(_unpacked, bits=bits)))
 
 
 def _listed(margin: str, category: Column, value: Column) -> Column:
@@ -312,7 +309,7 @@ def _solve_group(
     units: pa.Table,
     margins: pa.Table,
     *,
-    readers: Sequence[Reader],
+    readers: Mapping[tuple[str, ...], Reader],
     distance: Distance,
     interval_price: float,
     tolerance: float,
@@ -329,14 +326,14 @@ def _solve_group(
     return _rows(units, margins, problem=problem, solution=solution, labels=areas.labels)
 
 
-def _entries(units: pa.Table, margins: pa.Table, readers: Sequence[Reader]) -> Entries:
+def _entries(units: pa.Table, margins: pa.Table, readers: Mapping[tuple[str, ...], Reader]) -> Entries:
     """All contributions of a group's units."""
     names = margins.select(["margin", "category", "_target"]).group_by(["margin", "category", "_target"]).aggregate([])
     target_of = {(row["margin"], row["category"]): row["_target"] for row in names.to_pylist()}
     found: list[Entries] = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
-    for reader in readers:
+    for columns, reader in readers.items():
         targets = [target_of.get((reader.margin, category)) for category in reader.categories]
-        found += reader.entries([_one_array(units[name]) for name in reader.columns], targets)
+        found += reader.entries([_one_array(units[name]) for name in columns], targets)
     unit, target, value = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return unit, target, value
 
@@ -344,7 +341,7 @@ def _entries(units: pa.Table, margins: pa.Table, readers: Sequence[Reader]) -> E
 def _problem(
     units: pa.Table,
     margins: pa.Table,
-    readers: Sequence[Reader],
+    readers: Mapping[tuple[str, ...], Reader],
     *,
     unit_area: grouped.Integers,
     target_area: grouped.Integers,

@@ -224,6 +224,33 @@ def covariance(
     return F.try_divide(yy - r2 * yx - r1 * xy + r1 * r2 * xx, x1 * x2)
 
 
+def covariances(
+    frame: DataFrame, ratios: Sequence[Ratio], *, keys: Sequence[str], of: str, products: tuple[str, str, str, str]
+) -> DataFrame:
+    """`covariance` of every ratio with the one whose totals end in `of`.
+
+    Args:
+        frame: sums of products and totals of both estimates; one row per `keys`.
+        ratios: as in `sums`.
+        keys: columns to keep.
+        of: what the names of the second estimate's totals end in.
+        products: as in `covariance`.
+
+    Returns:
+        One row per row of the frame and ratio: keys, statistic, covariance.
+    """
+    structs = (
+        F.struct(
+            F.lit(ratio_.name).alias("statistic"),
+            covariance(ratio_, number, totals_of(ratio_, number), totals_of(ratio_, number, of=of), products=products).alias(
+                "covariance"
+            ),
+        )
+        for number, ratio_ in enumerate(ratios)
+    )
+    return frame.select(*keys, F.inline(F.array(*structs)))
+
+
 def totals_of(ratio_: Ratio, number: int, *, of: str = "") -> tuple[Column, Column]:
     """Σ w denominator and Σ w numerator, for `covariance`."""
     return _linear(ratio_, number, of)

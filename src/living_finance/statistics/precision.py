@@ -10,9 +10,7 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-PUBLISHABLE_CV = 0.15
-CAUTION_CV = 0.30
-"""Reliability classes of the domain brief: publishable up to 15 %, caution up to 30 %, else unreliable."""
+from living_finance.contracts.codes import CAUTION_CV, PUBLISHABLE_CV
 
 
 def standard_error(*, squares: Column, rows: Column, weight: Column) -> Column:
