@@ -48,6 +48,12 @@ class CleansingSettings(_Section):
     donors_kept: int = Field(default=256, ge=2, description="order statistics kept of each cell's values")
 
 
+class IncomeSettings(_Section):
+    """The income model."""
+
+    draws: int = Field(default=16, ge=1, description="incomes drawn per household, the first from the point fit; 3 give an error")
+
+
 class RepricingShare(_Section):
     """Share of each loan type's balance whose rate follows the market within the year."""
 
@@ -96,6 +102,7 @@ class Settings(BaseSettings):
     spark: SparkSettings = SparkSettings()
     receipt: ReceiptSettings = ReceiptSettings()
     cleansing: CleansingSettings = CleansingSettings()
+    income: IncomeSettings = IncomeSettings()
     analyses: AnalysisSettings = AnalysisSettings()
     tracking: TrackingSettings = TrackingSettings()
     database: DatabaseSettings = DatabaseSettings()

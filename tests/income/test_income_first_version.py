@@ -45,6 +45,7 @@ def household(number: int, **changes: Any) -> dict[str, Any]:
         "adults": 1,
         "children": 0,
         "elderly": 0,
+        "unseen_adults": 0,
         "weight": 0.5 + (number % 7) / 3,
         "is_group_quarters": False,
         "bureau_labour_income_krw_year": 1_000_003 * (number % 60),

@@ -12,13 +12,14 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from living_finance.contracts import codes, gold
+from living_finance.contracts import codes, gold, silver
 from living_finance.contracts.core import Table
 from living_finance.months import Month
 from living_finance.statistics.households import household_breakdown, household_statistics
 
 MONTH = Month.parse("202001")
 BENCHMARK_RSE = 0.02
+ERROR_KRW = 1_234_567
 INPUT = (
     "gu_code string, dong_code string, output_area_id string, head_sex string, head_age_band int, household_type string, "
     "dwelling_type string, tenure string, household_size int, weight double, labour_income_krw_year long, "
@@ -72,7 +73,16 @@ def households(spark: SparkSession) -> DataFrame:
 
 @pytest.fixture(scope="module")
 def statistics(households: DataFrame) -> list[Row]:
-    return _collect(household_statistics(households, month=MONTH, benchmark_rse=BENCHMARK_RSE), gold.HOUSEHOLD_STATISTICS)
+    return _collect(household_statistics(households, errors=_errors(households), month=MONTH), gold.HOUSEHOLD_STATISTICS)
+
+
+def _errors(households: DataFrame) -> DataFrame:
+    """An error for every region but the special output area."""
+    codes_of = ("output_area_id", "dong_code", "gu_code")
+    levels = zip(("output_area", "dong", "gu"), codes_of, strict=True)
+    regions = [(level, row[0]) for level, name in levels for row in households.select(name).distinct().collect() if row[0]]
+    rows = [(MONTH.date, level, code, 1.0, 0, ERROR_KRW) for level, code in [*regions, ("city", "11")] if code != SPECIAL[1]]
+    return households.sparkSession.createDataFrame(rows, silver.AREA_INCOME.schema())
 
 
 @pytest.fixture(scope="module")
@@ -143,9 +153,10 @@ def _assert_equal(rows: list[Row], expected: dict[tuple[str, ...], dict[str, Any
             # A mean is published in whole won; everything else here is a whole number or a flag.
             assert abs(row[name] - value) <= (0.51 if name.startswith("mean_") else 0), (key, name)
         if row["rmse_mean_total_income_krw_year"] is not None:
-            error = (standard_error**2 + (BENCHMARK_RSE * mean) ** 2) ** 0.5
+            error = ERROR_KRW if by == HEAD else (standard_error**2 + (BENCHMARK_RSE * mean) ** 2) ** 0.5
             assert row["rmse_mean_total_income_krw_year"] == pytest.approx(error, abs=0.6), key
-            assert row["cv_mean_total_income"] == pytest.approx(error / mean, rel=1e-9), key
+            cv = pytest.approx(error / mean, rel=1e-9) if mean > 0 else None
+            assert row["cv_mean_total_income"] == cv, key
 
 
 def test_statistics_equal_sql(statistics: list[Row]) -> None:
@@ -183,7 +194,7 @@ def test_error_gini_and_class_stand_where_they_should(statistics: list[Row], bre
         is_margin = all(row[name] == codes.ALL for name in HEAD)
         assert (row["reliability"] is not None) == is_margin
         assert (row["gini_total_income"] is not None) == is_margin or row in special
-        assert (row["rmse_mean_total_income_krw_year"] is not None) == (is_margin and row["households_unweighted"] > 1)
+        assert (row["rmse_mean_total_income_krw_year"] is not None) == (is_margin and row["region_code"] != SPECIAL[1])
     for row in breakdown:
         assert row["reliability"] is not None
         assert (row["rmse_mean_total_income_krw_year"] is not None) == (row["households_unweighted"] > 1)
@@ -235,7 +246,7 @@ def test_margins_are_the_sum_of_their_parts(statistics: list[Row], breakdown: li
 
 def test_same_rows_whatever_the_partitioning(households: DataFrame, statistics: list[Row], breakdown: list[Row]) -> None:
     shuffled = households.orderBy(F.xxhash64(*NAMES)).repartition(5, "spending_krw_month")
-    again = household_statistics(shuffled, month=MONTH, benchmark_rse=BENCHMARK_RSE)
+    again = household_statistics(shuffled, errors=_errors(households), month=MONTH)
     assert _collect(again, gold.HOUSEHOLD_STATISTICS) == statistics
     assert (
         _collect(household_breakdown(shuffled, month=MONTH, benchmark_rse=BENCHMARK_RSE), gold.HOUSEHOLD_BREAKDOWN) == breakdown

@@ -353,6 +353,13 @@ HOUSEHOLD_SOURCE = CodeList(
     ),
 )
 
+UNSEEN_ADULTS = "unseen_adults"
+"""Adults of a household whom the bureau does not know: their numbers by UNSEEN_CLASSES, UNSEEN_BITS each, in one number."""
+UNSEEN_AGES = (15, 20, 30, 50, 65, 75)
+UNSEEN_CLASSES = tuple((sex, age) for sex in "MF" for age in UNSEEN_AGES)
+"""Sex and least age of each class."""
+UNSEEN_BITS = 5
+
 _HOUSEHOLD_COUNTS = tuple(
     Column(name=name, kind=Kind.INTEGER, label_ko=ko, label_en=en, is_required=True, minimum=0)
     for name, ko, en in (
@@ -416,6 +423,15 @@ HOUSEHOLD = Table(
             maximum=80,
         ),
         *_HOUSEHOLD_COUNTS,
+        Column(
+            name=UNSEEN_ADULTS,
+            kind=Kind.COUNT,
+            label_ko="신용거래 없는 성인",
+            label_en="adults outside the bureau",
+            meaning="numbers by class, five bits each: men from 15, 20, 30, 50, 65, 75 years on, then women",
+            is_required=True,
+            minimum=0,
+        ),
         Column(
             name="weight",
             kind=Kind.DECIMAL,
@@ -496,6 +512,45 @@ OUTPUT_AREA = Table(
     ),
 )
 
+AREA_INCOME = Table(
+    layer=Layer.SILVER,
+    name="area_income",
+    label_ko="지역 소득 추정 오차",
+    label_en="error of mean total income by region",
+    grain="month × region",
+    key=("base_month", "region_level", "region_code"),
+    partition_by=("base_month",),
+    columns=(
+        BASE_MONTH,
+        Column(
+            name="region_level",
+            kind=Kind.CODE,
+            label_ko="지역 단위",
+            label_en="level",
+            codes=codes.REGION_LEVEL,
+            is_required=True,
+        ),
+        Column(name="region_code", kind=Kind.TEXT, label_ko="지역 코드", label_en="region", is_required=True),
+        Column(name="households", kind=Kind.DECIMAL, label_ko="가구", label_en="households", is_required=True, minimum=0),
+        Column(
+            name="mean_total_income_krw_year",
+            kind=Kind.MONEY,
+            label_ko="평균 총소득",
+            label_en="mean total income over draws",
+            unit="KRW/year",
+            is_required=True,
+        ),
+        Column(
+            name="rmse_mean_total_income_krw_year",
+            kind=Kind.MONEY,
+            label_ko="평균 총소득 오차",
+            label_en="spread of it over draws",
+            meaning="survey sample, published figures, chances of households and areas; missing with a single draw",
+            unit="KRW/year",
+        ),
+    ),
+)
+
 CALIBRATION_TARGET = Table(
     layer=Layer.SILVER,
     name="calibration_target",
@@ -540,5 +595,6 @@ SILVER_TABLES: tuple[Table, ...] = (
     HOUSEHOLD,
     HOUSEHOLD_REGISTER,
     OUTPUT_AREA,
+    AREA_INCOME,
     CALIBRATION_TARGET,
 )

@@ -109,7 +109,7 @@ def errors(*, statistics: DataFrame, households: DataFrame) -> dict[str, Any]:
     }
     ratio = {name: _quotient(city[column], city[f"true_{name}"]) for name, column in pairs.items()}
     ratio["median"] = ratio["total_income"]
-    is_inside = F.abs(F.col("mean_total_income_krw_year") / ratio["total_income"] - F.col("true_total_income")) <= (
+    is_inside = F.abs(F.col("mean_total_income_krw_year") - F.col("true_total_income")) <= (
         _Z90 * F.col("rmse_mean_total_income_krw_year")
     )
     rows = (

@@ -6,6 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.contracts import codes
+from living_finance.contracts.silver import UNSEEN_ADULTS
 from living_finance.households.matching import household_id
 from living_finance.households.tally import PACKED_MEMBERS, SUMS
 from living_finance.methods.joins import join_to_one
@@ -74,6 +75,7 @@ def form_households(matched: DataFrame, *, buildings: DataFrame) -> DataFrame:
         "adults",
         "children",
         "elderly",
+        UNSEEN_ADULTS,
         *PACKED_MEMBERS,
         (is_non_residential | is_crowd).alias("is_group_quarters"),
         *SUMS,

@@ -17,6 +17,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from living_finance.contracts.silver import UNSEEN_ADULTS
 from living_finance.households.assignment import Assignment, assign
 from living_finance.households.layout import FEATURES, RELATIONS, Block, Layout, lay_out, run_starts, sorted_block
 from living_finance.households.model import AssignmentModel, fit
@@ -45,7 +46,7 @@ MATCHED = T.StructType(
             for name in ("household_key", "address_id", "unit_id", "people_gu_code", "people_dong_code")
         ),
         *(T.StructField(name, T.IntegerType()) for name in (*COUNTS, *AGES)),
-        *(T.StructField(name, T.LongType()) for name in (*SUMS, *PACKED_MEMBERS)),
+        *(T.StructField(name, T.LongType()) for name in (*SUMS, UNSEEN_ADULTS, *PACKED_MEMBERS)),
         T.StructField("residents", T.ArrayType(_RESIDENT)),
         T.StructField("registered", T.ArrayType(_REGISTERED)),
     ]
@@ -195,7 +196,7 @@ def _solved(table: pa.Table, *, model: AssignmentModel, seed: int, draw: int | N
         "people_dong_code": names["dong_code"],
         **{name: pa.array(counted[name].astype(np.int32)) for name in COUNTS},
         **{name: pa.array(counted[name].astype(np.int32), mask=counted[name] == NO_AGE) for name in AGES},
-        **{name: pa.array(counted[name]) for name in SUMS},
+        **{name: pa.array(counted[name]) for name in (*SUMS, UNSEEN_ADULTS)},
         **{name: pa.array(counted[name], mask=counted[name] < 0) for name in PACKED_MEMBERS},
         "residents": _residents(layout, result, text, household=household, households=len(naming)),
         "registered": _registered(layout, text, household=household, households=len(naming)),

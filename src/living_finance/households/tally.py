@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from living_finance.contracts.silver import UNSEEN_ADULTS, UNSEEN_AGES, UNSEEN_BITS
 from living_finance.households.layout import FEATURES, RELATIONS, Flags, Layout
 from living_finance.methods.grouped import Integers
 
@@ -71,8 +72,9 @@ def tally(
         is_matched: the row has a partner in the other source.
 
     Returns:
-        By name, one number per household: COUNTS, AGES, SUMS (whole won: each amount is rounded before it is added), and
-        PACKED_MEMBERS: members by CELLS, five bits a cell, twelve cells a number, -1 for more than 31 members.
+        By name, one number per household: COUNTS, AGES, SUMS (whole won: each amount is rounded before it is added),
+        UNSEEN_ADULTS (0 for more than 31 members), and PACKED_MEMBERS: members by CELLS, five bits a cell, twelve cells a
+        number, -1 for more than 31 members.
     """
     is_register, is_bureau = layout.is_register, layout.block.is_bureau
     is_member = is_register | ~is_matched
@@ -121,7 +123,17 @@ def tally(
         amount = features[:, [FEATURES.index(part) for part in parts]].sum(axis=1)
         # Whole numbers below 2**53 are exact as doubles, whatever their order.
         found[name] = np.bincount(household[is_bureau], weights=amount, minlength=households).astype(np.int64)
+    is_small = found["household_size"] <= _MOST_MEMBERS_PACKED
+    is_unseen = is_register & ~is_matched & (age >= _ADULT_AGE) & is_small[household]
+    found[UNSEEN_ADULTS] = _unseen(household[is_unseen], age=age[is_unseen], is_man=is_man[is_unseen], households=households)
     return {**found, **_packed(household, age=age, is_man=is_man, is_member=is_member, size=found["household_size"])}
+
+
+def _unseen(household: Integers, *, age: Integers, is_man: Flags, households: int) -> Counts:
+    place = np.searchsorted(UNSEEN_AGES, age, side="right") - 1 + np.where(is_man, 0, len(UNSEEN_AGES))
+    packed = np.zeros(households, np.int64)
+    np.add.at(packed, household, np.left_shift(np.int64(1), UNSEEN_BITS * place))
+    return packed
 
 
 def _packed(household: Integers, *, age: Integers, is_man: Flags, is_member: Flags, size: Counts) -> dict[str, Counts]:

@@ -35,6 +35,7 @@ UNKNOWN = "unknown"
 
 _HEAD = ("head_sex", "head_age_band", "household_type")
 _DIMENSIONS = codes.BREAKDOWN_DIMENSION.codes
+_RMSE = "rmse_mean_total_income_krw_year"
 _LARGEST_SIZE = 7
 _CLASSES = 5
 _THRESHOLDS: Mapping[str, float] = {f"_p{20 * rank}": rank / _CLASSES for rank in range(1, _CLASSES)}
@@ -43,19 +44,19 @@ _QUANTILES = {f"{name}_{gold.TOTAL_INCOME}": probability for name, probability i
 _LEVELS = {"output_area": "output_area_id", "dong": "dong_code", "gu": "gu_code"}
 
 
-def household_statistics(households: DataFrame, *, month: Month, benchmark_rse: float | None) -> DataFrame:
+def household_statistics(households: DataFrame, *, errors: DataFrame, month: Month) -> DataFrame:
     """Income, debt and spending of households by region, head's sex and age band, and household type.
 
     Households of weight 0 (group quarters) are left out. A household without an output area counts from the dong
     up. Means and shares are weighted; the Gini coefficient is household-weighted, of income that is not
     equivalised, negative incomes as zero (`methods.inequality`). Amounts are rounded to the won, halves to even.
-    Gini coefficient, error and reliability are filled where all three categories are `all`; the error leaves out
-    model and householding error (`statistics.precision`), and a region of one household has none and is unreliable.
+    Gini coefficient, error and reliability are filled where all three categories are `all`; the error is that of the
+    income model over its draws and leaves out who was put together in a household. A region without an error is unreliable.
 
     Args:
         households: gold.household, one row per household of the month; read several times, so a stored table.
+        errors: silver.AREA_INCOME of the month.
         month: written into every row.
-        benchmark_rse: relative standard error of the published mean the incomes were adjusted to; None: not adjusted.
 
     Returns:
         One row per region (output area, dong, gu, city) × head's sex × head's age band × household type, each of
@@ -66,7 +67,9 @@ def household_statistics(households: DataFrame, *, month: Month, benchmark_rse: 
     frame = counted_households(households).withColumns({"head_age_band": F.col("head_age_band").cast("string")})
     quantiles = weighted_quantiles(frame, value=gold.TOTAL_INCOME, weight="weight", sets=sets, probabilities=_QUANTILES)
     cells = _cells(frame, plan=_plan(sets, dispersed_sets=((),)), city_quantiles=quantiles)
-    return _published(cells, table=gold.HOUSEHOLD_STATISTICS, month=month, benchmark_rse=benchmark_rse, has_error=is_margin)
+    of_region = errors.select("region_level", "region_code", F.col(_RMSE).cast("double").alias("_error"))
+    cells = join_to_one(cells, of_region, on=["region_level", "region_code"], how="left", broadcast=True)
+    return _published(cells, table=gold.HOUSEHOLD_STATISTICS, month=month, error=F.col("_error"), has_error=is_margin)
 
 
 def household_breakdown(households: DataFrame, *, month: Month, benchmark_rse: float | None) -> DataFrame:
@@ -103,7 +106,12 @@ def household_breakdown(households: DataFrame, *, month: Month, benchmark_rse: f
     dimension = F.element_at(F.array(*map(F.lit, _DIMENSIONS)), F.col(SET) + 1)
     category = F.element_at(F.array(*_DIMENSIONS), F.col(SET) + 1)
     long = cells.withColumns({"dimension": dimension, "category": category})
-    return _published(long, table=gold.HOUSEHOLD_BREAKDOWN, month=month, benchmark_rse=benchmark_rse, has_error=F.lit(True))
+    error = precision.root_mean_squared_error(
+        standard_error=precision.standard_error(squares=F.col(SQUARES), rows=F.col(ROWS), weight=households_of()),
+        mean=mean_of(gold.TOTAL_INCOME),
+        benchmark_rse=benchmark_rse,
+    )
+    return _published(long, table=gold.HOUSEHOLD_BREAKDOWN, month=month, error=error, has_error=F.lit(True))
 
 
 def _plan(sets: tuple[tuple[str, ...], ...], *, dispersed_sets: tuple[tuple[str, ...], ...]) -> CellPlan:
@@ -168,14 +176,8 @@ def _cells(frame: DataFrame, *, plan: CellPlan, city_quantiles: DataFrame) -> Da
     return regional.unionByName(city, allowMissingColumns=True)
 
 
-def _published(cells: DataFrame, *, table: Table, month: Month, benchmark_rse: float | None, has_error: Column) -> DataFrame:
-    mean = mean_of(gold.TOTAL_INCOME)
-    error = precision.root_mean_squared_error(
-        standard_error=precision.standard_error(squares=F.col(SQUARES), rows=F.col(ROWS), weight=households_of()),
-        mean=mean,
-        benchmark_rse=benchmark_rse,
-    )
-    cv = precision.coefficient_of_variation(error=error, mean=mean)
+def _published(cells: DataFrame, *, table: Table, month: Month, error: Column, has_error: Column) -> DataFrame:
+    cv = precision.coefficient_of_variation(error=error, mean=mean_of(gold.TOTAL_INCOME))
     measures = {
         "base_month": F.lit(month.date),
         "households": households_of(),
@@ -184,7 +186,7 @@ def _published(cells: DataFrame, *, table: Table, month: Month, benchmark_rse: f
         **{name: whole(F.col(name)) for name in _QUANTILES},
         "share_with_debt": share_of("has_debt"),
         "gini_total_income": F.col(GINI),
-        "rmse_mean_total_income_krw_year": F.when(has_error, whole(error)),
+        _RMSE: F.when(has_error, whole(error)),
         "cv_mean_total_income": F.when(has_error, cv),
         "reliability": F.when(has_error, precision.reliability(cv)),
         "is_provisional": F.col(total_name("is_provisional")) > 0,

@@ -26,7 +26,7 @@ from living_finance.contracts import bronze, gold, silver
 from living_finance.contracts.core import Table
 from living_finance.errors import ContractViolation
 from living_finance.households import PreviousMonth, householding
-from living_finance.income.first_version import estimate_income
+from living_finance.income.estimate import estimate_income
 from living_finance.months import Month
 from living_finance.places.placing import place_persons, summarise_addresses
 from living_finance.quality import indicators as quality
@@ -244,17 +244,26 @@ def form_households(run: MonthRun) -> None:
 
 
 def model_income(run: MonthRun) -> None:
-    """Households with income by component; the fit is a run in MLflow."""
-    households, fit = estimate_income(
+    """Households with income by component and the error of every region's mean; the fit is a run in MLflow."""
+    estimated = estimate_income(
         run.read(silver.HOUSEHOLD),
+        persons=run.read(silver.PLACED_PERSON),
+        members=run.read(gold.HOUSEHOLD_MEMBER),
+        register=run.read(silver.REGISTER_PERSON),
+        benefits=run.read(silver.BENEFIT),
         survey=run.read(silver.SURVEY_HOUSEHOLD),
         benchmarks=run.read(silver.BENCHMARK),
         month=run.month,
+        rows=run.rows(silver.HOUSEHOLD),
+        draws=run.settings.income.draws,
         seed=run.settings.seed,
     )
-    run.commit(gold.HOUSEHOLD, households, expected_rows=run.rows(silver.HOUSEHOLD))
-    metrics = {**fit.metrics, **{f"ratio_{name}": ratio for name, ratio in fit.ratios.items()}}
-    run.track(tracking.TrackedFit("income", fit.model_version, fit.parameters, metrics, fit.notes, fit.to_json()))
+    run.commit(gold.HOUSEHOLD, estimated.household, expected_rows=run.rows(silver.HOUSEHOLD))
+    run.commit(silver.AREA_INCOME, estimated.area)
+    estimated.release()
+    fit = estimated.fit
+    content = json.dumps(fit.content, sort_keys=True, indent=1, ensure_ascii=False, default=str)
+    run.track(tracking.TrackedFit("income", fit.model_version, fit.parameters, fit.metrics, fit.notes, content))
 
 
 def publish_statistics(run: MonthRun) -> None:
@@ -271,7 +280,7 @@ def publish_statistics(run: MonthRun) -> None:
     month = run.month
     run.commit_together(
         (
-            (gold.HOUSEHOLD_STATISTICS, household_statistics(households, month=month, benchmark_rse=rse), None),
+            (gold.HOUSEHOLD_STATISTICS, household_statistics(households, errors=run.read(silver.AREA_INCOME), month=month), None),
             (gold.HOUSEHOLD_BREAKDOWN, household_breakdown(households, month=month, benchmark_rse=rse), None),
             (gold.PERSON_STATISTICS, person_statistics(persons, month=month), None),
             (gold.QUALITY_REPORT, report, None),
@@ -342,7 +351,7 @@ STEPS: tuple[Step, ...] = (
     Step("cleanse", "정제 cleanse", cleanse, ("cleansing", "seed")),
     Step("place", "위치 확정 place", place),
     Step("households", "가구화 households", form_households, ("seed",)),
-    Step("income", "소득 추정 income", model_income, ("seed",)),
+    Step("income", "소득 추정 income", model_income, ("income", "seed")),
     Step("statistics", "통계 작성 statistics", publish_statistics),
 )
 

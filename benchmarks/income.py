@@ -1,0 +1,155 @@
+"""Income on made cities that were not used in building, beside its baselines.
+
+    python benchmarks/income.py [--cities 3] [--first 1] [--out .bench/income]
+
+Each city: three districts drawn by its number, 5 % of their people, one month. For every city the month is made by
+`living-finance run`; then, from the same tables and against the same truth: ours; the first version (scores by one ratio to the
+published mean, other income from survey cells); the direct survey estimate by dong; Fay-Herriot on it.
+Errors are after the city's own ratio is taken out (the published mean has an error of its own), averages over cities.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from living_finance.config import SparkSettings
+from living_finance.contracts import gold, silver
+from living_finance.evaluation.incomes import errors
+from living_finance.income.fay_herriot import FayHerriot
+from living_finance.income.first_version import estimate_income
+from living_finance.months import Month
+from living_finance.session import build_session
+from living_finance.statistics.households import household_statistics
+from living_finance.storage.warehouse import Warehouse
+
+DISTRICTS = [f"11{10 * k:03d}" for k in range(1, 26)]
+MONTH = Month.parse("202001")
+
+
+def main() -> None:
+    """Parse, make cities, score, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cities", type=int, default=3)
+    parser.add_argument("--first", type=int, default=1, help="number of the first city; decides districts and seed")
+    parser.add_argument("--out", type=Path, default=Path(".bench/income"))
+    options = parser.parse_args()
+    scores: list[dict[str, Any]] = []
+    for number in range(options.first, options.first + options.cities):
+        folder = options.out / str(number)
+        districts = sorted(np.random.default_rng(number).choice(DISTRICTS, 3, replace=False).tolist())
+        make(folder, districts=districts, seed=9000 + number)
+        scored = score(folder)
+        scores.append({"city": number, "districts": districts, **scored})
+        print(json.dumps(scores[-1]), flush=True)
+        shutil.rmtree(folder)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "scores.json").write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
+    print(pd.DataFrame({name: mean_of([s[name] for s in scores]) for name in ("ours", "first version")}).round(4).to_string())
+    print(pd.Series(mean_of([s["survey"] for s in scores])).round(4).to_string())
+
+
+def make(folder: Path, *, districts: list[str], seed: int) -> None:
+    """Deliveries, truth and the month of one city."""
+    shutil.rmtree(folder, ignore_errors=True)
+    command = str(Path(sys.executable).parent / "living-finance")
+    made = ["--gu", ",".join(districts), "--fraction", "0.05", "--months", str(MONTH), "--seed", str(seed)]
+    paths = {name: str(folder / name) for name in ("landing", "truth", "warehouse")}
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run([command, "synthesize", *made, "--out", paths["landing"], "--truth", paths["truth"]], **quiet)
+    subprocess.run(
+        [command, "run", "--landing", paths["landing"], "--warehouse", paths["warehouse"], "--month", str(MONTH)], **quiet
+    )
+
+
+def score(folder: Path) -> dict[str, dict[str, float]]:
+    """Errors of ours, the first version, and what the survey alone says of dongs."""
+    spark = build_session(SparkSettings(driver_memory="3g"))
+    spark.sparkContext.setLogLevel("OFF")
+    try:
+        warehouse = Warehouse(spark, str((folder / "warehouse").absolute()))
+        truth = spark.read.parquet(*(str(file) for file in sorted((folder / "truth" / "households").glob(f"{MONTH}*.parquet"))))
+        private = truth.where(~F.col("is_group_quarters")).cache()
+        ours = warehouse.read(gold.HOUSEHOLD_STATISTICS, base_month=MONTH.date)
+        return {
+            "ours": flat(errors(statistics=ours, households=private)),
+            "first version": flat(errors(statistics=_first_version(spark, warehouse), households=private)),
+            "survey": survey_alone(warehouse.read(silver.SURVEY_HOUSEHOLD, base_month=MONTH.date), private),
+        }
+    finally:
+        spark.stop()
+
+
+def _first_version(spark: SparkSession, warehouse: Warehouse) -> DataFrame:
+    households, _ = estimate_income(
+        warehouse.read(silver.HOUSEHOLD, base_month=MONTH.date),
+        survey=warehouse.read(silver.SURVEY_HOUSEHOLD, base_month=MONTH.date),
+        benchmarks=warehouse.read(silver.BENCHMARK, base_month=MONTH.date),
+        month=MONTH,
+        seed=20180901,
+    )
+    without = spark.createDataFrame([], silver.AREA_INCOME.schema())
+    return household_statistics(households.cache(), errors=without, month=MONTH)
+
+
+def flat(found: dict[str, Any]) -> dict[str, float]:
+    """The scores that have targets, one number each."""
+    means = found["mean_total_income"]
+    return {
+        **{f"mean_{level}_mape": means[level]["mape_scaled"] for level in ("output_area", "dong", "gu")},
+        "median_dong_mape": found["median_by_dong"]["mape_scaled"],
+        "debt_dong_mape": found["debt_by_dong"]["mape_scaled"],
+        "spending_dong_mape": found["spending_by_dong"]["mape_scaled"],
+        **{f"{name}_abs": abs(found["components"][name]["city_error"]) for name in found["components"]},
+        **{
+            f"{name}_abs": abs(row["error"] - (found["city"]["mean"]["error"] if name != "gini" else 0.0))
+            for name, row in found["city"].items()
+            if name != "mean"
+        },
+        "interval_90_dong": means["dong"]["interval_90_coverage"] or 0.0,
+    }
+
+
+def survey_alone(survey: DataFrame, private: DataFrame) -> dict[str, float]:
+    """MAPE by dong of the direct estimate and of Fay-Herriot on it (no covariates), both after the city's ratio."""
+    answers = survey.toPandas()
+    total = answers[[f"{name}_income_krw_year" for name in ("labour", "business", "property", "transfer", "irregular")]].sum(
+        axis=1, min_count=5
+    )
+    answers = answers.assign(total=total).dropna(subset=["total"])
+    true = private.groupBy("dong_code").agg(F.avg("total_income").alias("true"), F.count(F.lit(1)).alias("n")).toPandas()
+    by_dong = answers.groupby("dong_code")["total"].agg(["mean", "count"])
+    spread = float(answers.groupby("dong_code")["total"].transform(lambda x: x - x.mean()).std())
+    joined = true.set_index("dong_code").join(by_dong, how="inner")
+    variance = spread**2 / joined["count"].to_numpy()
+    none, areas = np.zeros((len(joined), 0)), list(joined.index)
+    fitted = FayHerriot().fit(none, joined["mean"].to_numpy(), areas=areas, variances=variance).predict(none, areas=areas)
+    return {
+        "dongs": float(len(joined)),
+        "direct_dong_mape": _mape(joined["mean"].to_numpy(), joined["true"].to_numpy(), joined["n"].to_numpy()),
+        "fay_herriot_dong_mape": _mape(fitted["estimate"].to_numpy(), joined["true"].to_numpy(), joined["n"].to_numpy()),
+    }
+
+
+def _mape(found: Any, true: Any, number: Any) -> float:
+    ratio = np.average(found, weights=number) / np.average(true, weights=number)
+    return float(np.mean(np.abs(found / ratio / true - 1.0)))
+
+
+def mean_of(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Average of each score over cities."""
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""From drawn households to tables: dongs consistent with means over draws, debt and spending, errors of regions."""
+
+from __future__ import annotations
+
+import functools
+import operator
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from living_finance.contracts import codes, gold, silver
+from living_finance.income.draws import WEIGHT_UNITS
+from living_finance.income.value_benchmark import COMPONENTS
+from living_finance.methods.joins import join_to_one
+from living_finance.months import Month
+
+_LARGEST_RATIO = 2.0
+"""Of a dong's draw to its mean over draws."""
+_DEBT_RATIO = 1.25
+"""Bound of the correction of a dong's debt to the total of its bureau residents."""
+
+
+def _weight() -> Column:
+    return F.rint(F.col("weight") * F.lit(float(WEIGHT_UNITS))).cast("bigint")
+
+
+def _weighted(column: Column) -> Column:
+    """Exact sums: whole numbers of weight / 2^14 x 1,000 won."""
+    return F.sum(_weight() * F.rint(column / F.lit(1000.0)).cast("bigint"))
+
+
+def consistent(drawn: DataFrame) -> DataFrame:
+    """Within each dong, components of the one draw carried to their means over draws by a ratio."""
+    sums = (
+        drawn.where("weight > 0")
+        .groupBy("dong_code")
+        .agg(
+            *(_weighted(F.col(f"_{name}")).alias(f"_sum_{name}") for name in COMPONENTS),
+            *(_weighted(F.col(f"_mean_{name}")).alias(f"_sum_mean_{name}") for name in COMPONENTS),
+        )
+    )
+    joined = join_to_one(drawn, sums, on=["dong_code"], how="left", broadcast=True)
+    ratios = {}
+    for name in COMPONENTS:
+        found = F.try_divide(F.col(f"_sum_mean_{name}"), F.col(f"_sum_{name}"))
+        bounded = F.greatest(F.least(found, F.lit(_LARGEST_RATIO)), F.lit(1.0 / _LARGEST_RATIO))
+        is_usual = (F.col(f"_sum_{name}") > 0) & (F.col(f"_sum_mean_{name}") > 0)
+        ratios[f"{name}_income_krw_year"] = F.rint(F.col(f"_{name}") * F.when(is_usual, bounded).otherwise(1.0)).cast("bigint")
+    return joined.withColumns(ratios)
+
+
+def debt_ratios(drawn: DataFrame, persons: DataFrame) -> DataFrame:
+    """By dong: debt of all bureau residents ÷ weighted debt of households, those without weight taken from the former."""
+    balance = functools.reduce(operator.add, (F.rint(F.col(name)).cast("bigint") for name in silver.BALANCE_COLUMNS))
+    residents = (
+        persons.where((F.col("residence") == "seoul") & F.col("dong_code").isNotNull())
+        .groupBy("dong_code")
+        .agg(F.sum(balance).alias("_owed"))
+    )
+    thousands = F.rint(F.col("bureau_debt_krw") / F.lit(1000.0)).cast("bigint")
+    of_households = drawn.groupBy("dong_code").agg(
+        F.sum(_weight() * thousands).alias("_held"),
+        F.sum(F.when(F.col("weight") > 0, 0).otherwise(F.col("bureau_debt_krw"))).alias("_apart"),
+    )
+    joined = join_to_one(of_households, residents, on=["dong_code"], how="left")
+    ratio = F.try_divide(F.col("_owed") - F.col("_apart"), F.col("_held") / F.lit(float(WEIGHT_UNITS)) * F.lit(1000.0))
+    bounded = F.least(F.greatest(ratio, F.lit(1.0 / _DEBT_RATIO)), F.lit(_DEBT_RATIO))
+    return joined.select("dong_code", F.coalesce(bounded, F.lit(1.0)).alias("_debt_ratio"))
+
+
+def spending_ratio(drawn: DataFrame, mean: float | None) -> float:
+    """What carries weighted mean spending to the published mean; 1 without one."""
+    row = (
+        drawn.where("weight > 0")
+        .agg(F.sum(_weight() * F.rint("_spending").cast("bigint")).alias("spent"), F.sum(_weight()).alias("weight"))
+        .first()
+    )
+    if mean is None or row is None or not row["spent"]:
+        return 1.0
+    return mean * float(row["weight"]) / float(row["spent"])
+
+
+def finished(consistent: DataFrame, *, debts: DataFrame, spending: float, version: str) -> DataFrame:
+    """gold.HOUSEHOLD of rows of `consistent`."""
+    expected = functools.reduce(operator.add, (F.rint(F.col(f"_mean_{name}")).cast("bigint") for name in COMPONENTS))
+    total = functools.reduce(operator.add, (F.col(name) for name in gold.INCOME_COMPONENTS))
+    return (
+        join_to_one(consistent, debts, on=["dong_code"], how="left", broadcast=True)
+        .withColumns(
+            {
+                gold.TOTAL_INCOME: total,
+                "expected_total_income_krw_year": expected,
+                "debt_krw": F.rint(F.col("bureau_debt_krw") * F.coalesce("_debt_ratio", F.lit(1.0))).cast("bigint"),
+                "spending_krw_month": F.rint(F.col("_spending") * F.lit(spending)).cast("bigint"),
+                "model_version": F.lit(version),
+            }
+        )
+        .select(*gold.HOUSEHOLD.column_names)
+    )
+
+
+def area_errors(drawn: DataFrame, *, draws: int, month: Month) -> DataFrame:
+    """silver.AREA_INCOME: spread over draws of every region's mean."""
+    sums = [
+        F.sum(_weight() * F.rint(F.get("_totals", F.lit(k)) / F.lit(1000.0)).cast("bigint")).alias(f"_draw_{k}")
+        for k in range(draws)
+    ]
+    levels = {
+        "output_area": F.col("output_area_id"),
+        "dong": F.col("dong_code"),
+        "gu": F.col("gu_code"),
+        "city": F.lit(codes.CITY_CODE),
+    }
+    finest = (
+        drawn.where("weight > 0").groupBy("gu_code", "dong_code", "output_area_id").agg(F.sum(_weight()).alias("_weight"), *sums)
+    )
+    regions = F.array(
+        *(F.struct(F.lit(level).alias("region_level"), code.alias("region_code")) for level, code in levels.items())
+    )
+    added = (
+        finest.withColumn("_region", F.explode(regions))
+        .where(F.col("_region.region_code").isNotNull())
+        .groupBy(F.col("_region.region_level").alias("region_level"), F.col("_region.region_code").alias("region_code"))
+        .agg(F.sum("_weight").alias("_weight"), *(F.sum(f"_draw_{k}").alias(f"_draw_{k}") for k in range(draws)))
+    )
+    values = F.array(*(F.col(f"_draw_{k}") / F.col("_weight") * F.lit(1000.0) for k in range(draws)))
+    mean = F.aggregate("_values", F.lit(0.0), lambda a, x: a + x) / F.lit(float(draws))
+    # The first draw is the point fit: the spread is taken among the others.
+    later = F.slice("_values", 2, draws - 1) if draws > 2 else F.col("_values")
+    centre = F.aggregate("_later", F.lit(0.0), lambda a, x: a + x) / F.size("_later")
+    squares = F.aggregate("_later", F.lit(0.0), lambda a, x: a + (x - F.col("_centre")) * (x - F.col("_centre")))
+    variance = F.try_divide(squares, F.size("_later") - 1) * (F.lit(1.0) + F.lit(1.0) / F.size("_later"))
+    return (
+        added.withColumns({"_values": values})
+        .withColumns({"_later": later, "mean_total_income_krw_year": mean})
+        .withColumns({"_centre": centre})
+        .select(
+            F.lit(month.date).alias("base_month"),
+            "region_level",
+            "region_code",
+            (F.col("_weight") / F.lit(float(WEIGHT_UNITS))).alias("households"),
+            F.rint("mean_total_income_krw_year").cast("bigint").alias("mean_total_income_krw_year"),
+            F.rint(F.sqrt(variance)).cast("bigint").alias("rmse_mean_total_income_krw_year"),
+        )
+    )

@@ -1,0 +1,180 @@
+"""Incomes of all draws where the households are: profiles for benchmarking first, then one draw and means over draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from living_finance.contracts.silver import UNSEEN_CLASSES
+from living_finance.income.evidence import NEEDED, as_city
+from living_finance.income.model import CityHouseholds, IncomeModel
+from living_finance.income.value_benchmark import AGE_GROUPS, BINS, COMPONENTS, Factors, Profile, age_group_of, bin_of
+from living_finance.methods.grouped import Floats, Integers
+from living_finance.methods.keyed_random import key_bits, mixed
+
+WEIGHT_UNITS = 2**14
+"""Sums are of whole numbers of weight / 2^14: the same in any order."""
+_AMOUNT_UNIT_KRW = 10_000
+_SPENDING_KEY = 0x5E4D
+
+
+_PROFILE = T.StructType(
+    [T.StructField(name, T.IntegerType()) for name in ("draw", "age", "bin")]
+    + [T.StructField("dong_code", T.StringType())]
+    + [T.StructField(name, T.LongType()) for name in ("households", *COMPONENTS)]
+)
+
+
+def profiles_of(evidence: DataFrame, model: IncomeModel) -> tuple[list[Profile], dict[str, tuple[float, float]]]:
+    """Profile of each draw, and of the first the weight and the transfers of each dong."""
+    shared = evidence.sparkSession.sparkContext.broadcast(model)
+
+    def add_up(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        fitted = shared.value
+        cells = np.zeros((len(fitted.draws), len(AGE_GROUPS) * BINS, 1 + len(COMPONENTS)))
+        dongs: dict[str, Integers] = {}
+        for batch in batches:
+            if not batch.num_rows:
+                continue
+            city = as_city(pa.Table.from_batches([batch]))
+            weight = np.rint(city.weight * WEIGHT_UNITS)
+            age = age_group_of(city.households.head_age_band)
+            for draw in fitted.draws:
+                amount = np.rint(draw.amounts(city) / _AMOUNT_UNIT_KRW)
+                cell = age * BINS + bin_of(amount.sum(axis=0) * _AMOUNT_UNIT_KRW)
+                for position, values in enumerate((weight, *(weight * a for a in amount))):
+                    cells[draw.draw, :, position] += np.bincount(cell, weights=values, minlength=len(AGE_GROUPS) * BINS)
+                if draw.draw == 0:
+                    labels, place = np.unique(city.households.dong_code.astype(str), return_inverse=True)
+                    of = np.stack([np.bincount(place, weights=v) for v in (weight, weight * amount[3])], axis=1)
+                    for label, sums in zip(labels, of, strict=True):
+                        dongs[label] = dongs.get(label, np.zeros(2, np.int64)) + sums.astype(np.int64)
+        draw_number, cell = np.nonzero(cells[:, :, 0])
+        rows = cells[draw_number, cell].astype(np.int64)
+        yield pa.RecordBatch.from_arrays(
+            [
+                pa.array(np.r_[draw_number, np.full(len(dongs), -1)].astype(np.int32)),
+                pa.array(np.r_[cell // BINS, np.zeros(len(dongs))].astype(np.int32)),
+                pa.array(np.r_[cell % BINS, np.zeros(len(dongs))].astype(np.int32)),
+                pa.array([None] * len(cell) + list(dongs), pa.string()),
+                *(
+                    pa.array(
+                        np.r_[
+                            rows[:, position],
+                            [
+                                values[1 if name == "transfer" else 0] if name in ("households", "transfer") else 0
+                                for values in dongs.values()
+                            ],
+                        ].astype(np.int64)
+                    )
+                    for position, name in enumerate(("households", *COMPONENTS))
+                ),
+            ],
+            schema=pa.schema(
+                [
+                    (
+                        f.name,
+                        pa.int32()
+                        if isinstance(f.dataType, T.IntegerType)
+                        else pa.string()
+                        if f.name == "dong_code"
+                        else pa.int64(),
+                    )
+                    for f in _PROFILE
+                ]
+            ),
+        )
+
+    sums = (
+        evidence.where("weight > 0")
+        .select(*NEEDED)
+        .mapInArrow(add_up, _PROFILE)
+        .groupBy("draw", "age", "bin", "dong_code")
+        .agg(*(F.sum(name).alias(name) for name in ("households", *COMPONENTS)))
+        .collect()  # ok: draws x bins x age groups, and a row per dong
+    )
+    profiles = [np.zeros((len(AGE_GROUPS), BINS, 1 + len(COMPONENTS))) for _ in model.draws]
+    dongs = {}
+    for row in sums:
+        if row["draw"] < 0:
+            dongs[row["dong_code"]] = (row["households"] / WEIGHT_UNITS, row["transfer"] / WEIGHT_UNITS * _AMOUNT_UNIT_KRW)
+        else:
+            values = [row["households"], *(row[name] * _AMOUNT_UNIT_KRW for name in COMPONENTS)]
+            profiles[row["draw"]][row["age"], row["bin"]] = np.array(values, dtype=np.float64) / WEIGHT_UNITS
+    return profiles, dict(sorted(dongs.items()))
+
+
+_KEPT = (
+    *("base_month", "gu_code", "household_id", "household_source", "address_id", "dong_code", "output_area_id", "dwelling_type"),
+    *("tenure", "household_type", "household_size", "head_sex", "head_age_band", "bureau_members", "weight", "is_group_quarters"),
+    *("is_provisional", "bureau_debt_krw"),
+)
+
+
+def drawn_households(
+    evidence: DataFrame, *, model: IncomeModel, by_draw: tuple[Factors, ...], lifts: Mapping[str, float]
+) -> DataFrame:
+    """Households with one draw (`_<component>`), means over draws (`_mean_<component>`), totals of all draws, spending."""
+    shared = evidence.sparkSession.sparkContext.broadcast((model, by_draw, dict(lifts)))
+    kept = list(evidence.select(*_KEPT).schema)
+    schema = T.StructType(
+        [
+            *kept,
+            *(T.StructField(f"_{name}", T.LongType()) for name in COMPONENTS),
+            *(T.StructField(f"_mean_{name}", T.DoubleType()) for name in COMPONENTS),
+            T.StructField("_totals", T.ArrayType(T.LongType())),
+            T.StructField("_spending", T.DoubleType()),
+        ]
+    )
+
+    def draw_all(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        fitted, factor_of, lift_of = shared.value
+        for batch in batches:
+            city = as_city(pa.Table.from_batches([batch]))
+            lift = np.array([lift_of.get(code, 1.0) for code in city.households.dong_code])
+            mean = np.zeros((len(COMPONENTS), batch.num_rows))
+            totals = np.zeros((batch.num_rows, len(fitted.draws)), np.int64)
+            for draw, factor in zip(fitted.draws, factor_of, strict=True):
+                amount = draw.amounts(city)
+                by_household = factor.of_households(amount.sum(axis=0), city.households.head_age_band)
+                amount = amount * np.asarray(factor.ratios)[:, None] * by_household
+                amount[3] *= lift
+                mean += amount
+                totals[:, draw.draw] = np.rint(amount.sum(axis=0)).astype(np.int64)
+                if draw.draw == 0:
+                    first = np.rint(amount).astype(np.int64)
+            mean /= len(fitted.draws)
+            spent = batch["bureau_spending_krw_month"].to_numpy(zero_copy_only=False).astype(np.float64)
+            spending = _spending(spent, batch, city, fitted, total=first.sum(axis=0))
+            offsets = np.arange(0, totals.size + 1, totals.shape[1], dtype=np.int32)
+            yield pa.RecordBatch.from_arrays(
+                [
+                    *(batch[f.name] for f in kept),
+                    *(pa.array(values) for values in first),
+                    *(pa.array(values) for values in mean),
+                    pa.ListArray.from_arrays(pa.array(offsets), pa.array(totals.ravel())),
+                    pa.array(spending),
+                ],
+                names=schema.fieldNames(),
+            )
+
+    needed = dict.fromkeys((*_KEPT, *NEEDED, "bureau_spending_krw_month"))
+    return evidence.select(*needed).mapInArrow(draw_all, schema)
+
+
+def _spending(spent: Floats, batch: pa.RecordBatch, city: CityHouseholds, model: IncomeModel, *, total: Integers) -> Floats:
+    """The bureau's spending grossed up for adults of 20 or more whom it does not know; drawn where it knows nobody."""
+    known = batch["bureau_members"].to_numpy(zero_copy_only=False).astype(np.int64)
+    is_grown = np.array([age >= 20 for _, age in UNSEEN_CLASSES])[city.earners.unseen_class]
+    unknown = np.bincount(city.earners.unseen_household[is_grown], minlength=known.size)
+    grossed: Floats = spent * (known + unknown) / np.maximum(known, 1)
+    if model.spending is None:
+        return grossed
+    drawn = model.spending.draw(total.astype(np.float64), city.households.size, keys=mixed(_SPENDING_KEY, key_bits(city.keys)))
+    spending: Floats = np.where(known > 0, grossed, drawn)
+    return spending

@@ -1,0 +1,296 @@
+"""What households earn, behind the scores that a bureau gives its persons.
+
+A score pulls to the middle of a person's peers, understates business, and is not there for adults without credit. Nothing
+links a score to a true income; what is known of both sides is their distribution. Assumed is that ranks are kept within
+peers (people of one sex and five-year age band): a log-linear correction
+
+    log income = level + middle of the peers + slope x (log score - middle of the peers),
+
+whose level and slope carry centre and spread of *household* earnings above 0 to those of the survey, for labour and for business
+each; how many households earn at all is better known from the bureau than from a survey of a thousand. If a share of a
+score's variance is noise of the person, the spread of scores is due to it in part, the slope is too small by sqrt(1 - share),
+and differences between places, where noise averages out, are widened too little. The share is not known: it is taken as uniform
+between 0 and 0.3, updated by how survey incomes differ between places (`noise_share`), and places have a slope of their own,
+slope / sqrt(1 - share).
+
+Adults whom the bureau does not know earn what known ones of their sex and age do (missing at random within classes), moved
+by how scores of their dong lie among peers.
+
+Source: D'Orazio, Di Zio & Scanu (2006), Statistical Matching, ch. 2 (what two files without a key identify); quantile
+matching of two distributions: Bolstad et al. (2003) call it quantile normalisation, here in its log-linear form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import brentq
+
+from living_finance.contracts.silver import UNSEEN_AGES, UNSEEN_CLASSES
+from living_finance.methods.grouped import Floats, Integers
+from living_finance.methods.keyed_random import Bits, mixed, unit_interval
+
+FIRST_BAND, BANDS = 15, 14
+PEERS = 2 * BANDS
+"""Men from 15, 20, … 80 years on, then women."""
+_SLOPES = (0.4, 3.0)
+_NOISE_SHARES = np.linspace(0.0, 0.3, 61)
+_LEAST_PEERS = 30
+"""Persons with earnings that a peer group needs to have a middle of its own."""
+_DONORS = 400
+"""Persons kept of a class, to lend their earnings to unseen adults."""
+
+
+def classes_of_peers() -> Integers:
+    """Class of unseen adults that each peer group belongs to."""
+    ages = FIRST_BAND + 5 * (np.arange(PEERS) % BANDS)
+    group = np.searchsorted(UNSEEN_AGES, ages, side="right") - 1 + len(UNSEEN_AGES) * (np.arange(PEERS) // BANDS)
+    return group.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Earners:
+    """Those who may earn in a number of households."""
+
+    households: int
+    household: Integers
+    """Of each bureau member, its position."""
+    peer: Integers
+    labour: Floats
+    business: Floats
+    """Scores of each bureau member, KRW/year; a business income below 0 is a loss."""
+    unseen_household: Integers
+    """Of each unseen adult, its position."""
+    unseen_class: Integers
+    unseen_key: Bits
+    place: Floats
+    """Of each household: mean log score among peers in its dong."""
+
+    def sums(self, seen: Floats, unseen: Floats) -> Floats:
+        """Amounts of members added up by household."""
+        of_seen = np.bincount(self.household, weights=seen, minlength=self.households)
+        of_unseen = np.bincount(self.unseen_household, weights=unseen, minlength=self.households)
+        return (of_seen + of_unseen).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Correction:
+    """From log scores to log incomes."""
+
+    middle: tuple[float, ...]
+    """Mean log score of each peer group's persons with earnings."""
+    level: float = 0.0
+    slope: float = 1.0
+    noise_share: float = 0.0
+    """Of the scores' variance among peers of one place."""
+
+    def apply(self, score: Floats, peer: Integers, place: Floats) -> Floats:
+        """Incomes of scores in places; a loss moves with the level alone."""
+        middle = np.asarray(self.middle)[peer]
+        log = np.log(np.where(score > 0.0, score, 1.0))
+        between = self.slope / np.sqrt(1.0 - self.noise_share)
+        positive = np.exp(self.level + middle + between * place + self.slope * (log - middle - place))
+        amount: Floats = np.where(score > 0.0, positive, np.minimum(score, 0.0) * np.exp(self.level))
+        return amount
+
+
+@dataclass(frozen=True)
+class Donors:
+    """Persons who lend their scores to unseen adults, without anything they belong to; by class, in order."""
+
+    start: tuple[int, ...]
+    """Where each class begins, and the end."""
+    peer: Integers
+    labour: Floats
+    business: Floats
+
+    def positions(self, classes: Integers, bits: Bits) -> Integers:
+        """A donor for each adult; -1 where the class has none."""
+        start = np.asarray(self.start)
+        count = np.diff(start)[classes]
+        place = np.floor(unit_interval(bits) * count).astype(np.int64)
+        return np.where(count > 0, start[classes] + np.minimum(place, count - 1), -1)
+
+
+@dataclass(frozen=True)
+class EarningsTargets:
+    """Distribution of household earnings above 0."""
+
+    households: int
+    """With some."""
+    centre: float
+    """Mean of their log earnings (KRW/year)."""
+    spread: float
+    """Mean distance of log earnings from their median: outliers weigh once, not squared."""
+
+    @classmethod
+    def of(cls, amount: Floats, weight: Floats) -> EarningsTargets:
+        """What weighted amounts have."""
+        has = (amount > 0.0) & (weight > 0.0)
+        if not has.any():
+            return cls(0, 0.0, 0.0)
+        log, of = np.log(amount[has]), weight[has]
+        order = np.argsort(log, kind="stable")
+        reached = np.cumsum(of[order])
+        median = log[order][np.searchsorted(reached, 0.5 * reached[-1])]
+        return cls(int(has.sum()), float(of @ log / of.sum()), float(of @ np.abs(log - median) / of.sum()))
+
+
+@dataclass(frozen=True)
+class EarningsModel:
+    """Corrections of one fit, and the donors."""
+
+    labour: Correction
+    business: Correction
+    donors: Donors
+
+    def amounts(self, earners: Earners, *, draw: int) -> tuple[Floats, Floats]:
+        """Labour and business income of each household in one draw, KRW/year."""
+        lent = self.donors.positions(earners.unseen_class, mixed(draw, earners.unseen_key))
+        return (
+            household_amounts(
+                self.labour, earners, seen=earners.labour, donors=self.donors, lending=self.donors.labour, lent=lent
+            ),
+            household_amounts(
+                self.business, earners, seen=earners.business, donors=self.donors, lending=self.donors.business, lent=lent
+            ),
+        )
+
+
+def household_amounts(
+    correction: Correction, earners: Earners, *, seen: Floats, donors: Donors, lending: Floats, lent: Integers
+) -> Floats:
+    """One kind of earnings added up by household.
+
+    Args:
+        correction: of this kind.
+        earners: of the households.
+        seen: scores of this kind of each bureau member.
+        donors: of this month.
+        lending: their scores of this kind.
+        lent: donor of each unseen adult, -1 for none.
+    """
+    of_seen, of_unseen = earners.place[earners.household], earners.place[earners.unseen_household]
+    has = lent >= 0
+    unseen = np.zeros(lent.size)
+    unseen[has] = correction.apply(lending[lent[has]] * np.exp(of_unseen[has]), donors.peer[lent[has]], of_unseen[has])
+    return earners.sums(correction.apply(seen, earners.peer, of_seen), unseen)
+
+
+@dataclass(frozen=True)
+class PlaceSlope:
+    """Slope of survey log earnings on what scores differ between places, with its standard error."""
+
+    estimate: float
+    error: float
+
+
+def noise_share(slope: float, places: PlaceSlope, *, chance: float | None) -> float:
+    """The share of noise in the scores: uniform a priori, its likelihood from the slope between places.
+
+    Args:
+        slope: within places, by the spread.
+        places: estimated slope between places; an infinite error says nothing.
+        chance: quantile of the posterior; None for the mean.
+    """
+    between = slope / np.sqrt(1.0 - _NOISE_SHARES)
+    distance = (between - places.estimate) / places.error if np.isfinite(places.error) else np.zeros(between.size)
+    density = np.exp(-0.5 * (distance**2 - (distance**2).min()))
+    density /= density.sum()
+    if chance is None:
+        return float(density @ _NOISE_SHARES)
+    return float(np.interp(chance, np.cumsum(density), _NOISE_SHARES))
+
+
+def middles(score: Floats, peer: Integers) -> tuple[float, ...]:
+    """Mean log score of each peer group; a small group takes that of everybody."""
+    has = score > 0.0
+    log = np.log(score[has])
+    number = np.bincount(peer[has], minlength=PEERS)
+    total = np.bincount(peer[has], weights=log, minlength=PEERS)
+    overall = float(log.mean()) if log.size else 0.0
+    return tuple(np.where(number >= _LEAST_PEERS, total / np.maximum(number, 1), overall).tolist())
+
+
+def donors_of(earners: Earners) -> Donors:
+    """Up to 400 bureau members of each class, evenly over their ranks by earnings."""
+    of_class = classes_of_peers()[earners.peer]
+    order = np.lexsort((earners.peer, earners.business, earners.labour, earners.labour + earners.business, of_class))
+    picked, start = [], [0]
+    for number in range(len(UNSEEN_CLASSES)):
+        rows = order[of_class[order] == number]
+        if len(rows) > _DONORS:
+            rows = rows[((np.arange(_DONORS) + 0.5) * len(rows) / _DONORS).astype(np.int64)]
+        picked.append(rows)
+        start.append(start[-1] + len(rows))
+    rows = np.concatenate(picked)
+    return Donors(tuple(start), earners.peer[rows], earners.labour[rows], earners.business[rows])
+
+
+def fit_earnings(
+    earners: Earners,
+    weight: Floats,
+    *,
+    labour: EarningsTargets,
+    business: EarningsTargets,
+    draw: int,
+    places: PlaceSlope,
+    chance: float | None,
+) -> tuple[EarningsModel, tuple[str, ...]]:
+    """Corrections that give weighted household earnings the survey's centre and spread.
+
+    Args:
+        earners: of a sample of households.
+        weight: of each household.
+        labour: what labour income has in the survey.
+        business: the same of business income.
+        draw: which draw of unseen adults' earnings is fitted.
+        places: how survey incomes differ between places.
+        chance: a number in (0, 1) that picks the share of noise from its posterior; None for its mean.
+
+    Returns:
+        The model, and notes on what could not be met.
+    """
+    donors = donors_of(earners)
+    lent = donors.positions(earners.unseen_class, mixed(draw, earners.unseen_key))
+    kinds = {"labour": (earners.labour, donors.labour, labour), "business": (earners.business, donors.business, business)}
+
+    def matched(name: str, share: float) -> tuple[Correction, tuple[str, ...]]:
+        seen, lending, target = kinds[name]
+
+        def amounts(correction: Correction) -> Floats:
+            return household_amounts(correction, earners, seen=seen, donors=donors, lending=lending, lent=lent)
+
+        start = Correction(middles(seen, earners.peer), noise_share=share)
+        return _matched(start, amounts, weight, target=target, name=name)
+
+    # The share follows the slope and the slope, a little, the share: twice is enough for the digits that count.
+    share = 0.0
+    for _ in range(2):
+        found, _ = matched("labour", share)
+        share = noise_share(found.slope, places, chance=chance)
+    of_labour, notes = matched("labour", share)
+    of_business, more = matched("business", share)
+    return EarningsModel(of_labour, of_business, donors), (*notes, *more)
+
+
+def _matched(
+    given: Correction, amounts: Callable[[Correction], Floats], weight: Floats, *, target: EarningsTargets, name: str
+) -> tuple[Correction, tuple[str, ...]]:
+    """Slope by the spread, then level by the centre: a level multiplies every amount and leaves the spread."""
+    if not target.households or not (amounts(given) > 0.0).any():
+        return given, (f"nobody has {name} income in the survey or the bureau: not corrected",)
+
+    def surplus(slope: float) -> float:
+        return EarningsTargets.of(amounts(replace(given, slope=slope)), weight).spread - target.spread
+
+    notes: tuple[str, ...] = ()
+    slope = 1.0
+    if surplus(_SLOPES[0]) < 0.0 < surplus(_SLOPES[1]):
+        slope = float(brentq(surplus, *_SLOPES, xtol=1e-6))
+    else:
+        notes = (f"the spread of {name} income in the survey is beyond what a slope reaches: its spread is not corrected",)
+    found = EarningsTargets.of(amounts(replace(given, slope=slope)), weight)
+    return replace(given, slope=slope, level=target.centre - found.centre), notes

@@ -1,0 +1,163 @@
+"""The income step: evidence by household, the model, draws on Spark, benchmarking, consistency of areas.
+
+Households are drawn where they are, in Arrow batches; random numbers come from their keys. Two passes: the first adds up
+a profile of every draw, from which the factors of benchmarking follow; the second writes one draw and the means over all draws.
+Then, within each dong, the one draw is moved by a ratio per component to the mean over draws: published means of dongs and
+above are means over draws, quantiles and Gini come from values that vary as incomes do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from living_finance.income.areas import area_errors, consistent, debt_ratios, finished, spending_ratio
+from living_finance.income.benefit_lifts import transfer_lifts
+from living_finance.income.draws import drawn_households, profiles_of
+from living_finance.income.evidence import as_city, as_survey, income_evidence, places_of, with_place
+from living_finance.income.model import IncomeModel, fit_income
+from living_finance.income.published import published_figures
+from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENTS, Factors, Profile, factors, group_means, own_errors
+from living_finance.months import Month
+
+_SAMPLED_HOUSEHOLDS = 20_000
+"""Households that earnings are fitted on, about; 20 MB on the driver."""
+_SAMPLE_STEPS = 1_000_000
+
+
+@dataclass(frozen=True)
+class IncomeFit:
+    """What was fitted for a month. Holds no surveyed household and no person."""
+
+    model_version: str
+    parameters: Mapping[str, float]
+    metrics: Mapping[str, float]
+    notes: tuple[str, ...]
+    content: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class EstimatedIncome:
+    """Lazy tables; `drawn` feeds both and is persisted until `release` is called."""
+
+    household: DataFrame
+    """gold.HOUSEHOLD."""
+    area: DataFrame
+    """silver.AREA_INCOME."""
+    fit: IncomeFit
+    release: Callable[[], None]
+
+
+def estimate_income(
+    households: DataFrame,
+    *,
+    persons: DataFrame,
+    members: DataFrame,
+    register: DataFrame,
+    benefits: DataFrame,
+    survey: DataFrame,
+    benchmarks: DataFrame,
+    month: Month,
+    rows: int,
+    draws: int,
+    seed: int,
+) -> EstimatedIncome:
+    """Income by component of every household, with its error by area.
+
+    - labour, business: scores of the members the bureau knows, corrected (`earnings`), and of adults it does not know.
+    - property, transfer, irregular: two-part models of the survey (`other_components`); transfers of a dong are moved by what
+      its benefits differ from those of dongs of the same ages and earnings.
+    - benchmarks: `value_benchmark`, in every draw.
+    - debt: the bureau's, by dong moved to the total of all its bureau residents, those without an address included. No published
+      mean is met: household finance surveys count deposits that landlords owe.
+    - spending: the bureau's, grossed up for adults it does not know, drawn where it knows nobody, then to the published mean.
+
+    Args:
+        households: silver.HOUSEHOLD of the month.
+        persons: silver.PLACED_PERSON.
+        members: gold.HOUSEHOLD_MEMBER.
+        register: silver.REGISTER_PERSON.
+        benefits: silver.BENEFIT.
+        survey: silver.SURVEY_HOUSEHOLD used for the month.
+        benchmarks: silver.BENCHMARK used for the month.
+        month: the month.
+        rows: about how many households there are; decides the sample, which is kept by hash.
+        draws: of the whole city's incomes, the first from the point fit.
+        seed: the run's seed.
+
+    Returns:
+        gold.HOUSEHOLD (one row per household; components in whole won that add up to the total;
+        `expected_total_income_krw_year` the mean over draws), silver.AREA_INCOME (one row per region) and the fit.
+    """
+    gathered = income_evidence(households, persons=persons, members=members).persist(StorageLevel.DISK_ONLY)
+    place = places_of(gathered)
+    evidence = with_place(gathered, place)
+    share = min(1.0, _SAMPLED_HOUSEHOLDS / max(rows, 1))
+    is_sampled = F.pmod(F.xxhash64(F.lit("income"), "household_id"), F.lit(_SAMPLE_STEPS)) < int(share * _SAMPLE_STEPS)
+    sampled = evidence.where(is_sampled & (F.col("weight") > 0)).orderBy("household_id")
+    city = as_city(sampled.toArrow())  # ok: a bounded sample
+    published = published_figures(benchmarks, month=month)
+    surveyed = as_survey(survey, place)
+    model = fit_income(surveyed, city, published, draws=draws, seed=seed)
+    profiles, transfers = profiles_of(evidence, model)
+    targets = [draw.targets for draw in model.draws]
+    own = own_errors(profiles[1:] or profiles, targets[1:] or targets)
+    by_draw = tuple(
+        factors(profile, target, own=own, errors=model.errors) for profile, target in zip(profiles, targets, strict=True)
+    )
+    lifts = transfer_lifts(transfers, place=place, register=register, benefits=benefits)
+    drawn = drawn_households(evidence, model=model, by_draw=by_draw, lifts=lifts).persist(StorageLevel.DISK_ONLY)
+    of_dongs = consistent(drawn)
+    spent = published.get(("mean_spending_month", "all", "all"))
+    household = finished(
+        of_dongs,
+        debts=debt_ratios(drawn, persons),
+        spending=spending_ratio(drawn, spent.value if spent else None),
+        version=model.version(),
+    )
+    metrics = _metrics(profiles[0], by_draw[0], model)
+
+    def release() -> None:
+        drawn.unpersist()
+        gathered.unpersist()
+
+    fit = IncomeFit(
+        model_version=model.version(),
+        parameters={"draws": draws, "sampled_households": len(city.keys), "surveyed_households": len(surveyed.keys)},
+        metrics=metrics,
+        notes=model.notes,
+        content={
+            **model.facts(),
+            "factors": [asdict(factor) for factor in by_draw],
+            "own_errors": {"fifths": own.fifths.tolist(), "ages": own.ages.tolist()},
+        },
+    )
+    return EstimatedIncome(household, area_errors(drawn, draws=draws, month=month), fit, release)
+
+
+def _metrics(profile: Profile, factor: Factors, model: IncomeModel) -> dict[str, float]:
+    """Means before and after benchmarking of the point fit, KRW/year, and the corrections."""
+    number = max(float(profile[:, :, 0].sum()), 1e-300)
+    before = profile[:, :, 1:].sum(axis=(0, 1)) / number
+    point = model.draws[0].earnings
+    means = group_means(profile)
+    return {
+        "weighted_households": number,
+        **{f"mean_{name}_before_krw_year": float(value) for name, value in zip(COMPONENTS, before, strict=True)},
+        "mean_total_before_krw_year": float(before.sum()),
+        **{f"mean_fifth_{k + 1}_before_krw_year": float(value) for k, value in enumerate(means.fifths)},
+        **{f"ratio_{name}": float(value) for name, value in zip(COMPONENTS, factor.ratios, strict=True)},
+        **{f"factor_fifth_{k + 1}": float(np.exp(value)) for k, value in enumerate(factor.log_factors)},
+        **{f"factor_age_{name}": float(value) for name, value in zip(AGE_GROUPS, factor.ages, strict=True)},
+        "labour_level": point.labour.level,
+        "labour_slope": point.labour.slope,
+        "business_level": point.business.level,
+        "business_slope": point.business.slope,
+        "survey_mean_by_design_krw_year": model.survey_mean_before,
+        "survey_mean_calibrated_krw_year": model.survey_mean_after,
+    }

@@ -1,0 +1,60 @@
+"""Published figures that household values are held against, one per indicator and group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from living_finance.contracts import codes
+from living_finance.months import Month
+
+UNKNOWN_ERROR = 0.05
+"""Relative standard error taken where a source states none."""
+Figure = tuple[str, str, str]
+"""Indicator, dimension, category."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """The figure chosen."""
+
+    source: str
+    year: int
+    value: float
+    relative_error: float
+
+
+def published_figures(benchmarks: DataFrame, *, month: Month) -> Mapping[Figure, Published]:
+    """The figures of the city for a month: newest year not after it (else the oldest), then the smallest error.
+
+    Args:
+        benchmarks: silver.BENCHMARK used for the month.
+        month: the month.
+    """
+    # Collected: published figures for the whole city, some dozens a year.
+    rows = (
+        benchmarks.where(F.col("region_code") == codes.CITY_CODE)
+        .select(*("indicator", "dimension", "category", "source", "year", "reference_period", "value", "relative_standard_error"))
+        .collect()  # ok: a few dozen figures a year
+    )
+    by_figure: dict[Figure, list[tuple[bool, int, float, str, str, float]]] = {}
+    for row in rows:
+        error = UNKNOWN_ERROR if row["relative_standard_error"] is None else float(row["relative_standard_error"])
+        is_past = row["year"] <= month.year
+        by_figure.setdefault((row["indicator"], row["dimension"], row["category"]), []).append(
+            (
+                not is_past,
+                -row["year"] if is_past else row["year"],
+                error,
+                row["source"],
+                row["reference_period"] or "",
+                row["value"],
+            )
+        )
+    chosen = {figure: min(candidates) for figure, candidates in sorted(by_figure.items())}
+    return {
+        figure: Published(source, abs(year), float(value), error) for figure, (_, year, error, source, _, value) in chosen.items()
+    }

@@ -1,0 +1,200 @@
+"""Household values moved to published figures: components, fifths of total income, head's age, total.
+
+Works on a profile: weighted sums of the components by bin of total income and group of head's age, of each draw, so that a
+city of any size is some thousand numbers. What comes out is a function of a household's own values: a ratio per component, a
+factor of its total that is piecewise linear in the logarithm (monotone, as `f(total) x total` rises), and a factor per age
+group. Published figures by group count by the share that their error leaves them beside the estimate's own spread over
+draws; the mean of the total is met.
+
+Source: Bell, Datta & Ghosh (2013), Biometrika 100(1), 189-202 (trust by errors); Särndal, Swensson & Wretman (1992), ch. 7
+(ratios).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from living_finance.income.survey_weights import FIFTHS
+from living_finance.methods.grouped import Floats, Integers
+
+COMPONENTS = ("labour", "business", "property", "transfer", "irregular")
+AGE_GROUPS = ("0-29", "30-39", "40-49", "50-59", "60-119")
+_EDGES = np.concatenate([[0.0], np.geomspace(2e5, 2e9, 240)])
+BINS = _EDGES.size + 1
+_LOG_MIDDLES = np.log(np.maximum(np.sqrt(np.maximum(np.r_[0.0, _EDGES], 1.0) * np.maximum(np.r_[_EDGES, _EDGES[-1]], 1.0)), 1.0))
+"""Log of the total in the middle of each bin; 0 where it is not positive."""
+_ROUNDS = 40
+_LARGEST_STEP = 0.5
+"""Bound of the log factor of a fifth or an age group."""
+_LEAST_OWN_ERROR = 0.005
+
+Profile = npt.NDArray[np.float64]
+"""Age groups x bins x (households, components), weighted."""
+
+
+def bin_of(total: Floats) -> Integers:
+    """Bin of a total income before benchmarking."""
+    return np.searchsorted(_EDGES, total, side="right").astype(np.int64)
+
+
+def age_group_of(head_age_band: Integers) -> Integers:
+    """Position in AGE_GROUPS."""
+    return np.clip(head_age_band // 10 - 2, 0, len(AGE_GROUPS) - 1)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Published figures, KRW/year, those there are."""
+
+    means: Mapping[str, float]
+    """total, property, transfer, irregular."""
+    fifths: Mapping[int, float]
+    ages: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Factors:
+    """What one draw's values are multiplied by."""
+
+    ratios: tuple[float, ...]
+    """By component."""
+    knots: tuple[float, ...]
+    """Log of total income before benchmarking, in the middle of each fifth."""
+    log_factors: tuple[float, ...]
+    """At the knots; constant beyond."""
+    ages: tuple[float, ...]
+
+    def of_households(self, total: Floats, head_age_band: Integers) -> Floats:
+        """Factor of each household, by its total before benchmarking."""
+        log = np.interp(np.log(np.maximum(total, 1.0)), self.knots, self.log_factors)
+        factor: Floats = np.exp(log) * np.asarray(self.ages)[age_group_of(head_age_band)]
+        return factor
+
+
+@dataclass(frozen=True)
+class GroupMeans:
+    """Means of total income by fifth and by age group."""
+
+    fifths: Floats
+    ages: Floats
+    total: float
+
+
+def group_means(values: Profile) -> GroupMeans:
+    """Means of a profile; its cells are ranked by their means, and households share a cell at a limit in proportion."""
+    number, income = values[:, :, 0], values[:, :, 1:].sum(axis=2)
+    of_cell, in_cell = number.ravel(), income.ravel()
+    order = np.argsort(np.divide(in_cell, of_cell, out=np.zeros(of_cell.size), where=of_cell > 0.0), kind="stable")
+    through = np.r_[0.0, np.cumsum(of_cell[order])]
+    limits = through[-1] * np.arange(FIFTHS + 1) / FIFTHS
+    up_to = np.interp(limits, through, np.r_[0.0, np.cumsum(in_cell[order])])
+    return GroupMeans(
+        fifths=np.diff(up_to) / max(through[-1] / FIFTHS, 1e-300),
+        ages=np.divide(income.sum(axis=1), number.sum(axis=1), out=np.zeros(len(number)), where=number.sum(axis=1) > 0.0),
+        total=float(up_to[-1] / max(through[-1], 1e-300)),
+    )
+
+
+def component_ratios(profile: Profile, targets: Targets) -> Floats:
+    """Ratios that meet the published means of components and, by labour and business, of the total."""
+    number = profile[:, :, 0].sum()
+    mean = profile[:, :, 1:].sum(axis=(0, 1)) / max(number, 1e-300)
+    ratio = np.ones(len(COMPONENTS))
+    for position, name in enumerate(COMPONENTS):
+        if targets.means.get(name, 0.0) > 0.0 and mean[position] > 0.0:
+            ratio[position] = targets.means[name] / mean[position]
+    rest = float((mean * ratio)[2:].sum())
+    earned = float(mean[:2].sum())
+    if targets.means.get("total", 0.0) > rest and earned > 0.0:
+        ratio[:2] = (targets.means["total"] - rest) / earned
+    return ratio
+
+
+def own_errors(profiles: list[Profile], targets: list[Targets]) -> GroupMeans:
+    """Spread over draws of the log means by group, once components and total are met: what the model is unsure of."""
+    found = []
+    for profile, target in zip(profiles, targets, strict=True):
+        means = group_means(_scaled(profile, component_ratios(profile, target)))
+        found.append(np.log(np.maximum(np.r_[means.fifths, means.ages], 1.0)))
+    spread = np.std(found, axis=0, ddof=1) if len(found) > 1 else np.full(FIFTHS + len(AGE_GROUPS), _LEAST_OWN_ERROR)
+    return GroupMeans(np.maximum(spread[:FIFTHS], _LEAST_OWN_ERROR), np.maximum(spread[FIFTHS:], _LEAST_OWN_ERROR), 0.0)
+
+
+def factors(profile: Profile, targets: Targets, *, own: GroupMeans, errors: Mapping[str, float]) -> Factors:
+    """Factors of one draw.
+
+    Args:
+        profile: of the draw, before benchmarking.
+        targets: published figures (of a draw: with an error added).
+        own: relative error of the estimates by group (`own_errors`).
+        errors: relative standard error of the published figures: `fifth 1` …, `age 0-29` …
+    """
+    ratio = component_ratios(profile, targets)
+    before = group_means(_scaled(profile, ratio))
+    knots = _knots(profile)
+    wanted_fifths = _trusted(
+        before.fifths,
+        [targets.fifths.get(k + 1) for k in range(FIFTHS)],
+        own.fifths,
+        [errors.get(f"fifth {k + 1}") for k in range(FIFTHS)],
+    )
+    wanted_ages = _trusted(
+        before.ages, [targets.ages.get(name) for name in AGE_GROUPS], own.ages, [errors.get(f"age {name}") for name in AGE_GROUPS]
+    )
+    log_fifths, log_ages = np.zeros(FIFTHS), np.zeros(len(AGE_GROUPS))
+    for _ in range(_ROUNDS):
+        now = _group_means_of(profile, targets, knots, log_fifths, log_ages)
+        log_fifths = _stepped(log_fifths, wanted_fifths, now.fifths)
+        now = _group_means_of(profile, targets, knots, log_fifths, log_ages)
+        log_ages = _stepped(log_ages, wanted_ages, now.ages)
+    ratio = component_ratios(_moved(profile, knots, log_fifths, log_ages), targets)
+    return Factors(tuple(ratio.tolist()), tuple(knots.tolist()), tuple(log_fifths.tolist()), tuple(np.exp(log_ages).tolist()))
+
+
+def _group_means_of(profile: Profile, targets: Targets, knots: Floats, log_fifths: Floats, log_ages: Floats) -> GroupMeans:
+    moved = _moved(profile, knots, log_fifths, log_ages)
+    return group_means(_scaled(moved, component_ratios(moved, targets)))
+
+
+def _stepped(log_factor: Floats, wanted: Floats, now: Floats) -> Floats:
+    """One step towards the wanted means; centred, since a common factor is what the components' ratios are for."""
+    has = (now > 0.0) & (wanted > 0.0)
+    moved = log_factor + np.where(has, np.log(np.where(has, wanted, 1.0) / np.where(has, now, 1.0)), 0.0)
+    bounded: Floats = np.clip(moved - moved.mean(), -_LARGEST_STEP, _LARGEST_STEP)
+    return bounded
+
+
+def _trusted(estimate: Floats, published: list[float | None], own: Floats, error: list[float | None]) -> Floats:
+    """Estimates moved towards the published figures by the share of their joint variance that is the estimates' own."""
+    result = np.maximum(estimate, 1.0)
+    for position, (figure, of_figure) in enumerate(zip(published, error, strict=True)):
+        if figure and figure > 0.0 and estimate[position] > 0.0:
+            share = own[position] ** 2 / (own[position] ** 2 + (of_figure or 0.0) ** 2)
+            result[position] = estimate[position] * (figure / estimate[position]) ** share
+    return result
+
+
+def _knots(profile: Profile) -> Floats:
+    """Log total income at the middle of each fifth, rising."""
+    by_bin = profile[:, :, 0].sum(axis=0)
+    through = np.cumsum(by_bin) / max(float(by_bin.sum()), 1e-300)
+    at = np.minimum(np.searchsorted(through, (np.arange(FIFTHS) + 0.5) / FIFTHS), BINS - 1)
+    rising: Floats = _LOG_MIDDLES[at] + 1e-9 * np.arange(FIFTHS)
+    return rising
+
+
+def _moved(profile: Profile, knots: Floats, log_fifths: Floats, log_ages: Floats) -> Profile:
+    factor = np.exp(np.interp(_LOG_MIDDLES, knots, log_fifths)[None, :] + log_ages[:, None])
+    moved = profile.copy()
+    moved[:, :, 1:] *= factor[:, :, None]
+    return moved
+
+
+def _scaled(profile: Profile, ratio: Floats) -> Profile:
+    scaled = profile.copy()
+    scaled[:, :, 1:] *= ratio
+    return scaled

@@ -1,0 +1,132 @@
+"""Corrections of scores: known ones are recovered, noise is told from pull as far as data tell it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from living_finance.income.earnings import (
+    BANDS,
+    PEERS,
+    Correction,
+    Earners,
+    EarningsTargets,
+    PlaceSlope,
+    classes_of_peers,
+    donors_of,
+    fit_earnings,
+    middles,
+    noise_share,
+)
+from living_finance.methods.keyed_random import key_bits
+
+HOUSEHOLDS = 4000
+PULL, SEEN = 0.75, 0.6
+UNKNOWN = PlaceSlope(1.0, np.inf)
+
+
+def made(noise: float = 0.0) -> tuple[Earners, np.ndarray, np.ndarray]:
+    """Earners whose scores pull to the middle of their peers, and what their households truly earn."""
+    random = np.random.default_rng(11)
+    household = np.repeat(np.arange(HOUSEHOLDS), 2)
+    count = household.size
+    peer = random.integers(0, PEERS, count)
+    middle = 17.0 + 0.02 * (peer % BANDS)
+    log = middle + 0.6 * random.normal(size=count)
+    labour = np.where(random.random(count) < 0.7, np.exp(log), 0.0)
+    business = np.where(labour > 0, 0.0, np.exp(log + random.normal(size=count)))
+
+    def score(true: np.ndarray, seen: float) -> np.ndarray:
+        pulled = np.exp(middle + PULL * (np.log(np.maximum(true, 1.0)) - middle) + noise * random.normal(size=count))
+        return np.where(true > 0, pulled * seen, 0.0)
+
+    nobody = np.zeros(0, np.int64)
+    earners = Earners(
+        households=HOUSEHOLDS,
+        household=household,
+        peer=peer,
+        labour=score(labour, 1.0),
+        business=score(business, SEEN),
+        unseen_household=nobody,
+        unseen_class=nobody,
+        unseen_key=key_bits([]),
+        place=np.zeros(HOUSEHOLDS),
+    )
+    return earners, earners.sums(labour, np.zeros(0)), earners.sums(business, np.zeros(0))
+
+
+def target(amount: np.ndarray) -> EarningsTargets:
+    return EarningsTargets.of(amount, np.ones(amount.size))
+
+
+def test_pull_and_understatement_are_undone() -> None:
+    earners, labour, business = made()
+    weight = np.ones(HOUSEHOLDS)
+    model, notes = fit_earnings(
+        earners, weight, labour=target(labour), business=target(business), draw=0, places=PlaceSlope(1 / PULL, 0.001), chance=None
+    )
+    assert notes == ()
+    assert model.labour.slope == pytest.approx(1 / PULL, rel=0.02)
+    assert model.labour.noise_share < 0.05
+    found_labour, found_business = model.amounts(earners, draw=0)
+    assert found_labour.mean() == pytest.approx(labour.mean(), rel=0.01)
+    assert found_business.mean() == pytest.approx(business.mean(), rel=0.03)
+    errors = np.abs(np.log(found_labour[labour > 0] / labour[labour > 0]))
+    assert np.median(errors) < 0.02
+
+
+def test_a_share_of_noise_is_drawn_from_what_places_say() -> None:
+    slope = 1.1
+    # Places differ by 1.25 times what scores say: 1.1 / sqrt(1 - share) = 1.25 at a share of 0.2256.
+    assert noise_share(slope, PlaceSlope(1.25, 0.005), chance=None) == pytest.approx(1 - (1.1 / 1.25) ** 2, abs=0.01)
+    assert noise_share(slope, UNKNOWN, chance=None) == pytest.approx(0.15, abs=1e-9)
+    low, high = (noise_share(slope, UNKNOWN, chance=chance) for chance in (0.05, 0.95))
+    assert low < 0.03 and high > 0.27
+
+
+def test_places_are_widened_more_than_persons() -> None:
+    correction = Correction((17.0,) * PEERS, slope=1.1, noise_share=0.19)
+    score, peer = np.exp(np.array([17.3, 17.3])), np.zeros(2, np.int64)
+    by_person, by_place = np.log(correction.apply(score, peer, np.array([0.0, 0.3])))
+    assert by_person - 17.0 == pytest.approx(1.1 * 0.3)
+    assert by_place - 17.0 == pytest.approx(1.1 / 0.9 * 0.3)
+
+
+def test_a_loss_stays_a_loss_and_nothing_stays_nothing() -> None:
+    correction = Correction((17.0,) * PEERS, level=np.log(2.0), slope=1.3)
+    found = correction.apply(np.array([-5e6, 0.0]), np.zeros(2, np.int64), np.zeros(2))
+    assert found.tolist() == [-1e7, 0.0]
+
+
+def test_unseen_adults_earn_as_known_ones_of_their_class() -> None:
+    earners, labour, _ = made()
+    of_class = classes_of_peers()[earners.peer]
+    donors = donors_of(earners)
+    for number in (1, 5, 8):
+        mean = donors.labour[donors.start[number] : donors.start[number + 1]].mean()
+        assert mean == pytest.approx(earners.labour[of_class == number].mean(), rel=0.02)
+    assert labour.size == HOUSEHOLDS
+
+
+def test_a_small_peer_group_takes_the_middle_of_everybody() -> None:
+    score, peer = np.exp(np.r_[np.full(100, 17.0), 18.0]), np.r_[np.zeros(100, np.int64), 5]
+    found = middles(score, peer)
+    assert found[0] == pytest.approx(17.0)
+    assert found[5] == pytest.approx((100 * 17.0 + 18.0) / 101)
+
+
+def test_a_spread_beyond_reach_is_said_and_left() -> None:
+    earners, labour, business = made()
+    model, notes = fit_earnings(
+        earners,
+        np.ones(HOUSEHOLDS),
+        labour=replace(target(labour), spread=50.0),
+        business=target(business),
+        draw=0,
+        places=UNKNOWN,
+        chance=None,
+    )
+    assert model.labour.slope == 1.0
+    assert any("labour" in note for note in notes)

@@ -1,0 +1,273 @@
+"""The income step on a small made month: totals, published means, errors, determinism, what a thin survey does."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from living_finance.contracts import gold, silver
+from living_finance.contracts.core import Table
+from living_finance.income.estimate import EstimatedIncome, estimate_income
+from living_finance.months import Month
+
+MONTH = Month(2020, 1)
+HOUSEHOLDS, DRAWS = 1500, 6
+DONGS = ("1111051", "1111052", "1114051")
+SPENDING, PROPERTY, TOTAL = 2_400_000.0, 3_000_000.0, 60_000_000.0
+
+
+def frame(spark: SparkSession, table: Table, rows: list[dict[str, Any]]) -> DataFrame:
+    return spark.createDataFrame([tuple(row.get(name) for name in table.column_names) for row in rows], table.schema())
+
+
+def month_of(spark: SparkSession) -> dict[str, Any]:
+    """Inputs of `estimate_income`, but for seed and draws."""
+    random = np.random.default_rng(1)
+    households, members, persons = [], [], []
+    for number in range(HOUSEHOLDS):
+        dong = DONGS[number % 3]
+        adults = 1 + number % 2
+        labour = [float(round(np.exp(17.2 + 0.5 * random.normal()))) if random.random() < 0.7 else 0.0 for _ in range(adults)]
+        business = [-4e6 if random.random() < 0.02 else 9e6 * (random.random() < 0.1) for _ in range(adults)]
+        is_known = number % 20 != 0
+        households.append(
+            {
+                "base_month": MONTH.date,
+                "gu_code": dong[:5],
+                "household_id": f"H{number:05d}",
+                "household_source": "register",
+                "address_id": f"A{number}",
+                "dong_code": dong,
+                "output_area_id": f"{dong}{number % 4 + 1:04d}" if number % 50 else None,
+                "dwelling_type": ("apartment", "multi_family")[number % 2],
+                "tenure": ("owned", "jeonse", "monthly_rent")[number % 3],
+                "household_type": "one_person" if adults == 1 else "one_generation",
+                "household_size": adults,
+                "head_sex": "M",
+                "head_age_band": 10 * (2 + number % 7),
+                "bureau_members": adults if is_known else 0,
+                "register_members": adults,
+                "adults": adults,
+                "children": 0,
+                "elderly": 0,
+                "unseen_adults": 0 if is_known else adults << 10,  # men from 30
+                "weight": 0.0 if number == 7 else 0.8 + 0.1 * (number % 5),
+                "is_group_quarters": number == 7,
+                "bureau_labour_income_krw_year": 0,
+                "bureau_business_income_krw_year": 0,
+                "bureau_debt_krw": 1_000_000 * (number % 9) if is_known else 0,
+                "bureau_mortgage_balance_krw": 0,
+                "bureau_jeonse_loan_balance_krw": 0,
+                "bureau_spending_krw_month": 1_500_000 * adults if is_known else 0,
+                "is_provisional": False,
+            }
+        )
+        for position in range(adults if is_known else 0):
+            person = f"P{number:05d}{position}"
+            members.append(
+                {
+                    "base_month": MONTH.date,
+                    "gu_code": dong[:5],
+                    "person_id": person,
+                    "household_id": f"H{number:05d}",
+                    "assignment_evidence": "register_unit",
+                    "assignment_probability": 1.0,
+                }
+            )
+            balance = float(households[-1]["bureau_debt_krw"]) * (position == 0)
+            persons.append(
+                dict.fromkeys(silver.PERSON_RENAMES.values(), 0.0)
+                | {
+                    "base_month": MONTH.date,
+                    "gu_code": dong[:5],
+                    "person_id": person,
+                    "sex": "MF"[position],
+                    "age_band": 15 + 5 * (number % 14),
+                    "residence": "seoul",
+                    "workplace": "none",
+                    "employment": "none",
+                    "dong_code": dong,
+                    "home_evidence": "bureau",
+                    "has_household": True,
+                    "labour_income_krw_year": labour[position],
+                    "business_income_krw_year": business[position],
+                    "mortgage_balance_krw": balance * 1.1,
+                    "edits": [],
+                }
+            )
+    register = [
+        {"base_month": MONTH.date, "gu_code": dong[:5], "dong_code": dong, "sex": "F", "age": 70, "edits": []}
+        | {"register_household_id": "R1", "address_id": "A1", "relation_to_head": "head"}
+        for dong in DONGS
+    ]
+    return {
+        "households": frame(spark, silver.HOUSEHOLD, households),
+        "persons": frame(spark, silver.PLACED_PERSON, persons),
+        "members": frame(spark, gold.HOUSEHOLD_MEMBER, members),
+        "register": frame(spark, silver.REGISTER_PERSON, register),
+        "benefits": frame(spark, silver.BENEFIT, []),
+        "survey": frame(spark, silver.SURVEY_HOUSEHOLD, surveyed(400)),
+        "benchmarks": frame(spark, silver.BENCHMARK, published()),
+    }
+
+
+def surveyed(count: int) -> list[dict[str, Any]]:
+    random = np.random.default_rng(2)
+
+    def some(share: float, centre: float, spread: float) -> float:
+        return float(np.exp(centre + spread * random.normal())) if random.random() < share else 0.0
+
+    return [
+        {
+            "base_month": MONTH.date,
+            "reference_month": dt.date(2020, 11, 1),
+            "survey_household_id": f"S{number:04d}",
+            "weight": 1.0,
+            "gu_code": DONGS[number % 3][:5],
+            "dong_code": DONGS[number % 3],
+            "dwelling_type": ("apartment", "multi_family")[number % 2],
+            "tenure": ("owned", "jeonse", "monthly_rent")[number % 3],
+            "household_size": 1 + number % 2,
+            "household_type": "one_person",
+            "head_sex": "M",
+            "head_age": 20 + number % 60,
+            "labour_income_krw_year": some(0.8, 17.5, 0.6),
+            "business_income_krw_year": None if number == 5 else some(0.15, 16.5, 0.9),
+            "property_income_krw_year": some(0.3, 15.5, 1.0),
+            "transfer_income_krw_year": some(0.5, 14.8, 0.6),
+            "irregular_income_krw_year": some(0.1, 15.0, 0.8),
+            "spending_krw_month": 2_000_000.0,
+            "edits": [],
+        }
+        for number in range(count)
+    ]
+
+
+def published() -> list[dict[str, Any]]:
+    figures = {"mean_total_income": TOTAL, "mean_property_income": PROPERTY, "mean_spending_month": SPENDING}
+    return [
+        {
+            "base_month": MONTH.date,
+            "reference_month": dt.date(2020, 11, 1),
+            "source": "household_finances_survey",
+            "year": 2020,
+            "region_code": "11",
+            "indicator": name,
+            "dimension": "all",
+            "category": "all",
+            "value": value,
+            "relative_standard_error": 0.01,
+        }
+        for name, value in figures.items()
+    ]
+
+
+def estimate(inputs: dict[str, Any], **changes: Any) -> EstimatedIncome:
+    given = {**inputs, "month": MONTH, "rows": HOUSEHOLDS, "draws": DRAWS, "seed": 7, **changes}
+    return estimate_income(given.pop("households"), **given)
+
+
+@pytest.fixture(scope="module")
+def inputs(spark: SparkSession) -> dict[str, Any]:
+    return month_of(spark)
+
+
+@pytest.fixture(scope="module")
+def estimated(inputs: dict[str, Any]) -> EstimatedIncome:
+    return estimate(inputs)
+
+
+@pytest.fixture(scope="module")
+def city(estimated: EstimatedIncome) -> pd.DataFrame:
+    assert estimated.household.schema.simpleString() == gold.HOUSEHOLD.schema().simpleString()
+    return estimated.household.toPandas().set_index("household_id").sort_index()
+
+
+@pytest.fixture(scope="module")
+def areas(estimated: EstimatedIncome) -> pd.DataFrame:
+    assert estimated.area.schema.simpleString() == silver.AREA_INCOME.schema().simpleString()
+    return estimated.area.toPandas().set_index(["region_level", "region_code"]).sort_index()
+
+
+def mean(table: pd.DataFrame, column: str) -> float:
+    return float(np.average(table[column], weights=table["weight"]))
+
+
+def test_every_household_is_there_and_components_add_up(city: pd.DataFrame) -> None:
+    assert len(city) == HOUSEHOLDS
+    assert (city[list(gold.INCOME_COMPONENTS)].sum(axis=1) == city[gold.TOTAL_INCOME]).all()
+    assert (city["business_income_krw_year"] < 0).any()
+
+
+def test_published_means_are_met(city: pd.DataFrame) -> None:
+    # Means over draws: later draws meet the published figure with an error whose mean is 0.
+    assert mean(city, gold.TOTAL_INCOME) == pytest.approx(TOTAL, rel=3e-3)
+    assert mean(city, "property_income_krw_year") == pytest.approx(PROPERTY, rel=3e-3)
+    assert mean(city, "spending_krw_month") == pytest.approx(SPENDING, rel=1e-3)
+
+
+def test_dongs_of_the_draw_have_the_means_over_draws(city: pd.DataFrame, areas: pd.DataFrame) -> None:
+    counted = city[city["weight"] > 0]
+    for dong, inside in counted.groupby("dong_code"):
+        assert mean(inside, gold.TOTAL_INCOME) == pytest.approx(mean(inside, "expected_total_income_krw_year"), rel=1e-3)
+        assert areas.loc[("dong", dong), "mean_total_income_krw_year"] == pytest.approx(mean(inside, gold.TOTAL_INCOME), rel=1e-3)
+
+
+def test_smaller_regions_have_larger_errors(areas: pd.DataFrame) -> None:
+    error = areas["rmse_mean_total_income_krw_year"]
+    assert (error > 0).all()
+    assert error["output_area"].mean() > error["dong"].mean() > error["city"].mean()
+    assert error["city"].iloc[0] > 0.003 * TOTAL  # the published mean's own error is in it
+    assert set(areas.loc["dong"].index) == set(DONGS)
+
+
+def test_households_unknown_to_the_bureau_earn_and_spend(city: pd.DataFrame) -> None:
+    unknown, alone = city[city["bureau_members"] == 0], city[city["bureau_members"] == 1]
+    assert set(unknown["household_size"]) == {1}
+    # 75 households, six draws: two of five have no work in either group.
+    found, known = (mean(table, "expected_total_income_krw_year") for table in (unknown, alone))
+    assert found == pytest.approx(known, rel=0.25)
+    assert mean(unknown, "spending_krw_month") > 0.4 * SPENDING
+
+
+def test_debt_adds_up_to_what_bureau_residents_owe(city: pd.DataFrame, inputs: dict[str, Any]) -> None:
+    owed = inputs["persons"].groupBy("dong_code").sum("mortgage_balance_krw").toPandas().set_index("dong_code").iloc[:, 0]
+    for dong, inside in city[city["weight"] > 0].groupby("dong_code"):
+        apart = 1_100_000 * 7 if dong == DONGS[7 % 3] else 0
+        assert float((inside["debt_krw"] * inside["weight"]).sum()) == pytest.approx(owed[dong] - apart, rel=0.01)
+
+
+def test_same_whatever_the_partitions_and_order(inputs: dict[str, Any], city: pd.DataFrame, areas: pd.DataFrame) -> None:
+    shuffled = {
+        name: rows.repartition(5, *rows.columns[2:3]) if name in ("households", "persons", "members", "survey") else rows
+        for name, rows in inputs.items()
+    }
+    again = estimate(shuffled)
+    pd.testing.assert_frame_equal(again.household.toPandas().set_index("household_id").sort_index(), city)
+    pd.testing.assert_frame_equal(again.area.toPandas().set_index(["region_level", "region_code"]).sort_index(), areas)
+
+
+def test_the_fit_holds_no_household(estimated: EstimatedIncome) -> None:
+    text = str(estimated.fit.content)
+    assert "H0" not in text and "S0" not in text and "P0" not in text
+    assert estimated.fit.model_version.startswith("small-area/")
+
+
+def test_without_survey_answers_and_published_figures_a_month_is_still_made(spark: SparkSession, inputs: dict[str, Any]) -> None:
+    thin = [{**row, "property_income_krw_year": None, "irregular_income_krw_year": 0.0} for row in surveyed(12)]
+    found = estimate(
+        inputs,
+        survey=frame(spark, silver.SURVEY_HOUSEHOLD, thin),
+        benchmarks=frame(spark, silver.BENCHMARK, []),
+        draws=1,
+    )
+    table = found.household.toPandas()
+    assert (table["property_income_krw_year"] == 0).all() and (table["labour_income_krw_year"] > 0).any()
+    assert any("property" in note for note in found.fit.notes)
+    assert found.area.toPandas()["rmse_mean_total_income_krw_year"].isna().all()
+    found.release()

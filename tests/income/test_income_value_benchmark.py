@@ -1,0 +1,145 @@
+"""Values moved to published figures, and survey weights moved before."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from living_finance.income.other_components import Characteristics
+from living_finance.income.survey_weights import SurveyTargets, calibrated_weights, fifths, margin_classes
+from living_finance.income.value_benchmark import (
+    AGE_GROUPS,
+    BINS,
+    COMPONENTS,
+    GroupMeans,
+    Targets,
+    age_group_of,
+    bin_of,
+    component_ratios,
+    factors,
+    group_means,
+)
+
+SURE = GroupMeans(np.full(5, 10.0), np.full(5, 10.0), 0.0)
+"""Estimates so uncertain that published figures are met."""
+
+
+def households() -> tuple[np.ndarray, np.ndarray]:
+    """Components x households, and head's age bands."""
+    random = np.random.default_rng(3)
+    count = 60_000
+    amounts = np.exp(random.normal([[16.8], [15.0], [14.5], [14.8], [12.0]], 0.8, (5, count)))
+    return amounts, random.integers(2, 8, count) * 10
+
+
+def profile_of(amounts: np.ndarray, band: np.ndarray) -> np.ndarray:
+    cell = age_group_of(band) * BINS + bin_of(amounts.sum(axis=0))
+    columns = [np.bincount(cell, weights=v, minlength=len(AGE_GROUPS) * BINS) for v in (np.ones(band.size), *amounts)]
+    return np.stack(columns, axis=1).reshape(len(AGE_GROUPS), BINS, 1 + len(COMPONENTS))
+
+
+def test_components_and_total_meet_their_means() -> None:
+    amounts, band = households()
+    profile = profile_of(amounts, band)
+    ratio = component_ratios(profile, Targets({"total": 6e7, "property": 5e6, "irregular": 8e5}, {}, {}))
+    mean = amounts.mean(axis=1) * ratio
+    assert mean[2] == pytest.approx(5e6) and mean[4] == pytest.approx(8e5) and mean.sum() == pytest.approx(6e7)
+    assert ratio[0] == ratio[1] and ratio[3] == 1.0
+
+
+def test_fifths_and_ages_are_met_where_the_estimate_knows_nothing() -> None:
+    amounts, band = households()
+    profile = profile_of(amounts, band)
+    before = group_means(profile)
+    wanted = before.fifths * np.array([1.2, 1.05, 1.0, 0.98, 0.97])
+    total = float(wanted.mean())
+    ages = before.ages * np.array([1.1, 1.0, 1.0, 1.0, 0.9])
+    shares = profile[:, :, 0].sum(axis=1) / profile[:, :, 0].sum()
+    ages *= total / float(shares @ ages)
+    targets = Targets({"total": total}, dict(enumerate(wanted, start=1)), dict(zip(AGE_GROUPS, ages, strict=True)))
+    found = factors(profile, targets, own=SURE, errors={})
+    values = amounts * np.asarray(found.ratios)[:, None] * found.of_households(amounts.sum(axis=0), band)
+    after = values.sum(axis=0)
+    ranked = np.sort(after).reshape(5, -1).mean(axis=1)
+    assert after.mean() == pytest.approx(total, rel=2e-3)
+    assert ranked == pytest.approx(wanted, rel=0.01)
+    for position, mean in enumerate(ages):
+        assert after[age_group_of(band) == position].mean() == pytest.approx(mean, rel=0.01)
+
+
+def test_a_figure_of_large_error_moves_little() -> None:
+    amounts, band = households()
+    profile = profile_of(amounts, band)
+    before = group_means(profile)
+    targets = Targets({"total": before.total}, {5: float(before.fifths[4] * 1.2)}, {})
+    own = GroupMeans(np.full(5, 0.01), np.full(5, 0.01), 0.0)
+    found = factors(profile, targets, own=own, errors={"fifth 5": 0.1})
+    after = np.sort((amounts * np.asarray(found.ratios)[:, None] * found.of_households(amounts.sum(axis=0), band)).sum(axis=0))
+    assert after.reshape(5, -1).mean(axis=1)[4] / before.fifths[4] == pytest.approx(1.2 ** (1 / 101), abs=0.005)
+
+
+def test_values_keep_their_order_within_an_age_group() -> None:
+    amounts, band = households()
+    band[:] = 40
+    profile = profile_of(amounts, band)
+    before = group_means(profile)
+    targets = Targets({"total": before.total}, dict(enumerate(before.fifths * [0.8, 1.1, 1.0, 1.0, 1.0], start=1)), {})
+    found = factors(profile, targets, own=SURE, errors={})
+    total = np.sort(amounts.sum(axis=0))
+    moved = total * found.of_households(total, np.full(total.size, 40))
+    assert (np.diff(moved) >= 0).all()
+
+
+def surveyed(count: int = 1500) -> tuple[Characteristics, dict[str, np.ndarray], np.ndarray]:
+    random = np.random.default_rng(5)
+    text = lambda values: np.array(values, dtype=object)  # noqa: E731
+    described = Characteristics(
+        head_age_band=random.integers(2, 8, count) * 10,
+        size=random.integers(1, 6, count),
+        tenure=text(random.choice(["owned", "jeonse", "monthly_rent", "free"], count)),
+        dwelling_type=text(random.choice(["apartment", "detached", "multi_family"], count)),
+        household_type=text(["one_person"] * count),
+        dong_code=text(["1101053"] * count),
+        earnings=np.zeros(count),
+        place=np.zeros(count),
+    )
+    amounts = {name: np.exp(random.normal(16.0, 0.9, count)) for name in COMPONENTS}
+    return described, amounts, np.ones(count)
+
+
+def test_survey_weights_meet_margins_and_published_means() -> None:
+    described, amounts, weight = surveyed()
+    total = sum(amounts.values())
+    shares = {name: float(v.mean()) for name, v in margin_classes(described).items()}
+    shares["tenure owned"] += 0.04
+    shares["tenure jeonse"] -= 0.04
+    mean = float(total.mean()) * 1.06
+    found = calibrated_weights(described, amounts, weight, targets=SurveyTargets(shares, {"total": mean}, {}))
+    assert found.sum() == pytest.approx(weight.size)
+    assert np.average(total, weights=found) == pytest.approx(mean, rel=1e-4)
+    assert np.average(described.tenure == "owned", weights=found) == pytest.approx(shares["tenure owned"], rel=1e-4)
+
+
+def test_survey_weights_recover_the_fifths_of_a_city_whose_rich_answer_less() -> None:
+    described, amounts, _ = surveyed(6000)
+    total = sum(amounts.values())
+    true = np.sort(total).reshape(5, -1).mean(axis=1)
+    rank = np.argsort(np.argsort(total)) / total.size
+    answers = np.random.default_rng(8).random(total.size) < 0.9 - 0.4 * rank
+    pick = lambda values: values[answers]  # noqa: E731
+    some = Characteristics(**{name: pick(value) for name, value in described.__dict__.items()})
+    shares = {name: float(v.mean()) for name, v in margin_classes(described).items()}
+    targets = SurveyTargets(shares, {"total": float(total.mean())}, dict(enumerate(true, start=1)))
+    answered = {name: pick(value) for name, value in amounts.items()}
+    found = calibrated_weights(some, answered, np.ones(int(answers.sum())), targets=targets)
+    group = fifths(pick(total), found)
+    for k in range(1, 6):
+        assert found[group == k].sum() / found.sum() == pytest.approx(0.2, abs=0.01)
+        assert np.average(pick(total)[group == k], weights=found[group == k]) == pytest.approx(true[k - 1], rel=0.02)
+
+
+def test_a_household_that_did_not_answer_keeps_a_weight() -> None:
+    described, amounts, weight = surveyed()
+    amounts["labour"][:50] = np.nan
+    found = calibrated_weights(described, amounts, weight, targets=SurveyTargets({}, {"total": 5e7}, {}))
+    assert (found > 0).all() and np.isfinite(found).all()
