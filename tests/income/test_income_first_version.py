@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
-from living_finance.income import IncomeFit, estimate_income
+from living_finance.income.first_version import IncomeFit, estimate_income
 from living_finance.months import Month
 
 MONTH = Month(2020, 1)
