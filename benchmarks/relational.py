@@ -21,10 +21,12 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
+from pyspark.sql import Row
 
 from living_finance.config import load_settings
 from living_finance.contracts import gold, silver
@@ -116,7 +118,11 @@ def main() -> None:
         frame = store.read(table, base_month=month.date)
         frame.createOrReplaceTempView(name)
         files[name] = [file.removeprefix("file://") for file in frame.inputFiles()]
-    spark_runs = {name: timed(lambda text=text: spark.sql(text).collect(), options.runs) for name, text in _FORMS.items()}
+
+    def collect(text: str) -> list[Row]:
+        return spark.sql(text).collect()
+
+    spark_runs = {name: timed(partial(collect, text), options.runs) for name, text in _FORMS.items()}
     spark.stop()
     connection = duckdb.connect()
     connection.execute(f"set threads to {CORES}")
