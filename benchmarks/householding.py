@@ -20,10 +20,10 @@ from pyspark.sql import functions as F
 
 from living_finance.config import SparkSettings
 from living_finance.contracts import gold, silver
-from living_finance.evaluation.agreement import agreement
+from living_finance.evaluation.agreement import agreement, household_shares
 from living_finance.households.assignment import Assignment, assign
 from living_finance.households.evidence import gather_evidence
-from living_finance.households.layout import Layout, lay_out, ranks
+from living_finance.households.layout import Flags, Layout, lay_out, ranks
 from living_finance.households.matching import as_block, as_numbers
 from living_finance.households.model import AssignmentModel, fit
 from living_finance.methods.grouped import Integers
@@ -58,50 +58,71 @@ def main() -> None:
     table = people.toArrow()
     members = warehouse.read(gold.HOUSEHOLD_MEMBER, base_month=month.date).toPandas()
     registered = warehouse.read(silver.HOUSEHOLD_REGISTER, base_month=month.date).toPandas()
-    homes = warehouse.read(silver.HOUSEHOLD, base_month=month.date).select("household_id", "address_id").toPandas()
+    made = (
+        warehouse.read(silver.HOUSEHOLD, base_month=month.date).select("household_id", "address_id", "household_size").toPandas()
+    )
+    homes = made[["household_id", "address_id"]]
 
     layout = lay_out(as_block(table))
     rows = table.select(about).to_pandas().iloc[layout.block.position].reset_index(drop=True)
     truth = read_truth(options.truth, month)
     bureau = layout.block.is_bureau
+    optimal = assign(layout, oracle_model(layout, rows, truth), seed=SEED)
+    fits = {old_out: first_fit(layout, old_addresses_out=old_out) for old_out in (False, True)}
+    month_id = rows["person_key"].map(members.set_index("person_id")["household_id"])
     found = {
-        "same address and unit": layout.unit,
-        "first fit": first_fit(layout, old_addresses_out=False),
-        "first fit, old addresses out": first_fit(layout, old_addresses_out=True),
-        "the month (gold.household_member)": by_person(rows, members),
-        "oracle": labels(layout, assign(layout, oracle_model(layout, rows, truth), seed=SEED)),
+        "same address and unit": (layout.unit, sizes(layout, layout.unit, layout.partner >= 0)),
+        "first fit": (fits[False][0], sizes(layout, *fits[False])),
+        "first fit, old addresses out": (fits[True][0], sizes(layout, *fits[True])),
+        "the month (gold.household_member)": (
+            np.asarray(pd.factorize(month_id)[0], np.int64),
+            month_id.map(made.set_index("household_id")["household_size"]).fillna(0).to_numpy(np.int64),
+        ),
+        "oracle": (labels(layout, optimal), sizes(layout, labels(layout, optimal), optimal.is_matched)),
     }
-    persons = pd.DataFrame({"person_id": rows["person_key"], "found_dwelling": rows["dwelling_type"], **found})[bureau]
-    persons = persons.merge(truth, on="person_id").rename(columns={"household_id": "true_id", "dwelling_type": "true_dwelling"})
-    persons = persons[persons["is_group_quarters"].eq(False)]  # people whom the truth does not know have none
-    columns = ["true_id", "true_dwelling", "found_dwelling"]
-    scores = {
-        name: agreement(spark.createDataFrame(persons[[*columns, name]].rename(columns={name: "found_id"}))) for name in found
-    }
+    columns = ["true_id", "true_dwelling", "true_size", "found_dwelling", "found_id", "found_size"]
+    scores: dict[str, dict[str, dict[str, float]]] = {}
+    shares: dict[str, dict[str, float]] = {}
+    for name, (label, size) in found.items():
+        persons = pd.DataFrame({"person_id": rows["person_key"], "found_dwelling": rows["dwelling_type"]})
+        persons = persons.assign(found_id=label, found_size=size)[bureau].merge(truth, on="person_id")
+        persons = persons[persons["is_group_quarters"].eq(False)]  # people whom the truth does not know have none
+        of_truth = {"household_id": "true_id", "dwelling_type": "true_dwelling", "household_size": "true_size"}
+        compared = spark.createDataFrame(persons.rename(columns=of_truth)[columns]).cache()
+        scores[name], shares[name] = agreement(compared), household_shares(compared)
+        compared.unpersist()
     spark.stop()
     for measure in ("pairwise_f1", "b_cubed_f1"):
         print(f"{measure} of bureau persons, by dwelling type")
         by_dwelling = pd.DataFrame({name: {kind: s[measure] for kind, s in of.items()} for name, of in scores.items()})
         print(by_dwelling.T.round(4).to_string())
+    print("way from first fit (old addresses out) to the oracle that the month has gone")
+    print(way_gone(scores).round(3).to_string())
+    print("true households found with their size, and with exactly their bureau members")
+    print(pd.DataFrame(shares).T.round(4).to_string())
     reliability = right_by_probability(members, registered=registered, homes=homes, truth=truth)
     print("assignments that are right, by stated probability")
     print(reliability.round(4).to_string())
     if options.json:
-        scores["reliability"] = reliability.to_dict("index")
-        options.json.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
+        result = {"agreement": scores, "households": shares, "reliability": reliability.to_dict("index")}
+        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def read_truth(folder: Path, month: Month) -> pd.DataFrame:
     """One row per person: the bureau's key (if it knows the person), true household, its dwelling type, register household."""
     persons = pd.concat(pd.read_parquet(file) for file in sorted((folder / "persons").glob(f"{month}*.parquet")))
     households = pd.concat(pd.read_parquet(file) for file in sorted((folder / "households").glob(f"{month}*.parquet")))
-    about = households[["household_id", "dwelling_type", "is_group_quarters"]]
+    about = households[["household_id", "dwelling_type", "household_size", "is_group_quarters"]]
     columns = ["person_id", "household_id", "register_household_id", "sex", "age"]
     return persons[columns].merge(about, on="household_id", how="left")
 
 
-def first_fit(layout: Layout, *, old_addresses_out: bool) -> Integers:
-    """The k-th bureau person of a cell is the k-th register person: first of the unit, then of the address."""
+def first_fit(layout: Layout, *, old_addresses_out: bool) -> tuple[Integers, Flags]:
+    """The k-th bureau person of a cell is the k-th register person: first of the unit, then of the address.
+
+    Returns:
+        By row: the household, and whether the row has a partner in the other source.
+    """
     block = layout.block
     household = np.where(layout.is_register, layout.household, -1)
     partner = layout.partner.copy()
@@ -111,18 +132,29 @@ def first_fit(layout: Layout, *, old_addresses_out: bool) -> Integers:
     rank = ranks(key * 2 + block.is_bureau[open_to])
     side = pd.DataFrame({"row": open_to, "key": key, "rank": rank, "is_bureau": block.is_bureau[open_to]})
     pairs = side[side["is_bureau"]].merge(side[~side["is_bureau"]], on=["key", "rank"])
-    partner[pairs["row_x"]] = pairs["row_y"]
+    partner[pairs["row_x"]], partner[pairs["row_y"]] = pairs["row_y"], pairs["row_x"]
     matched = block.is_bureau & (partner >= 0)
     household[matched] = layout.household[partner[matched]]
     alone = household < 0
     household[alone] = layout.households + np.arange(block.rows)[alone]
-    return household
+    return household, partner >= 0
 
 
-def by_person(rows: pd.DataFrame, members: pd.DataFrame) -> Integers:
-    """Number of the product's household, by row."""
-    household = rows["person_key"].map(members.set_index("person_id")["household_id"])
-    return np.asarray(pd.factorize(household)[0], np.int64)
+def sizes(layout: Layout, household: Integers, is_matched: Flags) -> Integers:
+    """People of each row's household: everybody once, whichever sources know them."""
+    counts = layout.block.is_bureau | ~is_matched
+    return np.bincount(household[counts], minlength=int(household.max()) + 1)[household]
+
+
+def way_gone(scores: dict[str, dict[str, dict[str, float]]]) -> pd.DataFrame:
+    """Share of the distance from first fit to the oracle, by dwelling type; missing where the two are within 0.005."""
+    first, ours, best = (scores[n] for n in ("first fit, old addresses out", "the month (gold.household_member)", "oracle"))
+
+    def gone(kind: str, measure: str) -> float:
+        distance = best[kind][measure] - first[kind][measure]
+        return (ours[kind][measure] - first[kind][measure]) / distance if distance > 0.005 else float("nan")
+
+    return pd.DataFrame({m: {kind: gone(kind, m) for kind in best} for m in ("pairwise_f1", "b_cubed_f1")}).T
 
 
 def right_by_probability(
