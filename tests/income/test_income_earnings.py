@@ -65,7 +65,14 @@ def test_pull_and_understatement_are_undone() -> None:
     earners, labour, business = made()
     weight = np.ones(HOUSEHOLDS)
     model, notes = fit_earnings(
-        earners, weight, labour=target(labour), business=target(business), draw=0, places=PlaceSlope(1 / PULL, 0.001), chance=None
+        earners,
+        weight,
+        labour=target(labour),
+        business=target(business),
+        draw=0,
+        donors=donors_of(earners),
+        places=PlaceSlope(1 / PULL, 0.001),
+        chance=None,
     )
     assert notes == ()
     assert model.labour.slope == pytest.approx(1 / PULL, rel=0.02)
@@ -124,6 +131,7 @@ def test_a_spread_beyond_reach_is_said_and_left() -> None:
         np.ones(HOUSEHOLDS),
         labour=replace(target(labour), spread=50.0),
         business=target(business),
+        donors=donors_of(earners),
         draw=0,
         places=UNKNOWN,
         chance=None,

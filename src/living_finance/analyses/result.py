@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from living_finance.contracts import codes, gold
+from living_finance.contracts import codes, silver
 from living_finance.contracts.core import Column as Declared
 from living_finance.contracts.core import Kind
 from living_finance.methods import ratios
 from living_finance.methods.ratios import Ratio
+from living_finance.methods.regions import regions_of
 
 RESULT: tuple[Declared, ...] = (
-    *gold.REGION_COLUMNS,
+    *silver.REGION_COLUMNS,
     Declared(
         name="dimension",
         kind=Kind.TEXT,
@@ -78,8 +79,7 @@ def regions(*, dong: Column | None = None, gu: Column | None = None) -> Column:
     """City, district and dong of a row, as an array to be exploded (`inline`) into region_level and region_code."""
     dong = F.col("dong_code") if dong is None else dong
     gu = F.substring(dong, 1, 5) if gu is None else gu
-    codes_of = {"city": F.substring(dong, 1, _CITY_DIGITS), "gu": gu, "dong": dong}
-    return F.array(*(F.struct(F.lit(level).alias("region_level"), code.alias("region_code")) for level, code in codes_of.items()))
+    return regions_of({"city": F.substring(dong, 1, _CITY_DIGITS), "gu": gu, "dong": dong})
 
 
 def ratio_cells(

@@ -249,19 +249,6 @@ HOUSEHOLD_LINEAGE = Table(
     ),
 )
 
-REGION_COLUMNS = (
-    silver.BASE_MONTH,
-    Column(
-        name="region_level",
-        kind=Kind.CODE,
-        label_ko="지역 수준",
-        label_en="region level",
-        codes=codes.REGION_LEVEL,
-        is_required=True,
-    ),
-    Column(name="region_code", kind=Kind.KEY, label_ko="지역 코드", label_en="region code", is_required=True),
-)
-
 
 def _category(name: str, ko: str, en: str) -> Column:
     return Column(name=name, kind=Kind.TEXT, label_ko=ko, label_en=en, meaning="`all` for the margin", is_required=True)
@@ -320,7 +307,7 @@ HOUSEHOLD_STATISTICS = Table(
     key=("base_month", "region_level", "region_code", "head_sex", "head_age_band", "household_type"),
     partition_by=("base_month",),
     columns=(
-        *REGION_COLUMNS,
+        *silver.REGION_COLUMNS,
         _category("head_sex", "가구주 성별", "head's sex"),
         _category("head_age_band", "가구주 연령대", "head's age band"),
         _category("household_type", "가구 유형", "household type"),
@@ -337,7 +324,7 @@ HOUSEHOLD_BREAKDOWN = Table(
     key=("base_month", "region_level", "region_code", "dimension", "category"),
     partition_by=("base_month",),
     columns=(
-        *REGION_COLUMNS,
+        *silver.REGION_COLUMNS,
         Column(
             name="dimension",
             kind=Kind.CODE,
@@ -384,7 +371,7 @@ PERSON_STATISTICS = Table(
     columns=(
         silver.BASE_MONTH,
         Column(name="place", kind=Kind.CODE, label_ko="장소", label_en="place", codes=codes.PLACE, is_required=True),
-        *REGION_COLUMNS[1:],
+        *silver.REGION_COLUMNS[1:],
         _category("sex", "성별", "sex"),
         _category("age_band", "연령대", "age band"),
         *_person_measures(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from living_finance.contracts import codes, gold
+from living_finance.contracts import codes, gold, silver
 from living_finance.contracts.core import CodeList, Column, Kind, Measure, Table
 
 STATUS = CodeList(
@@ -140,7 +140,7 @@ _COLUMNS = {
     column.name: column
     for column in (
         _text("base_month", "기준월", "month", "YYYY-MM"),
-        *gold.REGION_COLUMNS[1:],
+        *silver.REGION_COLUMNS[1:],
         _text("mois_code", "행정안전부 코드", "code of the interior ministry", "empty where it has none"),
         _text("region_name_ko", "지역명", "region, Korean"),
         _text("region_name_en", "지역명(영문)", "region, English"),

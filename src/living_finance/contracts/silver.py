@@ -512,6 +512,19 @@ OUTPUT_AREA = Table(
     ),
 )
 
+REGION_COLUMNS = (
+    BASE_MONTH,
+    Column(
+        name="region_level",
+        kind=Kind.CODE,
+        label_ko="지역 수준",
+        label_en="region level",
+        codes=codes.REGION_LEVEL,
+        is_required=True,
+    ),
+    Column(name="region_code", kind=Kind.KEY, label_ko="지역 코드", label_en="region code", is_required=True),
+)
+
 AREA_INCOME = Table(
     layer=Layer.SILVER,
     name="area_income",
@@ -521,16 +534,7 @@ AREA_INCOME = Table(
     key=("base_month", "region_level", "region_code"),
     partition_by=("base_month",),
     columns=(
-        BASE_MONTH,
-        Column(
-            name="region_level",
-            kind=Kind.CODE,
-            label_ko="지역 단위",
-            label_en="level",
-            codes=codes.REGION_LEVEL,
-            is_required=True,
-        ),
-        Column(name="region_code", kind=Kind.TEXT, label_ko="지역 코드", label_en="region", is_required=True),
+        *REGION_COLUMNS,
         Column(name="households", kind=Kind.DECIMAL, label_ko="가구", label_en="households", is_required=True, minimum=0),
         Column(
             name="mean_total_income_krw_year",

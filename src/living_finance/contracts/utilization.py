@@ -48,7 +48,7 @@ HOUSEHOLD_CUBE = Table(
     key=("base_month", "region_level", "region_code", *CUBE_DIMENSIONS),
     partition_by=("base_month",),
     columns=(
-        *gold.REGION_COLUMNS,
+        *silver.REGION_COLUMNS,
         *(gold.HOUSEHOLD_STATISTICS.column(name) for name in CUBE_DIMENSIONS[:-1]),
         INCOME_CLASS,
         *(gold.HOUSEHOLD_STATISTICS.column(name) for name in _CUBE_MEASURES),

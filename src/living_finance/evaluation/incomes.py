@@ -8,6 +8,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from living_finance.contracts import codes
+from living_finance.methods.regions import regions_of
 
 CITY = codes.CITY_CODE
 COMPONENTS = ("labour", "business", "property", "transfer", "irregular")
@@ -23,17 +24,8 @@ def true_figures(households: DataFrame) -> DataFrame:
     Args:
         households: private households of the truth.
     """
-    regions = F.array(
-        *(
-            F.struct(F.lit(level).alias("region_level"), code.alias("region_code"))
-            for level, code in (
-                ("output_area", F.col("output_area_id")),
-                ("dong", F.col("dong_code")),
-                ("gu", F.col("gu_code")),
-                ("city", F.lit(CITY)),
-            )
-        )
-    )
+    codes_of = {"output_area": "output_area_id", "dong": "dong_code", "gu": "gu_code"}
+    regions = regions_of({**{level: F.col(name) for level, name in codes_of.items()}, "city": F.lit(CITY)})
     values = ("total_income", *(f"{name}_income" for name in COMPONENTS), "debt", "spending_month")
     return (
         households.select(F.explode(regions).alias("region"), *values)

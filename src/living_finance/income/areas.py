@@ -12,6 +12,7 @@ from living_finance.contracts import codes, gold, silver
 from living_finance.income.draws import WEIGHT_UNITS
 from living_finance.income.value_benchmark import COMPONENTS
 from living_finance.methods.joins import join_to_one
+from living_finance.methods.regions import regions_of
 from living_finance.months import Month
 
 _LARGEST_RATIO = 2.0
@@ -57,9 +58,8 @@ def debt_ratios(drawn: DataFrame, persons: DataFrame) -> DataFrame:
         .groupBy("dong_code")
         .agg(F.sum(balance).alias("_owed"))
     )
-    thousands = F.rint(F.col("bureau_debt_krw") / F.lit(1000.0)).cast("bigint")
     of_households = drawn.groupBy("dong_code").agg(
-        F.sum(_weight() * thousands).alias("_held"),
+        _weighted(F.col("bureau_debt_krw")).alias("_held"),
         F.sum(F.when(F.col("weight") > 0, 0).otherwise(F.col("bureau_debt_krw"))).alias("_apart"),
     )
     joined = join_to_one(of_households, residents, on=["dong_code"], how="left")
@@ -101,45 +101,36 @@ def finished(consistent: DataFrame, *, debts: DataFrame, spending: float, versio
 
 def area_errors(drawn: DataFrame, *, draws: int, month: Month) -> DataFrame:
     """silver.AREA_INCOME: spread over draws of every region's mean."""
-    sums = [
-        F.sum(_weight() * F.rint(F.get("_totals", F.lit(k)) / F.lit(1000.0)).cast("bigint")).alias(f"_draw_{k}")
-        for k in range(draws)
-    ]
-    levels = {
-        "output_area": F.col("output_area_id"),
-        "dong": F.col("dong_code"),
-        "gu": F.col("gu_code"),
-        "city": F.lit(codes.CITY_CODE),
-    }
+    names = [f"_draw_{k}" for k in range(draws)]
+    sums = (_weighted(F.get("_totals", F.lit(k))).alias(name) for k, name in enumerate(names))
+    regions = regions_of(
+        {
+            "output_area": F.col("output_area_id"),
+            "dong": F.col("dong_code"),
+            "gu": F.col("gu_code"),
+            "city": F.lit(codes.CITY_CODE),
+        }
+    )
     finest = (
         drawn.where("weight > 0").groupBy("gu_code", "dong_code", "output_area_id").agg(F.sum(_weight()).alias("_weight"), *sums)
     )
-    regions = F.array(
-        *(F.struct(F.lit(level).alias("region_level"), code.alias("region_code")) for level, code in levels.items())
-    )
     added = (
-        finest.withColumn("_region", F.explode(regions))
-        .where(F.col("_region.region_code").isNotNull())
-        .groupBy(F.col("_region.region_level").alias("region_level"), F.col("_region.region_code").alias("region_code"))
-        .agg(F.sum("_weight").alias("_weight"), *(F.sum(f"_draw_{k}").alias(f"_draw_{k}") for k in range(draws)))
+        finest.select("*", F.inline(regions))
+        .where(F.col("region_code").isNotNull())
+        .groupBy("region_level", "region_code")
+        .agg(*(F.sum(name).alias(name) for name in ("_weight", *names)))
     )
-    values = F.array(*(F.col(f"_draw_{k}") / F.col("_weight") * F.lit(1000.0) for k in range(draws)))
-    mean = F.aggregate("_values", F.lit(0.0), lambda a, x: a + x) / F.lit(float(draws))
+    means = [F.col(name) / F.col("_weight") * F.lit(1000.0) for name in names]
     # The first draw is the point fit: the spread is taken among the others.
-    later = F.slice("_values", 2, draws - 1) if draws > 2 else F.col("_values")
-    centre = F.aggregate("_later", F.lit(0.0), lambda a, x: a + x) / F.size("_later")
-    squares = F.aggregate("_later", F.lit(0.0), lambda a, x: a + (x - F.col("_centre")) * (x - F.col("_centre")))
-    variance = F.try_divide(squares, F.size("_later") - 1) * (F.lit(1.0) + F.lit(1.0) / F.size("_later"))
-    return (
-        added.withColumns({"_values": values})
-        .withColumns({"_later": later, "mean_total_income_krw_year": mean})
-        .withColumns({"_centre": centre})
-        .select(
-            F.lit(month.date).alias("base_month"),
-            "region_level",
-            "region_code",
-            (F.col("_weight") / F.lit(float(WEIGHT_UNITS))).alias("households"),
-            F.rint("mean_total_income_krw_year").cast("bigint").alias("mean_total_income_krw_year"),
-            F.rint(F.sqrt(variance)).cast("bigint").alias("rmse_mean_total_income_krw_year"),
-        )
+    later = means[1:] if draws > 2 else means
+    centre = sum(later, F.lit(0.0)) / F.lit(len(later))
+    squares = sum(((mean - F.col("_centre")) * (mean - F.col("_centre")) for mean in later), F.lit(0.0))
+    variance = F.try_divide(squares, F.lit(len(later) - 1)) * F.lit(1.0 + 1.0 / len(later))
+    return added.withColumns({"_centre": centre}).select(
+        F.lit(month.date).alias("base_month"),
+        "region_level",
+        "region_code",
+        (F.col("_weight") / F.lit(float(WEIGHT_UNITS))).alias("households"),
+        F.rint(sum(means, F.lit(0.0)) / F.lit(float(draws))).cast("bigint").alias("mean_total_income_krw_year"),
+        F.rint(F.sqrt(variance)).cast("bigint").alias("rmse_mean_total_income_krw_year"),
     )

@@ -19,7 +19,7 @@ _LARGEST_LIFT = 2.0
 
 
 def transfer_lifts(
-    transfers: Mapping[str, tuple[float, float]], *, place: Mapping[str, float], register: DataFrame, benefits: DataFrame
+    transfers: Mapping[str, float], *, place: Mapping[str, float], register: DataFrame, benefits: DataFrame
 ) -> dict[str, float]:
     """Ratio of each dong's transfers: what its benefits differ from those of dongs alike in ages and earnings.
 
@@ -51,5 +51,5 @@ def transfer_lifts(
             extra[dong] += float(left)
     return {
         dong: float(np.clip((total + extra.get(dong, 0.0)) / total, 1.0 / _LARGEST_LIFT, _LARGEST_LIFT)) if total > 0.0 else 1.0
-        for dong, (_, total) in transfers.items()
+        for dong, total in transfers.items()
     }

@@ -15,14 +15,15 @@ from living_finance.income.evidence import NEEDED, as_city
 from living_finance.income.model import CityHouseholds, IncomeModel
 from living_finance.income.value_benchmark import AGE_GROUPS, BINS, COMPONENTS, Factors, Profile, age_group_of, bin_of
 from living_finance.methods.grouped import Floats, Integers
-from living_finance.methods.keyed_random import key_bits, mixed
+from living_finance.methods.keyed_random import mixed
 
 WEIGHT_UNITS = 2**14
 """Sums are of whole numbers of weight / 2^14: the same in any order."""
 _AMOUNT_UNIT_KRW = 10_000
 _SPENDING_KEY = 0x5E4D
-
-
+_TRANSFER = COMPONENTS.index("transfer")
+_OF_DONGS = -1
+"""Draw, age and bin of a profile's rows that hold a dong's transfers."""
 _PROFILE = T.StructType(
     [T.StructField(name, T.IntegerType()) for name in ("draw", "age", "bin")]
     + [T.StructField("dong_code", T.StringType())]
@@ -30,17 +31,15 @@ _PROFILE = T.StructType(
 )
 
 
-def profiles_of(evidence: DataFrame, model: IncomeModel) -> tuple[list[Profile], dict[str, tuple[float, float]]]:
-    """Profile of each draw, and of the first the weight and the transfers of each dong."""
+def profiles_of(evidence: DataFrame, model: IncomeModel) -> tuple[list[Profile], dict[str, float]]:
+    """Profile of each draw, and the transfers of each dong in the first (KRW/year)."""
     shared = evidence.sparkSession.sparkContext.broadcast(model)
 
     def add_up(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         fitted = shared.value
         cells = np.zeros((len(fitted.draws), len(AGE_GROUPS) * BINS, 1 + len(COMPONENTS)))
-        dongs: dict[str, Integers] = {}
+        dongs: dict[str, float] = {}
         for batch in batches:
-            if not batch.num_rows:
-                continue
             city = as_city(pa.Table.from_batches([batch]))
             weight = np.rint(city.weight * WEIGHT_UNITS)
             age = age_group_of(city.households.head_age_band)
@@ -50,44 +49,19 @@ def profiles_of(evidence: DataFrame, model: IncomeModel) -> tuple[list[Profile],
                 for position, values in enumerate((weight, *(weight * a for a in amount))):
                     cells[draw.draw, :, position] += np.bincount(cell, weights=values, minlength=len(AGE_GROUPS) * BINS)
                 if draw.draw == 0:
-                    labels, place = np.unique(city.households.dong_code.astype(str), return_inverse=True)
-                    of = np.stack([np.bincount(place, weights=v) for v in (weight, weight * amount[3])], axis=1)
-                    for label, sums in zip(labels, of, strict=True):
-                        dongs[label] = dongs.get(label, np.zeros(2, np.int64)) + sums.astype(np.int64)
-        draw_number, cell = np.nonzero(cells[:, :, 0])
-        rows = cells[draw_number, cell].astype(np.int64)
+                    sums = np.bincount(city.dong, weights=weight * amount[_TRANSFER], minlength=len(city.dongs))
+                    for code, total in zip(city.dongs, sums.tolist(), strict=True):
+                        dongs[code] = dongs.get(code, 0.0) + total
+        number, cell = np.nonzero(cells[:, :, 0])
+        of_dong = np.zeros((len(dongs), 1 + len(COMPONENTS)))
+        of_dong[:, 1 + _TRANSFER] = list(dongs.values())
+        places = np.column_stack([number, cell // BINS, cell % BINS])
+        keys = np.concatenate([places, np.full((len(dongs), 3), _OF_DONGS)]).astype(np.int32)
+        sums_of = np.concatenate([cells[number, cell], of_dong]).astype(np.int64)
+        codes_of = pa.array([None] * len(cell) + list(dongs), pa.string())
         yield pa.RecordBatch.from_arrays(
-            [
-                pa.array(np.r_[draw_number, np.full(len(dongs), -1)].astype(np.int32)),
-                pa.array(np.r_[cell // BINS, np.zeros(len(dongs))].astype(np.int32)),
-                pa.array(np.r_[cell % BINS, np.zeros(len(dongs))].astype(np.int32)),
-                pa.array([None] * len(cell) + list(dongs), pa.string()),
-                *(
-                    pa.array(
-                        np.r_[
-                            rows[:, position],
-                            [
-                                values[1 if name == "transfer" else 0] if name in ("households", "transfer") else 0
-                                for values in dongs.values()
-                            ],
-                        ].astype(np.int64)
-                    )
-                    for position, name in enumerate(("households", *COMPONENTS))
-                ),
-            ],
-            schema=pa.schema(
-                [
-                    (
-                        f.name,
-                        pa.int32()
-                        if isinstance(f.dataType, T.IntegerType)
-                        else pa.string()
-                        if f.name == "dong_code"
-                        else pa.int64(),
-                    )
-                    for f in _PROFILE
-                ]
-            ),
+            [*(pa.array(column) for column in keys.T), codes_of, *(pa.array(column) for column in sums_of.T)],
+            names=_PROFILE.fieldNames(),
         )
 
     sums = (
@@ -101,8 +75,8 @@ def profiles_of(evidence: DataFrame, model: IncomeModel) -> tuple[list[Profile],
     profiles = [np.zeros((len(AGE_GROUPS), BINS, 1 + len(COMPONENTS))) for _ in model.draws]
     dongs = {}
     for row in sums:
-        if row["draw"] < 0:
-            dongs[row["dong_code"]] = (row["households"] / WEIGHT_UNITS, row["transfer"] / WEIGHT_UNITS * _AMOUNT_UNIT_KRW)
+        if row["draw"] == _OF_DONGS:
+            dongs[row["dong_code"]] = row["transfer"] / WEIGHT_UNITS * _AMOUNT_UNIT_KRW
         else:
             values = [row["households"], *(row[name] * _AMOUNT_UNIT_KRW for name in COMPONENTS)]
             profiles[row["draw"]][row["age"], row["bin"]] = np.array(values, dtype=np.float64) / WEIGHT_UNITS
@@ -136,14 +110,14 @@ def drawn_households(
         fitted, factor_of, lift_of = shared.value
         for batch in batches:
             city = as_city(pa.Table.from_batches([batch]))
-            lift = np.array([lift_of.get(code, 1.0) for code in city.households.dong_code])
+            lift = np.array([lift_of.get(code, 1.0) for code in city.dongs])[city.dong]
             mean = np.zeros((len(COMPONENTS), batch.num_rows))
             totals = np.zeros((batch.num_rows, len(fitted.draws)), np.int64)
             for draw, factor in zip(fitted.draws, factor_of, strict=True):
                 amount = draw.amounts(city)
                 by_household = factor.of_households(amount.sum(axis=0), city.households.head_age_band)
                 amount = amount * np.asarray(factor.ratios)[:, None] * by_household
-                amount[3] *= lift
+                amount[_TRANSFER] *= lift
                 mean += amount
                 totals[:, draw.draw] = np.rint(amount.sum(axis=0)).astype(np.int64)
                 if draw.draw == 0:
@@ -175,6 +149,6 @@ def _spending(spent: Floats, batch: pa.RecordBatch, city: CityHouseholds, model:
     grossed: Floats = spent * (known + unknown) / np.maximum(known, 1)
     if model.spending is None:
         return grossed
-    drawn = model.spending.draw(total.astype(np.float64), city.households.size, keys=mixed(_SPENDING_KEY, key_bits(city.keys)))
+    drawn = model.spending.draw(total.astype(np.float64), city.households.size, key=mixed(_SPENDING_KEY, city.key))
     spending: Floats = np.where(known > 0, grossed, drawn)
     return spending

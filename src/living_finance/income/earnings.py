@@ -235,6 +235,7 @@ def fit_earnings(
     *,
     labour: EarningsTargets,
     business: EarningsTargets,
+    donors: Donors,
     draw: int,
     places: PlaceSlope,
     chance: float | None,
@@ -246,6 +247,7 @@ def fit_earnings(
         weight: of each household.
         labour: what labour income has in the survey.
         business: the same of business income.
+        donors: `donors_of` the sample.
         draw: which draw of unseen adults' earnings is fitted.
         places: how survey incomes differ between places.
         chance: a number in (0, 1) that picks the share of noise from its posterior; None for its mean.
@@ -253,27 +255,23 @@ def fit_earnings(
     Returns:
         The model, and notes on what could not be met.
     """
-    donors = donors_of(earners)
     lent = donors.positions(earners.unseen_class, mixed(draw, earners.unseen_key))
-    kinds = {"labour": (earners.labour, donors.labour, labour), "business": (earners.business, donors.business, business)}
 
-    def matched(name: str, share: float) -> tuple[Correction, tuple[str, ...]]:
-        seen, lending, target = kinds[name]
+    def of_labour(correction: Correction) -> Floats:
+        return household_amounts(correction, earners, seen=earners.labour, donors=donors, lending=donors.labour, lent=lent)
 
-        def amounts(correction: Correction) -> Floats:
-            return household_amounts(correction, earners, seen=seen, donors=donors, lending=lending, lent=lent)
+    def of_business(correction: Correction) -> Floats:
+        return household_amounts(correction, earners, seen=earners.business, donors=donors, lending=donors.business, lent=lent)
 
-        start = Correction(middles(seen, earners.peer), noise_share=share)
-        return _matched(start, amounts, weight, target=target, name=name)
-
+    found = Correction(middles(earners.labour, earners.peer))
     # The share follows the slope and the slope, a little, the share: twice is enough for the digits that count.
-    share = 0.0
     for _ in range(2):
-        found, _ = matched("labour", share)
-        share = noise_share(found.slope, places, chance=chance)
-    of_labour, notes = matched("labour", share)
-    of_business, more = matched("business", share)
-    return EarningsModel(of_labour, of_business, donors), (*notes, *more)
+        fitted, _ = _matched(found, of_labour, weight, target=labour, name="labour")
+        found = replace(found, noise_share=noise_share(fitted.slope, places, chance=chance))
+    for_labour, notes = _matched(found, of_labour, weight, target=labour, name="labour")
+    start = Correction(middles(earners.business, earners.peer), noise_share=found.noise_share)
+    for_business, more = _matched(start, of_business, weight, target=business, name="business")
+    return EarningsModel(for_labour, for_business, donors), (*notes, *more)
 
 
 def _matched(

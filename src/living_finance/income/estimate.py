@@ -104,6 +104,7 @@ def estimate_income(
     published = published_figures(benchmarks, month=month)
     surveyed = as_survey(survey, place)
     model = fit_income(surveyed, city, published, draws=draws, seed=seed)
+    version = model.version()
     profiles, transfers = profiles_of(evidence, model)
     targets = [draw.targets for draw in model.draws]
     own = own_errors(profiles[1:] or profiles, targets[1:] or targets)
@@ -118,7 +119,7 @@ def estimate_income(
         of_dongs,
         debts=debt_ratios(drawn, persons),
         spending=spending_ratio(drawn, spent.value if spent else None),
-        version=model.version(),
+        version=version,
     )
     metrics = _metrics(profiles[0], by_draw[0], model)
 
@@ -127,8 +128,8 @@ def estimate_income(
         gathered.unpersist()
 
     fit = IncomeFit(
-        model_version=model.version(),
-        parameters={"draws": draws, "sampled_households": len(city.keys), "surveyed_households": len(surveyed.keys)},
+        model_version=version,
+        parameters={"draws": draws, "sampled_households": city.weight.size, "surveyed_households": len(surveyed.keys)},
         metrics=metrics,
         notes=model.notes,
         content={

@@ -114,25 +114,9 @@ def as_survey(survey: DataFrame, place: Mapping[str, float]) -> SurveyHouseholds
 
 def as_city(table: pa.Table) -> CityHouseholds:
     """Rows of `income_evidence` with `_place`, columns NEEDED, as arrays in the order of the rows."""
-    table = table.combine_chunks()
     rows = table.num_rows
-    column = {
-        name: table[name].to_numpy(zero_copy_only=False)
-        for name in (
-            "household_id",
-            "head_age_band",
-            "household_size",
-            "tenure",
-            "dwelling_type",
-            "household_type",
-            "dong_code",
-            "weight",
-            "_place",
-            "unseen_adults",
-        )
-    }
-    keys = column["household_id"].astype(str)
-    lists = table["_earners"].combine_chunks() if isinstance(table["_earners"], pa.ChunkedArray) else table["_earners"]
+    column = {name: table[name].to_numpy() for name in NEEDED if name != "_earners"}
+    lists = table["_earners"].combine_chunks()
     flat = lists.flatten()
     household = np.repeat(np.arange(rows), lists.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64))
     number = column["unseen_adults"].astype(np.int64)
@@ -140,8 +124,8 @@ def as_city(table: pa.Table) -> CityHouseholds:
     unseen_class = np.repeat(np.tile(np.arange(len(UNSEEN_CLASSES)), rows), counts.T.ravel())
     unseen_household = np.repeat(np.repeat(np.arange(rows), len(UNSEEN_CLASSES)), counts.T.ravel())
     first = np.r_[0, np.cumsum(counts.sum(axis=0))][:-1]
-    bits = key_bits(keys)
-    unseen_key = mixed(bits[unseen_household], np.arange(unseen_household.size) - first[unseen_household])
+    key = key_bits(column["household_id"])
+    unseen_key = mixed(key[unseen_household], np.arange(unseen_household.size) - first[unseen_household])
     place = column["_place"].astype(np.float64)
     earners = Earners(
         households=rows,
@@ -164,4 +148,7 @@ def as_city(table: pa.Table) -> CityHouseholds:
         earnings=np.zeros(rows),
         place=place,
     )
-    return CityHouseholds(households, earners, column["weight"].astype(np.float64), keys)
+    dongs, dong = np.unique(column["dong_code"].astype(str), return_inverse=True)
+    return CityHouseholds(
+        households, earners, column["weight"].astype(np.float64), key, dongs=dongs.tolist(), dong=dong.astype(np.int64)
+    )

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,14 +24,15 @@ from living_finance.income.earnings import (
     EarningsModel,
     EarningsTargets,
     PlaceSlope,
+    donors_of,
     fit_earnings,
 )
 from living_finance.income.other_components import MODELLED, Characteristics, ComponentModel, fit_component
 from living_finance.income.published import Figure, Published
 from living_finance.income.survey_weights import FIFTHS, SurveyTargets, calibrated_weights, margin_classes
 from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENTS, Targets
-from living_finance.methods.grouped import Floats
-from living_finance.methods.keyed_random import key_bits, mixed, normal, uniform_value, unit_interval
+from living_finance.methods.grouped import Floats, Integers
+from living_finance.methods.keyed_random import Bits, key_bits, mixed, normal, uniform_value, unit_interval
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,12 @@ class CityHouseholds:
     """`earnings` are not used: they are what is drawn."""
     earners: Earners
     weight: Floats
-    keys: npt.NDArray[np.str_]
+    key: Bits
+    """`key_bits` of each household."""
+    dongs: Sequence[str]
+    """Codes of the dongs there are."""
+    dong: Integers
+    """Position of each household's dong among them."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,10 @@ class SpendingModel:
     size: float
     spread: float
 
-    def draw(self, total: Floats, size: npt.NDArray[np.int64], *, keys: npt.NDArray[np.uint64]) -> Floats:
+    def draw(self, total: Floats, size: Integers, *, key: Bits) -> Floats:
         """KRW/month."""
         centre = self.intercept + self.income * _log_income(total) + self.size * np.log(np.maximum(size, 1))
-        return np.exp(centre + self.spread * normal(keys))
+        return np.exp(centre + self.spread * normal(key))
 
 
 @dataclass(frozen=True)
@@ -85,8 +91,9 @@ class DrawModel:
     def amounts(self, city: CityHouseholds) -> Floats:
         """Components x households, KRW/year."""
         labour, business = self.earnings.amounts(city.earners, draw=self.draw)
-        known = Characteristics(**{**city.households.__dict__, "earnings": labour + business})
-        return np.vstack([labour, business, *(self.components[name].draw(known, keys=city.keys) for name in MODELLED)])
+        known = replace(city.households, earnings=labour + business)
+        modelled = (self.components[name].draw(known, dongs=city.dongs, dong=city.dong, key=city.key) for name in MODELLED)
+        return np.vstack([labour, business, *modelled])
 
 
 @dataclass(frozen=True)
@@ -167,6 +174,8 @@ def fit_income(
     """
     errors = _errors_of(published)
     shares = _shares(city)
+    donors = donors_of(city.earners)
+    index = _place_index(survey, city)
     fitted: list[DrawModel] = []
     notes: tuple[str, ...] = ()
     spending = None
@@ -186,8 +195,9 @@ def fit_income(
             city.weight,
             labour=earned["labour"],
             business=earned["business"],
+            donors=donors,
             draw=draw,
-            places=_place_slope(survey, weight, city),
+            places=_place_slope(survey, weight, index),
             chance=None if draw == 0 else uniform_value(draw, seed=seed, purpose="noise share"),
         )
         components = {
@@ -272,23 +282,30 @@ _PLACE_TERMS = ("place", "apartment")
 _CONTROLS = ("under_30", "age_40", "age_60", "age_70", "one_person", "log_size", "families")
 
 
-def _place_slope(survey: SurveyHouseholds, weight: Floats, city: CityHouseholds) -> PlaceSlope:
+def _place_index(survey: SurveyHouseholds, city: CityHouseholds) -> Floats | None:
+    """First stage: what scores of the city say of the place and dwelling of each surveyed household; None: too few."""
+    score = city.earners.sums(np.maximum(city.earners.labour, 0.0), np.zeros(city.earners.unseen_household.size))
+    has = (score > 0.0) & (city.weight > 0.0)
+    names = (*_CONTROLS, *_PLACE_TERMS)
+    if has.sum() < 10 * len(names):
+        return None
+    of_score, _ = _least_squares(_with_one(city.households.terms(names))[has], np.log(score[has]), city.weight[has])
+    index: Floats = survey.households.terms(_PLACE_TERMS) @ of_score[-len(_PLACE_TERMS) :]
+    return index
+
+
+def _place_slope(survey: SurveyHouseholds, weight: Floats, index: Floats | None) -> PlaceSlope:
     """Two-sample two-stage least squares: survey log labour income on what scores of the city say of place and dwelling.
 
     Source: Angrist & Krueger (1992), JASA 87(418), 328-336; Inoue & Solon (2010), Review of Economics and Statistics
     92(3), 557-561.
     """
-    score = city.earners.sums(np.maximum(city.earners.labour, 0.0), np.zeros(city.earners.unseen_household.size))
-    first = (score > 0.0) & (city.weight > 0.0)
     answer = survey.amounts["labour"]
-    second = np.isfinite(answer) & (answer > 0.0) & (weight > 0.0)
-    names = (*_CONTROLS, *_PLACE_TERMS)
-    if first.sum() < 10 * len(names) or second.sum() < 10 * len(names):
+    has = np.isfinite(answer) & (answer > 0.0) & (weight > 0.0)
+    if index is None or has.sum() < 10 * (len(_CONTROLS) + len(_PLACE_TERMS)):
         return PlaceSlope(1.0, np.inf)
-    of_score, _ = _least_squares(_with_one(city.households.terms(names))[first], np.log(score[first]), city.weight[first])
-    index = survey.households.terms(_PLACE_TERMS) @ of_score[-len(_PLACE_TERMS) :]
-    terms = np.column_stack([index, _with_one(survey.households.terms(_CONTROLS))])[second]
-    solved, error = _least_squares(terms, np.log(answer[second]), weight[second])
+    terms = np.column_stack([index, _with_one(survey.households.terms(_CONTROLS))])[has]
+    solved, error = _least_squares(terms, np.log(answer[has]), weight[has])
     return PlaceSlope(float(solved[0]), float(error[0]) if error[0] > 0.0 else np.inf)
 
 

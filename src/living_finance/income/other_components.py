@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from living_finance.errors import ConfigurationError
 from living_finance.income.empirical_best import EmpiricalBestPredictor
 from living_finance.income.small_area_model import SmallAreaModel
 from living_finance.methods.grouped import Floats, Integers
+from living_finance.methods.keyed_random import Bits
 
 MODELLED = ("property", "transfer", "irregular")
 """Components that the bureau does not see, in the order in which they are fitted and drawn."""
@@ -46,8 +47,8 @@ class Characteristics:
     place: Floats
     """Mean log score among peers in its dong."""
 
-    def term(self, name: str) -> Floats:
-        """One column of a model."""
+    def terms(self, names: Sequence[str]) -> Floats:
+        """Households x terms."""
         has = self.earnings >= _LEAST_EARNINGS_KRW_YEAR
         relative = np.log(np.maximum(self.earnings, _LEAST_EARNINGS_KRW_YEAR) / _USUAL_EARNINGS_KRW_YEAR)
         columns = {
@@ -64,11 +65,8 @@ class Characteristics:
             "log_earnings": np.where(has, np.clip(relative, -2.5, 2.5), 0.0),
             "place": self.place,
         }
-        return np.asarray(columns[name], dtype=np.float64)
-
-    def terms(self, names: tuple[str, ...]) -> Floats:
-        """Households x terms."""
-        return np.column_stack([self.term(name) for name in names]) if names else np.zeros((self.size.size, 0))
+        chosen = [np.asarray(columns[name], dtype=np.float64) for name in names]
+        return np.column_stack(chosen) if chosen else np.zeros((self.size.size, 0))
 
 
 @dataclass(frozen=True)
@@ -81,12 +79,18 @@ class ComponentModel:
     """Surveyed households that answered."""
     with_amount: int
 
-    def draw(self, households: Characteristics, *, keys: npt.NDArray[np.str_]) -> Floats:
-        """One draw of each household, KRW/year."""
+    def draw(self, households: Characteristics, *, dongs: Sequence[str], dong: Integers, key: Bits) -> Floats:
+        """One draw of each household, KRW/year.
+
+        Args:
+            households: whose.
+            dongs: codes of the dongs they live in.
+            dong: position of each household's dong among them.
+            key: `key_bits` of each household.
+        """
         if self.model is None:
             return np.zeros(households.size.size)
-        drawn: Floats = self.model.draws(households.terms(self.terms), areas=households.dong_code, keys=keys, draws=2)
-        return drawn[:, 0]
+        return self.model.draw(households.terms(self.terms), labels=dongs, area=dong, key=key)
 
 
 def fit_component(name: str, households: Characteristics, amount: Floats, weight: Floats, *, seed: int) -> ComponentModel:
@@ -107,10 +111,11 @@ def fit_component(name: str, households: Characteristics, amount: Floats, weight
     count = int(has.sum())
     if count < _LEAST_ROWS:
         return ComponentModel((), None, int(known.sum()), count)
-    names = [term for term in _TERMS[name] if np.ptp(households.term(term)[known][has]) > 0.0]
+    varies = np.ptp(households.terms(_TERMS[name])[known][has], axis=0) > 0.0
+    names = [term for term, is_usable in zip(_TERMS[name], varies, strict=True) if is_usable]
     names = names[: max(count // _ROWS_PER_TERM - 1, 0)]
     while True:
-        terms = households.terms(tuple(names))[known]
+        terms = households.terms(names)[known]
         try:
             predictor = EmpiricalBestPredictor(transformation="log", two_part=not has.all(), seed=seed)
             predictor.fit(terms, value, areas=households.dong_code[known], weights=weight[known])

@@ -101,6 +101,17 @@ class SmallAreaModel:
         drawn = self._drawn(row_terms, labels=labels, area=area, key=key_bits(keys), draws=draws)
         return np.column_stack(list(drawn)) if row_terms.shape[0] else np.zeros((0, draws))
 
+    def draw(self, terms: Floats, *, labels: Iterable[str], area: Integers, key: Bits) -> Floats:
+        """The first of `draws`, by itself.
+
+        Args:
+            terms: households x terms, without intercept.
+            labels: areas.
+            area: position of each household's area among the labels.
+            key: `key_bits` of each household.
+        """
+        return next(self._drawn(_as_terms(terms, self), labels=labels, area=area, key=key, draws=2))
+
     def predict(
         self,
         terms: Floats,

@@ -86,17 +86,12 @@ def calibrated_weights(
     # The fifths follow the weights and the weights the fifths: a few rounds settle both.
     for _ in range(_ROUNDS):
         fifth = fifths(total, found)
+        share = float(known @ found / found.sum()) / FIFTHS
         more = []
         for number, mean in targets.fifths.items():
             inside = (known & (fifth == number)).astype(float)
-            more.append((inside, float(known @ found / found.sum()) / FIFTHS, _FIFTH_PRIORITY))
-            more.append(
-                (
-                    inside * np.where(known, total, 0.0) / abs(mean or 1.0),
-                    float(known @ found / found.sum()) / FIFTHS,
-                    _FIFTH_PRIORITY,
-                )
-            )
+            more.append((inside, share, _FIFTH_PRIORITY))
+            more.append((inside * np.where(known, total, 0.0) / abs(mean or 1.0), share, _FIFTH_PRIORITY))
         found = _solved(base, [*columns, *more])
     return found
 

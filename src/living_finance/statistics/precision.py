@@ -1,8 +1,8 @@
 """How far a published mean can be off: standard error, error with the benchmark's, coefficient of variation, class.
 
-First version. It holds the error of a sample drawn with replacement with the weights given, and the error of the
-published mean the incomes were adjusted to. It leaves out the model of unseen income, who was put together in a
-household, and what bureau and register miss; the bootstrap of the income model replaces it.
+Of groups within regions (gold.household_breakdown): the error of a sample drawn with replacement with the weights given, and of
+the published mean the incomes were adjusted to. It leaves out the model of unseen income, who was put together in a household,
+and what bureau and register miss. Regions as a whole have the income model's own error (silver.area_income).
 """
 
 from __future__ import annotations
