@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections.abc import Mapping
+from decimal import Decimal
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -17,6 +19,7 @@ from living_finance.months import Month
 
 _LARGEST_RATIO = 2.0
 """Of a dong's draw to its mean over draws."""
+_EXPECTED = "expected_total_income_krw_year"
 _DEBT_RATIO = 1.25
 """Bound of the correction of a dong's debt to the total of its bureau residents."""
 
@@ -68,30 +71,62 @@ def debt_ratios(drawn: DataFrame, persons: DataFrame) -> DataFrame:
     return joined.select("dong_code", F.coalesce(bounded, F.lit(1.0)).alias("_debt_ratio"))
 
 
-def spending_ratio(drawn: DataFrame, mean: float | None) -> float:
-    """What carries weighted mean spending to the published mean; 1 without one."""
-    row = (
-        drawn.where("weight > 0")
-        .agg(F.sum(_weight() * F.rint("_spending").cast("bigint")).alias("spent"), F.sum(_weight()).alias("weight"))
-        .first()
+def mean_ratios(households: DataFrame, published: Mapping[str, float | None]) -> dict[str, float]:
+    """What carries the weighted mean of each column to its published mean; 1 without one.
+
+    Args:
+        households: one row per household, amounts in won.
+        published: column → published mean.
+    """
+    # Sums of whole numbers in 38 digits: exact, whatever the order.
+    weight = _weight().cast("decimal(20,0)")
+    amounts = (F.sum(weight * F.rint(name).cast("decimal(18,0)")).alias(name) for name in published)
+    row = households.where("weight > 0").agg(F.sum(weight).alias("_weights"), *amounts).collect()[0]  # ok: one row of sums
+    ratios = {}
+    for name, mean in published.items():
+        can_be_met = mean is not None and row[name] is not None and row[name] > 0
+        ratios[name] = float(Decimal(mean) * row["_weights"] / row[name]) if can_be_met and mean is not None else 1.0
+    return ratios
+
+
+def with_totals(consistent: DataFrame) -> DataFrame:
+    """Rows of `consistent` with the total of the draw and the mean total over draws, before the last ratio."""
+    return consistent.withColumns(
+        {
+            gold.TOTAL_INCOME: functools.reduce(operator.add, (F.col(name) for name in gold.INCOME_COMPONENTS)),
+            _EXPECTED: functools.reduce(operator.add, (F.rint(F.col(f"_mean_{name}")).cast("bigint") for name in COMPONENTS)),
+        }
     )
-    if mean is None or row is None or not row["spent"]:
-        return 1.0
-    return mean * float(row["weight"]) / float(row["spent"])
 
 
-def finished(consistent: DataFrame, *, debts: DataFrame, spending: float, version: str) -> DataFrame:
-    """gold.HOUSEHOLD of rows of `consistent`."""
-    expected = functools.reduce(operator.add, (F.rint(F.col(f"_mean_{name}")).cast("bigint") for name in COMPONENTS))
-    total = functools.reduce(operator.add, (F.col(name) for name in gold.INCOME_COMPONENTS))
+def finished(households: DataFrame, *, debts: DataFrame, published: Mapping[str, float | None], version: str) -> DataFrame:
+    """gold.HOUSEHOLD of rows of `with_totals`.
+
+    The published total is met by one last ratio: draws meet it with an error each, and a small dong where nobody draws a
+    component that some could have keeps less than its mean over draws.
+
+    Args:
+        households: rows of `with_totals`.
+        debts: rows of `debt_ratios`.
+        published: means of `total` and `spending`, KRW.
+        version: of the model.
+    """
+    total, spent = published.get("total"), published.get("spending")
+    ratio = mean_ratios(households, {gold.TOTAL_INCOME: total, _EXPECTED: total, "_spending": spent})
+
+    def scaled(name: str, by: str) -> Column:
+        return F.rint(F.col(name) * F.lit(ratio[by])).cast("bigint")
+
+    components = {name: scaled(name, gold.TOTAL_INCOME) for name in gold.INCOME_COMPONENTS}
     return (
-        join_to_one(consistent, debts, on=["dong_code"], how="left", broadcast=True)
+        join_to_one(households, debts, on=["dong_code"], how="left", broadcast=True)
+        .withColumns(components)
         .withColumns(
             {
-                gold.TOTAL_INCOME: total,
-                "expected_total_income_krw_year": expected,
+                gold.TOTAL_INCOME: functools.reduce(operator.add, (F.col(name) for name in components)),
+                _EXPECTED: scaled(_EXPECTED, _EXPECTED),
                 "debt_krw": F.rint(F.col("bureau_debt_krw") * F.coalesce("_debt_ratio", F.lit(1.0))).cast("bigint"),
-                "spending_krw_month": F.rint(F.col("_spending") * F.lit(spending)).cast("bigint"),
+                "spending_krw_month": scaled("_spending", "_spending"),
                 "model_version": F.lit(version),
             }
         )

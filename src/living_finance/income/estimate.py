@@ -16,7 +16,7 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from living_finance.income.areas import area_errors, consistent, debt_ratios, finished, spending_ratio
+from living_finance.income.areas import area_errors, consistent, debt_ratios, finished, with_totals
 from living_finance.income.benefit_lifts import transfer_lifts
 from living_finance.income.draws import drawn_households, profiles_of
 from living_finance.income.evidence import as_city, as_survey, income_evidence, places_of, with_place
@@ -113,12 +113,12 @@ def estimate_income(
     )
     lifts = transfer_lifts(transfers, place=place, register=register, benefits=benefits)
     drawn = drawn_households(evidence, model=model, by_draw=by_draw, lifts=lifts).persist(StorageLevel.DISK_ONLY)
-    of_dongs = consistent(drawn)
-    spent = published.get(("mean_spending_month", "all", "all"))
+    indicators = {"total": "mean_total_income", "spending": "mean_spending_month"}
+    found = {name: published.get((indicator, "all", "all")) for name, indicator in indicators.items()}
     household = finished(
-        of_dongs,
+        with_totals(consistent(drawn)),
         debts=debt_ratios(drawn, persons),
-        spending=spending_ratio(drawn, spent.value if spent else None),
+        published={name: figure.value if figure else None for name, figure in found.items()},
         version=version,
     )
     metrics = _metrics(profiles[0], by_draw[0], model)
