@@ -37,8 +37,11 @@ from living_finance.storage.warehouse import Warehouse
 
 CORES = 2
 _DISTRICTS = 25
-_MOVED_BY_PART_OF_THE_KEY = {"spark.sql.requireAllClusterKeysForCoPartition": "false"}
-"""Both sides moved by district are joined by any longer key, and summed there, without moving again."""
+_SESSION = {
+    "spark.sql.requireAllClusterKeysForCoPartition": "false",
+    "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+}
+"""Both sides moved by district are joined by any longer key, and summed there, without moving again; codes stay text."""
 _PARTITIONED = "hive_partitioning = true, hive_types_autocast = false"
 _BALANCES = " + ".join(silver.BALANCE_COLUMNS)
 _INCOMES = " + ".join(silver.INCOME_COLUMNS)
@@ -116,7 +119,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     month = Month.parse(options.month)
-    spark = build_session(load_settings(spark={"master": f"local[{CORES}]", "extra": _MOVED_BY_PART_OF_THE_KEY}).spark)
+    spark = build_session(load_settings(spark={"master": f"local[{CORES}]", "extra": _SESSION}).spark)
     store = Warehouse(spark, str(options.warehouse.absolute()))
     tables = {"persons": silver.PLACED_PERSON, "members": gold.HOUSEHOLD_MEMBER, "buildings": silver.BUILDING}
     files = {}
