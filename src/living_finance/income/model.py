@@ -92,7 +92,9 @@ class DrawModel:
         """Components x households, KRW/year."""
         labour, business = self.earnings.amounts(city.earners, draw=self.draw)
         known = replace(city.households, earnings=labour + business)
-        modelled = (self.components[name].draw(known, dongs=city.dongs, dong=city.dong, key=city.key) for name in MODELLED)
+        modelled = (
+            self.components[name].draw(self.draw, known, dongs=city.dongs, dong=city.dong, key=city.key) for name in MODELLED
+        )
         return np.vstack([labour, business, *modelled])
 
 
@@ -206,7 +208,7 @@ def fit_income(
                 survey.households,
                 survey.amounts[name],
                 weight,
-                seed=int(key_bits([f"{seed}|{draw}|{name}"])[0] >> np.uint64(1)),
+                seed=int(key_bits([f"{seed}|{name}"])[0] >> np.uint64(1)),
             )
             for name in MODELLED
         }

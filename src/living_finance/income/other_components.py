@@ -79,10 +79,11 @@ class ComponentModel:
     """Surveyed households that answered."""
     with_amount: int
 
-    def draw(self, households: Characteristics, *, dongs: Sequence[str], dong: Integers, key: Bits) -> Floats:
+    def draw(self, number: int, households: Characteristics, *, dongs: Sequence[str], dong: Integers, key: Bits) -> Floats:
         """One draw of each household, KRW/year.
 
         Args:
+            number: of the draw; 2k and 2k + 1 are antithetic where their models share a seed.
             households: whose.
             dongs: codes of the dongs they live in.
             dong: position of each household's dong among them.
@@ -90,7 +91,7 @@ class ComponentModel:
         """
         if self.model is None:
             return np.zeros(households.size.size)
-        return self.model.draw(households.terms(self.terms), labels=dongs, area=dong, key=key)
+        return self.model.draw(number, households.terms(self.terms), labels=dongs, area=dong, key=key)
 
 
 def fit_component(name: str, households: Characteristics, amount: Floats, weight: Floats, *, seed: int) -> ComponentModel:

@@ -101,16 +101,20 @@ class SmallAreaModel:
         drawn = self._drawn(row_terms, labels=labels, area=area, key=key_bits(keys), draws=draws)
         return np.column_stack(list(drawn)) if row_terms.shape[0] else np.zeros((0, draws))
 
-    def draw(self, terms: Floats, *, labels: Iterable[str], area: Integers, key: Bits) -> Floats:
-        """The first of `draws`, by itself.
+    def draw(self, number: int, terms: Floats, *, labels: Iterable[str], area: Integers, key: Bits) -> Floats:
+        """One of `draws`, by itself.
 
         Args:
+            number: of the draw, from 0.
             terms: households x terms, without intercept.
             labels: areas.
             area: position of each household's area among the labels.
             key: `key_bits` of each household.
         """
-        return next(self._drawn(_as_terms(terms, self), labels=labels, area=area, key=key, draws=2))
+        sign = -1.0 if number % 2 else 1.0
+        return next(
+            self._drawn(_as_terms(terms, self), labels=labels, area=area, key=key, draws=2, first=number // 2, signs=(sign,))
+        )
 
     def predict(
         self,
@@ -177,12 +181,20 @@ class SmallAreaModel:
         )
         mixed_key = mixed(_stream(self.seed, purpose), key)
         # Of a pair of draws only the first: replicates are independent.
-        return next(prior._drawn(terms, labels=labels, area=area, key=mixed_key, draws=2, first=replicate))
+        return prior.draw(2 * replicate, terms, labels=labels, area=area, key=mixed_key)
 
     def _drawn(
-        self, terms: Floats, *, labels: Iterable[str], area: Integers, key: Bits, draws: int, first: int = 0
+        self,
+        terms: Floats,
+        *,
+        labels: Iterable[str],
+        area: Integers,
+        key: Bits,
+        draws: int,
+        first: int = 0,
+        signs: Sequence[float] = (1.0, -1.0),
     ) -> Iterator[Floats]:
-        """One amount per household, draw after draw."""
+        """One amount per household, draw after draw, from pair `first` on; of each pair those with these signs."""
         if draws < 2 or draws % 2:
             raise ConfigurationError("Draws come in pairs.", remedy="an even number")
         names = list(labels)
@@ -199,7 +211,7 @@ class SmallAreaModel:
             if self.occurrence is not None:
                 of_area_any = normal(mixed(_stream(self.seed, "area any"), area_key, pair)) * any_spread
                 chance = unit_interval(mixed(_stream(self.seed, "unit any"), key, pair))
-            for sign in (1.0, -1.0):
+            for sign in signs:
                 amount = self.transformation.inverse(location + sign * of_area[area] + self._error(sign * of_unit))
                 if self.occurrence is not None:
                     probability = expit(any_location + sign * of_area_any[area])

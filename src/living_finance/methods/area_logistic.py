@@ -2,7 +2,8 @@
 
 The likelihood of an area is integrated by adaptive Gauss-Hermite quadrature about its mode; its gradient is the expected
 gradient of the complete likelihood under the same quadrature. Survey weights, scaled to add up to the rows of each area,
-multiply the rows' log likelihoods (pseudo-likelihood).
+multiply the rows' log likelihoods (pseudo-likelihood) for coefficients and effects. The variance between areas is that of
+the rows without weights: with few rows an area, weights that differ pass for differences between areas.
 
 Source: Pinheiro & Bates (1995), Approximations to the log-likelihood function in the nonlinear mixed-effects model, JCGS
 4(1), 12-35; Rabe-Hesketh & Skrondal (2006), Multilevel modelling of complex survey data, JRSS A 169(4), 805-827.
@@ -13,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 from scipy.special import expit
 
 from living_finance.errors import ConfigurationError
@@ -57,22 +58,17 @@ def fit_area_logistic(terms: Floats, area: Integers, has: Floats, *, weight: Flo
     """
     if has.min() == has.max():
         raise ConfigurationError("A logistic regression needs rows of both kinds.", remedy="leave out the two-part form")
-    given = np.ones(area.size) if weight is None else np.asarray(weight, dtype=np.float64)
-    order = np.lexsort((given, *terms.T[::-1], has, area))
-    likelihood = _Likelihood(terms[order], area[order], has[order], given[order])
+    plain = _Likelihood(terms, area, has, np.ones(area.size))
     columns = terms.shape[1]
-    start = np.append(np.zeros(columns), 0.5)
-    found = minimize(
-        likelihood,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(None, None)] * columns + [(0.0, _LARGEST_SCALE)],
-        options={"maxiter": _MAX_ROUNDS, "gtol": _GRADIENT_TOLERANCE, "ftol": 1e-13},
-    )
+    found = _maximum(plain, np.append(np.zeros(columns), 0.5), scale=(0.0, _LARGEST_SCALE))
+    likelihood = plain
+    if weight is not None:
+        scale = float(found.x[-1])
+        likelihood = _Likelihood(terms, area, has, np.asarray(weight, dtype=np.float64))
+        found = _maximum(likelihood, np.append(np.zeros(columns), scale), scale=(scale, scale))
     _, gradient = likelihood(found.x)
-    # Resting on the bound, where the gradient's scale has nothing to say, is a solution.
-    largest = float(np.abs(gradient[:-1] if found.x[-1] <= 0.0 else gradient).max())
+    # Where the scale rests on a bound, its gradient has nothing to say.
+    largest = float(np.abs(gradient[:-1] if found.x[-1] <= 0.0 or weight is not None else gradient).max())
     scale = float(found.x[-1])
     mean, variance = likelihood.posterior()
     return AreaLogisticFit(
@@ -84,11 +80,24 @@ def fit_area_logistic(terms: Floats, area: Integers, has: Floats, *, weight: Flo
     )
 
 
+def _maximum(likelihood: _Likelihood, start: Floats, *, scale: tuple[float, float]) -> OptimizeResult:
+    return minimize(
+        likelihood,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(None, None)] * (start.size - 1) + [scale],
+        options={"maxiter": _MAX_ROUNDS, "gtol": _GRADIENT_TOLERANCE, "ftol": 1e-13},
+    )
+
+
 class _Likelihood:
     """Minus the mean log likelihood and its gradient, in terms of orthonormal columns and the standardised effect."""
 
     def __init__(self, terms: Floats, area: Integers, has: Floats, weight: Floats) -> None:
-        self.area, self.has = area, has
+        order = np.lexsort((weight, *terms.T[::-1], has, area))
+        terms, area, weight = terms[order], area[order], weight[order]
+        self.area, self.has = area, has[order]
         self.start = np.flatnonzero(np.diff(area, prepend=-1))
         size = np.diff(self.start, append=area.size)
         self.weight = weight * (size / np.add.reduceat(weight, self.start))[area]
