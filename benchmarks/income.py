@@ -173,9 +173,10 @@ def floor(households: pd.DataFrame, *, true_persons: pd.DataFrame, placed: pd.Da
     work = pd.get_dummies(members["employment"], prefix="work", dtype=int)
     counted = ["is_seen", "is_unseen_adult", "is_child", "is_old", *_AMOUNTS]
     by_household = members[counted].join(work).groupby(members["household_id"]).sum()
-    terms = households.set_index("household_id")[[*_KNOWN, "household_size", "head_age"]].join(by_household)
+    known = households.set_index("household_id")
+    terms = known[[*_KNOWN, "household_size", "head_age"]].join(by_household)
     for name in silver.INCOME_COLUMNS:
-        terms[f"dong_{name}"] = terms[name].groupby(households.set_index("household_id")["dong_code"]).transform("mean")
+        terms[f"dong_{name}"] = terms[name].groupby(known["dong_code"]).transform("mean")
     terms = terms.astype(dict.fromkeys(_KNOWN, "category"))
     total = households["total_income"].to_numpy(dtype=float)
     learner = HistGradientBoostingRegressor(

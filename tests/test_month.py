@@ -130,7 +130,7 @@ def test_the_published_mean_is_met_and_totals_add_up_to_the_won(store: Warehouse
     )
     published = benchmark.first()
     mean = households.agg((F.sum(F.col("weight") * F.col(gold.TOTAL_INCOME)) / F.sum("weight")).alias("mean")).first()
-    assert published is not None and mean is not None and mean["mean"] == pytest.approx(published["value"], rel=5e-6)
+    assert published is not None and mean is not None and mean["mean"] == pytest.approx(published["value"], rel=1e-6)
     gap = F.col(gold.TOTAL_INCOME) - sum((F.col(name) for name in gold.INCOME_COMPONENTS), F.lit(0))
     assert households.where(gap != 0).isEmpty()
 

@@ -20,6 +20,7 @@ from living_finance.months import Month
 _LARGEST_RATIO = 2.0
 """Of a dong's draw to its mean over draws."""
 _EXPECTED = "expected_total_income_krw_year"
+_FINE_WEIGHT_UNITS = 2**30
 _DEBT_RATIO = 1.25
 """Bound of the correction of a dong's debt to the total of its bureau residents."""
 
@@ -78,8 +79,8 @@ def mean_ratios(households: DataFrame, published: Mapping[str, float | None]) ->
         households: one row per household, amounts in won.
         published: column → published mean.
     """
-    # Sums of whole numbers in 38 digits: exact, whatever the order.
-    weight = _weight().cast("decimal(20,0)")
+    # Sums of whole numbers in 38 digits: exact, whatever the order; weights finer than in sums of 64 bits.
+    weight = F.rint(F.col("weight") * F.lit(float(_FINE_WEIGHT_UNITS))).cast("decimal(20,0)")
     amounts = (F.sum(weight * F.rint(name).cast("decimal(18,0)")).alias(name) for name in published)
     row = households.where("weight > 0").agg(F.sum(weight).alias("_weights"), *amounts).collect()[0]  # ok: one row of sums
     ratios = {}
