@@ -273,6 +273,38 @@ def explain(
 
 
 @app.command()
+def quality(
+    warehouse: WarehouseFolder,
+    month: Annotated[str, typer.Option(help="YYYYMM")],
+    out: Annotated[Path, typer.Option(help="File to write: .html, or with --for bureau .csv.")],
+    audience: Annotated[
+        str,
+        typer.Option("--for", help="staff: the quality report; bureau: coverage, old addresses and bias by group."),
+    ] = "staff",
+    lang: Annotated[str, typer.Option(help="ko or en, of the report.")] = "ko",
+    config: ConfigFile = None,
+) -> None:
+    """Write the month's quality report (품질 보고서): checks, scores, changes, cross-validation, movement, coverage, edits."""
+    from living_finance.steps.quality import write_bureau_feedback, write_page
+    from living_finance.storage.warehouse import Warehouse
+
+    suffix = {"staff": ".html", "bureau": ".csv"}.get(audience)
+    if suffix is None or lang not in ("ko", "en") or out.suffix != suffix:
+        raise ConfigurationError(
+            f"--for {audience} --lang {lang} --out {out.name} do not fit.",
+            remedy="--for staff writes .html in ko or en, --for bureau writes .csv",
+        )
+    date = Month.parse(month)
+    with _session(_settings(config)) as spark, working(f"{month} 품질 quality"):
+        store = Warehouse(spark, str(warehouse.absolute()))
+        if audience == "staff":
+            write_page(store, date, language="ko" if lang == "ko" else "en", out=out)
+        else:
+            write_bureau_feedback(store, date, out=out)
+    console.print(f"written     {out}")
+
+
+@app.command()
 def evaluate(
     warehouse: WarehouseFolder,
     truth: Annotated[Path, typer.Option(help="Truth written by synthesize.", exists=True)],

@@ -165,6 +165,14 @@ def test_movement_far_from_the_citys_rate_is_not(factor: int) -> None:
     assert of_dong.loc[of_dong["event"] == "births", "is_plausible"].all()
 
 
+def test_an_event_that_is_nowhere_counts_as_none() -> None:
+    found = movements()
+    nobody = dataclasses.replace(found, infants=found.infants.iloc[:0])
+    rows = population_movement(nobody, QualitySettings(movement_rates=SETTINGS.movement_rates | {"births": (200.0, 400.0)}))
+    city = rows[(rows["region_level"] == "city") & (rows["event"] == "births")]
+    assert city["observed"].tolist() == [0] and not city["is_plausible"].any()
+
+
 def test_without_a_month_before_only_births_and_deaths_are_known() -> None:
     rows = population_movement(dataclasses.replace(movements(), before=None), SETTINGS)
     assert set(rows["event"]) == {"births", "deaths"} and rows["previous_month"].isna().all()

@@ -61,12 +61,13 @@ def population_movement(evidence: Evidence, settings: QualitySettings) -> pd.Dat
 
 
 def _observed(evidence: Evidence) -> pd.DataFrame:
+    """dong_code, event, observed; an event that is nowhere is there with 0."""
     parts = [evidence.infants.assign(event="births"), evidence.deaths.assign(event="deaths")]
+    events = ["births", "deaths"]
     if evidence.before is not None:
         parts.append(evidence.moves)
-        moved = ("moved_in", "moved_out", "household_new", "household_ended")
-        nobody = pd.DataFrame({"dong_code": evidence.regions["dong_code"].iloc[0], "event": moved, "observed": 0})
-        parts.append(nobody)
+        events += ["moved_in", "moved_out", "household_new", "household_ended"]
+    parts.append(pd.DataFrame({"dong_code": evidence.regions["dong_code"].iloc[0], "event": events, "observed": 0}))
     every = pd.concat([part[["dong_code", "event", "observed"]] for part in parts], ignore_index=True)
     counted = every.groupby(["dong_code", "event"])["observed"].sum().reset_index()
     return counted.loc[counted["dong_code"].isin(evidence.regions["dong_code"])]

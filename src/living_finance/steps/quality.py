@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,11 +17,13 @@ from living_finance.contracts.core import Table
 from living_finance.errors import ConfigurationError, MissingInput, QualityInsufficient
 from living_finance.months import Month
 from living_finance.quality import dimensions, evidence
+from living_finance.quality.bureau import bureau_feedback, resident_groups
 from living_finance.quality.change import quality_change
 from living_finance.quality.cross_validation import cross_validation
 from living_finance.quality.evidence import DeliveryFacts, Evidence, MonthFacts
 from living_finance.quality.movement import population_movement
 from living_finance.quality.prechecks import quality_checks
+from living_finance.quality.report import Language, quality_page
 from living_finance.storage.ledger import Ledger
 from living_finance.storage.warehouse import Warehouse
 
@@ -105,6 +108,48 @@ def refuse_failed(ledger: Ledger, month: Month, settings: QualitySettings) -> No
             f"{month} fails {', '.join(failed)}.",
             remedy="living-finance quality shows why; --allow-failed-checks lets it pass",
         )
+
+
+def write_page(warehouse: Warehouse, month: Month, *, language: Language, out: Path) -> None:
+    """Write the quality report of a month as HTML.
+
+    Raises:
+        MissingInput: its quality has not been assessed.
+    """
+    _assessed(warehouse, month)
+    page = quality_page(
+        {table: _small(warehouse.read(table, base_month=month.date)) for table in q.QUALITY_TABLES},
+        edits=_small(evidence.edit_counts(warehouse.read(gold.EDIT_REPORT, base_month=month.date))),
+        coverage=_small(warehouse.read(gold.COVERAGE, base_month=month.date)),
+        month=month,
+        language=language,
+    )
+    out.write_text(page, encoding="utf-8")
+
+
+def write_bureau_feedback(warehouse: Warehouse, month: Month, *, out: Path) -> pd.DataFrame:
+    """Write what can be handed back to the bureau on its delivery of a month, as CSV.
+
+    Returns:
+        Its rows.
+
+    Raises:
+        MissingInput: the month's quality has not been assessed.
+    """
+    _assessed(warehouse, month)
+    residents = warehouse.read(silver.PLACED_PERSON, base_month=month.date).where("residence = 'seoul'")
+    rows = bureau_feedback(
+        _small(resident_groups(residents)),
+        coverage=_small(warehouse.read(gold.COVERAGE, base_month=month.date)),
+        month=str(month),
+    )
+    rows.to_csv(out, index=False, encoding="utf-8-sig", float_format="%.4f")
+    return rows
+
+
+def _assessed(warehouse: Warehouse, month: Month) -> None:
+    if Ledger(warehouse.root).find(month, "quality") is None:
+        raise MissingInput(f"The quality of {month} was not assessed.", remedy=f"living-finance run --month {month}")
 
 
 def read_evidence(warehouse: Warehouse, month: Month, *, previous: Month | None, code_version: str) -> Evidence:
