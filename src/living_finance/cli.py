@@ -305,6 +305,19 @@ def quality(
 
 
 @app.command()
+def catalog(
+    warehouse: Annotated[Path, typer.Option(help="Folder of the Delta tables.", exists=True, file_okay=False)],
+    out: Annotated[Path, typer.Option(help="Folder to write catalog.jsonld and products.csv into.")],
+    config: ConfigFile = None,
+) -> None:
+    """Write the catalogue of products (DCAT): Korean metadata items, join keys, lineage, versions and models of every month."""
+    from living_finance.steps.catalogue import write_catalogue
+
+    months = write_catalogue(str(warehouse.absolute()), out=out, settings=_settings(config).catalog)
+    console.print(f"catalogue   {out}  ({', '.join(str(made.month) for made in months)})")
+
+
+@app.command()
 def evaluate(
     warehouse: WarehouseFolder,
     truth: Annotated[Path, typer.Option(help="Truth written by synthesize.", exists=True)],

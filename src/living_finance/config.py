@@ -145,6 +145,24 @@ class QualitySettings(_Section):
     allow_failed_checks: bool = Field(default=False, description="named override: publish and release in spite of them")
 
 
+class CatalogSettings(_Section):
+    """What the catalogue of products says of all of them alike; the items that Korean public data require."""
+
+    publisher_ko: str = "서울특별시"
+    publisher_en: str = "Seoul Metropolitan Government"
+    department_ko: str = "서울특별시 데이터 담당관"
+    department_en: str = "Data Officer, Seoul Metropolitan Government"
+    contact: str = Field(default="", description="mailto: address of the department")
+    spatial_ko: str = "서울특별시"
+    spatial_en: str = "Seoul"
+    legal_basis_ko: str = "개인정보 보호법 제28조의2 및 같은 법 시행령 제29조의5, 신용정보의 이용 및 보호에 관한 법률 제40조의2"
+    legal_basis_en: str = (
+        "Personal Information Protection Act, article 28-2, and its decree, article 29-5; Credit Information Act, article 40-2"
+    )
+    licence: str = "KOGL-1.0"
+    licence_url: str = "https://www.kogl.or.kr/info/license.do"
+
+
 class TrackingSettings(_Section):
     """MLflow store; empty uri = SQLite file inside the warehouse."""
 
@@ -172,6 +190,7 @@ class Settings(BaseSettings):
     income: IncomeSettings = IncomeSettings()
     analyses: AnalysisSettings = AnalysisSettings()
     quality: QualitySettings = QualitySettings()
+    catalog: CatalogSettings = CatalogSettings()
     tracking: TrackingSettings = TrackingSettings()
     database: DatabaseSettings = DatabaseSettings()
 

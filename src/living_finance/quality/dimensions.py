@@ -15,7 +15,6 @@ from living_finance.contracts.core import Kind
 from living_finance.contracts.deliveries import DATASETS, DeliveredTable
 from living_finance.contracts.edits import rule_of
 from living_finance.contracts.gold import HOUSEHOLD_STATISTICS
-from living_finance.months import Month
 from living_finance.quality.evidence import DeliveryFacts, Evidence
 
 CENSUS_COUNTS = "census_persons"
@@ -310,16 +309,7 @@ def _days(facts: DeliveryFacts) -> int | None:
         supplied = dt.date.fromisoformat(facts.as_of[:10])
     except ValueError:
         return None
-    return max(0, (supplied - last_day(facts.month)).days)
-
-
-def last_day(month: Month) -> dt.date:
-    """The last day of a month.
-
-    >>> last_day(Month(2020, 2))
-    datetime.date(2020, 2, 29)
-    """
-    return month.plus(1).date - dt.timedelta(days=1)
+    return max(0, (supplied - facts.month.last_day).days)
 
 
 def _statistics(evidence: Evidence) -> Iterator[_Measured]:
