@@ -96,7 +96,7 @@ def scores(measured: pd.DataFrame, settings: QualitySettings) -> pd.DataFrame:
     wide = known.groupby([*objects, "dimension"])["score"].mean().unstack("dimension").reindex(columns=list(q.DIMENSION.codes))
     weights = pd.Series(settings.weights.model_dump()).reindex(wide.columns)
     counted = wide.notna() * weights
-    total = (wide.fillna(0.0) * weights).sum(axis=1) / counted.sum(axis=1)
+    total = ((wide.fillna(0.0) * weights).sum(axis=1) / counted.sum(axis=1)).clip(0.0, 100.0)
     frame = wide.add_suffix("_score").assign(score=total)
     frame = frame[frame["score"].notna()].reset_index()
     frame["grade"] = frame["score"].map(lambda score: grade_of(score, settings.grades))
