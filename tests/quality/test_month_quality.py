@@ -117,6 +117,16 @@ def test_a_score_weighs_the_dimensions_that_are_measured() -> None:
     assert found["completeness_score"].tolist() == [75.0]
 
 
+def test_a_score_never_exceeds_its_range() -> None:
+    """Weights that add up to a little more than one must not break the table's constraint."""
+    columns = ["object_type", "object_name", "dimension", "indicator", "score"]
+    perfect = pd.DataFrame([("month", "m", code, "a", 100.0) for code in q.DIMENSION.codes], columns=columns)
+    weights = QualityWeights(completeness=0.1, validity=0.1, consistency=0.1, uniqueness=0.1, timeliness=0.1, accuracy=0.1)
+    for settings in (SETTINGS, QualitySettings(weights=weights)):
+        for count in range(1, len(perfect) + 1):
+            assert scores(perfect.head(count), settings)["score"].max() <= 100
+
+
 def test_sources_stand_beside_their_reference() -> None:
     rows = cross_validation(evidence())
     assert set(rows.columns) | {"base_month"} == set(q.CROSS_VALIDATION.column_names)
