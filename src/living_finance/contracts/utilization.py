@@ -166,12 +166,14 @@ LABELS: dict[str, CodeList] = {
     "household_source": silver.HOUSEHOLD_SOURCE,
     "household_size": _HOUSEHOLD_SIZE,
     "income_class": _INCOME_CLASS,
-    "dimension": codes.BREAKDOWN_DIMENSION,
+    "dimension": CodeList("dimension", (*codes.BREAKDOWN_DIMENSION.labels, *quality.DIMENSION.labels)),
     "place": codes.PLACE,
     "reliability": codes.RELIABILITY,
     "object_type": quality.OBJECT_TYPE,
     "grade": quality.GRADE,
     "check_name": quality.CHECK,
+    "source": quality.SOURCE,
+    "reference_source": quality.SOURCE,
     "event": CodeList("event", (*gold.HOUSEHOLD_EVENT.labels, *quality.EVENT.labels)),
 }
 """Column → what its codes are called; the views show them as `<column>_ko` and `<column>_en`. What a `category` is called

@@ -349,8 +349,7 @@ def _statistics(evidence: Evidence) -> Iterator[_Measured]:
 
 def _month(evidence: Evidence, settings: QualitySettings) -> Iterator[_Measured]:
     made = evidence.now.deliveries
-    rows = {(d.name, table.name): made[d.name].rows.get(table.name, 0) for d in DATASETS if d.name in made for table in d.tables}
-    tables = [(table, rows[d.name, table.name]) for d in DATASETS if d.name in made for table in d.tables]
+    tables = [(table, made[d.name].rows.get(table.name, 0)) for d in DATASETS if d.name in made for table in d.tables]
     yield from _pooled(evidence, tables, ("completeness", "validity", "uniqueness"))
     targets = evidence.targets
     yield from _ratio(
