@@ -16,6 +16,7 @@ _AUTHORITY = "http://publications.europa.eu/resource/authority/"
 FREQUENCY = {"monthly": rdflib.URIRef(_AUTHORITY + "frequency/MONTHLY")}
 ACCESS = {
     "public": rdflib.URIRef(_AUTHORITY + "access-right/PUBLIC"),
+    "releasable": rdflib.URIRef(_AUTHORITY + "access-right/RESTRICTED"),
     "internal": rdflib.URIRef(_AUTHORITY + "access-right/RESTRICTED"),
     "restricted": rdflib.URIRef(_AUTHORITY + "access-right/NON_PUBLIC"),
 }

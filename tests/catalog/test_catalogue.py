@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import rdflib
-from rdflib.namespace import DCAT, DCTERMS, PROV, RDF, SKOS
+from rdflib.namespace import DCAT, DCTERMS, PROV, RDF, RDFS, SKOS
 
 from living_finance.catalog.products import KOREAN_ITEMS, MonthVersions, product_catalogue, product_list
 from living_finance.config import CatalogSettings
@@ -64,8 +64,11 @@ def test_every_metadata_item_of_a_product_is_said(graph: rdflib.Graph) -> None:
             assert list(graph.objects(series, predicate)), (series, predicate)
         languages = {title.language for title in graph.objects(series, DCTERMS.title) if isinstance(title, rdflib.Literal)}
         assert languages == {"ko", "en"}
-        has_licence = bool(list(graph.objects(series, DCTERMS.license)))
-        assert has_licence == (product.access is c.PUBLIC)
+        rights = " ".join(
+            str(label) for node in graph.objects(series, DCTERMS.rights) for label in graph.objects(node, RDFS.label)
+        )
+        assert (SETTINGS.licence in rights) == (product.access is c.RELEASABLE)
+        assert not list(graph.objects(series, DCTERMS.license)), "a table inside is licensed to nobody"
     rows = product_list([versions()], settings=SETTINGS)
     assert list(rows.columns) == list(KOREAN_ITEMS) and len(rows) == len(c.PRODUCTS)
     made = rows[~rows["제목"].isin([table.label_ko for table in MADE_ON_PUBLICATION])]

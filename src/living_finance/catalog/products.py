@@ -100,12 +100,12 @@ def product_list(months: Sequence[MonthVersions], *, settings: CatalogSettings) 
         values = (
             *(table.label_ko, table.label_en, product.description_ko, "매월", settings.department_ko, settings.spatial_ko, span),
             *("; ".join(ko for ko, _ in _sources(table)), settings.legal_basis_ko, product.access.rights_ko),
-            settings.licence if product.access is c.PUBLIC else "해당 없음(비공개)",
+            _licence(product, settings)[0],
             *(product.access.name, ", ".join(key.column for key in c.join_keys_of(table)), table.grain, len(table.columns)),
             ", ".join(c.deliveries_of(table)),
             ", ".join(source.qualified_name for source in product.made_from),
             f"{newest.month}: {entry['version']}" if newest and entry else "",
-            ", ".join(f"{step} {version[:12]}" for step, version in newest.models.items()) if newest else "",
+            ", ".join(f"{step} {version}" for step, version in newest.models.items()) if newest else "",
         )
         rows.append(dict(zip(KOREAN_ITEMS, values, strict=True)))
     return pd.DataFrame(rows, columns=list(KOREAN_ITEMS))
@@ -128,6 +128,18 @@ def _sources(table: Table) -> list[Both]:
     ]
 
 
+def _licence(product: c.Product, settings: CatalogSettings) -> Both:
+    """이용허락: of the releases made from a product; the tables themselves are licensed to nobody."""
+    if product.access is c.RELEASABLE:
+        return f"{settings.licence}(공표본)", f"{settings.licence} <{settings.licence_url}> for its releases"
+    return "없음(내부 자료)", "none: internal"
+
+
+def _rights(product: c.Product, settings: CatalogSettings) -> Both:
+    korean, english = _licence(product, settings)
+    return f"{product.access.rights_ko}. 이용허락: {korean}", f"{product.access.rights_en}; licence: {english}"
+
+
 def _described(product: c.Product, uri: str, settings: CatalogSettings, **more: Any) -> Dataset:
     return Dataset(
         uri=uri,
@@ -135,10 +147,9 @@ def _described(product: c.Product, uri: str, settings: CatalogSettings, **more: 
         publisher=(settings.publisher_ko, settings.publisher_en),
         department=(settings.department_ko, settings.department_en),
         contact=settings.contact,
-        licence_url=settings.licence_url if product.access is c.PUBLIC else "",
         spatial=(settings.spatial_ko, settings.spatial_en),
         access=product.access.name,
-        rights=(product.access.rights_ko, product.access.rights_en),
+        rights=_rights(product, settings),
         legal_basis=(settings.legal_basis_ko, settings.legal_basis_en),
         **more,
     )

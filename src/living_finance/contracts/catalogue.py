@@ -15,13 +15,13 @@ class Access:
     """Who may use a product (공동활용 제한)."""
 
     name: str
-    """public, internal or restricted."""
+    """releasable, internal or restricted."""
     rights_ko: str
     rights_en: str
 
 
-PUBLIC = Access(
-    "public",
+RELEASABLE = Access(
+    "releasable",
     "내부 공동활용 가능. 외부 공개는 비식별 심사를 거친 공표본에 한함",
     "may be shared inside the city; outside, only as releases that passed the privacy check",
 )
@@ -56,21 +56,21 @@ PRODUCTS: tuple[Product, ...] = (
         gold.HOUSEHOLD_STATISTICS,
         "집계구·행정동·자치구·시의 가구소득, 부채, 소비지출을 가구주 성별·연령대, 가구 유형별로 매월 집계한 통계",
         "monthly household income, debt and spending of output areas, dongs, districts and the city by head's sex, age and type",
-        PUBLIC,
+        RELEASABLE,
         (gold.HOUSEHOLD, silver.AREA_INCOME),
     ),
     Product(
         gold.HOUSEHOLD_BREAKDOWN,
         "거처 종류, 점유 형태, 가구원수, 소득 5분위별 가구 통계",
         "household statistics by dwelling type, tenure, size and income class",
-        PUBLIC,
+        RELEASABLE,
         (gold.HOUSEHOLD, silver.BENCHMARK),
     ),
     Product(
         gold.PERSON_STATISTICS,
         "거주지와 근무지별 신용거래자의 소득, 부채, 소비, 연체 통계",
         "income, debt, spending and arrears of bureau persons by residence and by workplace",
-        PUBLIC,
+        RELEASABLE,
         (silver.PLACED_PERSON,),
     ),
     Product(
