@@ -50,7 +50,7 @@ def main() -> None:
     result["run"] = stage("run", "--landing", str(landing), "--warehouse", str(warehouse), "--month", options.months)
     ledger = Ledger(str(warehouse))
     for month in parse_months(options.months):
-        for name in ("cleanse", "place", "households", "income", "statistics"):
+        for name in ("cleanse", "place", "households", "income", "statistics", "quality"):
             record = ledger.find(month, name)
             result[f"{month} {name}"] = {"seconds": record.seconds if record else None}
     month = str(parse_months(options.months)[0])

@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "living_finance"
 
-SMALL_SHARED = {"errors", "months", "config", "regions"}
+SMALL_SHARED = {"errors", "months", "config", "regions", "dcat"}
 """Modules that every room may import; they import only one another."""
 FOUNDATION = {"contracts", "methods"}
 WIRING = {"steps", "cli", "jobs"}

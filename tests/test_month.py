@@ -38,7 +38,7 @@ def store(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ware
     root = str(tmp_path_factory.mktemp("sample") / "warehouse")
     outcome = make_months(spark, landing=LANDING, root=root, months=MONTHS, settings=Settings())
     assert isinstance(outcome, RunOutcome)
-    assert [o.is_skipped for _, o in outcome.steps] == [False] * 10
+    assert [o.is_skipped for _, o in outcome.steps] == [False] * 12
     return Warehouse(spark, root)
 
 
@@ -60,7 +60,7 @@ def test_a_finished_month_is_up_to_date(spark: SparkSession, store: Warehouse) -
 
 def test_a_changed_setting_makes_what_depends_on_it_due(spark: SparkSession, store: Warehouse) -> None:
     plan = make_months(spark, landing=LANDING, root=store.root, months=MONTHS[:1], settings=Settings(seed=1), dry_run=True)
-    assert isinstance(plan, RunPlan) and plan.lines[1][1] == "cleanse, place, households, income, statistics"
+    assert isinstance(plan, RunPlan) and plan.lines[1][1] == "cleanse, place, households, income, statistics, quality"
 
 
 def test_every_delivered_row_is_accounted_for(store: Warehouse) -> None:
@@ -113,7 +113,7 @@ def test_another_january_makes_february_due_from_households_on(spark: SparkSessi
         plan = make_months(spark, landing=LANDING, root=store.root, months=MONTHS[1:], settings=Settings(), dry_run=True)
     finally:
         ledger.record(month, record)
-    assert isinstance(plan, RunPlan) and plan.lines[1][1] == "households, income, statistics"
+    assert isinstance(plan, RunPlan) and plan.lines[1][1] == "households, income, statistics, quality"
 
 
 def test_weights_add_up_to_the_census(store: Warehouse) -> None:

@@ -40,6 +40,10 @@ DatabaseUrl = Annotated[
     str | None, typer.Option("--database-url", help="PostgreSQL server; default: database.url, or one embedded in the warehouse.")
 ]
 
+AllowFailedChecks = Annotated[
+    bool, typer.Option("--allow-failed-checks", help="Go on although the month fails a check that stops it (see `quality`).")
+]
+
 
 def _with_database(settings: Settings, url: str | None) -> Settings:
     if url is None:
@@ -47,8 +51,11 @@ def _with_database(settings: Settings, url: str | None) -> Settings:
     return settings.model_copy(update={"database": settings.database.model_copy(update={"url": url})})
 
 
-def _settings(file: Path | None, *, allow_row_fall: bool = False) -> Settings:
+def _settings(file: Path | None, *, allow_row_fall: bool = False, allow_failed_checks: bool = False) -> Settings:
     settings = load_settings(file)
+    if allow_failed_checks:
+        quality = settings.quality.model_copy(update={"allow_failed_checks": True})
+        settings = settings.model_copy(update={"quality": quality})
     if allow_row_fall:
         receipt = settings.receipt.model_copy(update={"allow_row_fall": True})
         settings = settings.model_copy(update={"receipt": receipt})
@@ -193,12 +200,13 @@ def publish(
     database_url: DatabaseUrl = None,
     config: ConfigFile = None,
     force: Annotated[bool, typer.Option("--force", help="Publish although nothing has changed.")] = False,
+    allow_failed_checks: AllowFailedChecks = False,
 ) -> None:
     """Publish finished months to the utilization database (PostgreSQL); what is published already is left alone."""
     from living_finance.steps.publish import publish_month, published_already
     from living_finance.storage.postgres import open_database
 
-    settings = _with_database(_settings(config), database_url)
+    settings = _with_database(_settings(config, allow_failed_checks=allow_failed_checks), database_url)
     root = str(warehouse.absolute())
     table = RichTable("month", "table", "rows", title="publish")
     months = parse_months(month)
@@ -262,6 +270,51 @@ def explain(
         else:
             told = explain_figure(figure_facts(spark, root=root, table=what, month=date, region=region))
     Console(highlight=False).print(told)  # ok: the answer, to standard output
+
+
+@app.command()
+def quality(
+    warehouse: WarehouseFolder,
+    month: Annotated[str, typer.Option(help="YYYYMM")],
+    out: Annotated[Path, typer.Option(help="File to write: .html, or with --for bureau .csv.")],
+    audience: Annotated[
+        str,
+        typer.Option("--for", help="staff: the quality report; bureau: coverage, old addresses and bias by group."),
+    ] = "staff",
+    lang: Annotated[str, typer.Option(help="ko or en, of the report.")] = "ko",
+    config: ConfigFile = None,
+) -> None:
+    """Write the month's quality report (품질 보고서): checks, scores, changes, cross-validation, movement, coverage, edits."""
+    from living_finance.steps.quality import write_bureau_feedback, write_page
+    from living_finance.storage.warehouse import Warehouse
+
+    suffix = {"staff": ".html", "bureau": ".csv"}.get(audience)
+    if suffix is None or lang not in ("ko", "en") or out.suffix != suffix:
+        raise ConfigurationError(
+            f"--for {audience} --lang {lang} --out {out.name} do not fit.",
+            remedy="--for staff writes .html in ko or en, --for bureau writes .csv",
+        )
+    date = Month.parse(month)
+    with _session(_settings(config)) as spark, working(f"{month} 품질 quality"):
+        store = Warehouse(spark, str(warehouse.absolute()))
+        if audience == "staff":
+            write_page(store, date, language="ko" if lang == "ko" else "en", out=out)
+        else:
+            write_bureau_feedback(store, date, out=out)
+    console.print(f"written     {out}")
+
+
+@app.command()
+def catalog(
+    warehouse: Annotated[Path, typer.Option(help="Folder of the Delta tables.", exists=True, file_okay=False)],
+    out: Annotated[Path, typer.Option(help="Folder to write catalog.jsonld and products.csv into.")],
+    config: ConfigFile = None,
+) -> None:
+    """Write the catalogue of products (DCAT): Korean metadata items, join keys, lineage, versions and models of every month."""
+    from living_finance.steps.catalogue import write_catalogue
+
+    months = write_catalogue(str(warehouse.absolute()), out=out, settings=_settings(config).catalog)
+    console.print(f"catalogue   {out}  ({', '.join(str(made.month) for made in months)})")
 
 
 @app.command()
@@ -366,19 +419,21 @@ def release(
     channel: Annotated[str, typer.Option(help="portal, or campus (more tables; row-level files are not made).")] = "portal",
     rules: RulesFile = None,
     config: ConfigFile = None,
+    allow_failed_checks: AllowFailedChecks = False,
 ) -> None:
     """Make a candidate release from gold: protect, attack, package. It is public only after `approve`.
 
-    Exit codes: 60 an attack succeeds (findings under OUT/_refused), 21 the month is not finished, 62 the register is damaged.
+    Exit codes: 60 an attack succeeds (findings under OUT/_refused), 21 the month is not finished, 32 it fails a blocking check,
+    62 the register is damaged.
     """
     from living_finance.steps.release import load_rules, make_release
     from living_finance.storage.releases import ReleaseStore
     from living_finance.storage.warehouse import Warehouse
 
-    wanted = load_rules(rules or _rules_of(channel))
-    with _session(_settings(config)) as spark, working(f"release {month} {wanted.channel}"):
+    wanted, settings = load_rules(rules or _rules_of(channel)), _settings(config, allow_failed_checks=allow_failed_checks)
+    with _session(settings) as spark, working(f"release {month} {wanted.channel}"):
         store = Warehouse(spark, str(warehouse.absolute()))
-        folder = make_release(store, month=Month.parse(month), rules=wanted, store=ReleaseStore(out))
+        folder = make_release(store, month=Month.parse(month), rules=wanted, store=ReleaseStore(out), quality=settings.quality)
     console.print(f"candidate   {folder}\nnext        living-finance approve {folder} --approver NAME")
 
 

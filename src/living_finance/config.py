@@ -78,6 +78,91 @@ class AnalysisSettings(_Section):
     reach_m: float = Field(default=2000.0, gt=0, description="jobs within this distance of a dong's centre are within reach")
 
 
+class QualityWeights(_Section):
+    """What each dimension counts in a score; a dimension that is not measured counts for nothing."""
+
+    completeness: float = Field(default=0.2, ge=0)
+    validity: float = Field(default=0.15, ge=0)
+    consistency: float = Field(default=0.15, ge=0)
+    uniqueness: float = Field(default=0.1, ge=0)
+    timeliness: float = Field(default=0.1, ge=0)
+    accuracy: float = Field(default=0.2, ge=0)
+    coverage: float = Field(default=0.1, ge=0)
+
+
+class QualityGrades(_Section):
+    """Least score of each grade; below `fair` it is poor."""
+
+    excellent: float = Field(default=90.0, ge=0, le=100)
+    good: float = Field(default=85.0, ge=0, le=100)
+    fair: float = Field(default=80.0, ge=0, le=100)
+
+
+class ChangeLimits(_Section):
+    """Largest relative change from month to month that needs no explanation."""
+
+    city: float = Field(default=0.05, gt=0)
+    gu: float = Field(default=0.10, gt=0)
+    dong: float = Field(default=0.25, gt=0)
+
+
+class QualitySettings(_Section):
+    """Scores, limits of the checks, and which of them stop a publication; conf/local.yaml says where each comes from."""
+
+    weights: QualityWeights = QualityWeights()
+    grades: QualityGrades = QualityGrades()
+    due_days: float = Field(default=45.0, gt=0, description="days from month's end to supply that cost no points")
+    lost_days: float = Field(default=135.0, gt=0, description="days at which timeliness has no points left")
+    accuracy_tolerance: float = Field(default=0.25, gt=0, description="relative gap to a reference at which no points are left")
+    max_change: ChangeLimits = ChangeLimits()
+    input_change: float = Field(default=0.02, gt=0, description="change of an input that counts as an explanation")
+    movement_factor: float = Field(default=3.0, gt=1, description="times the city's rate that a region may differ by")
+    movement_rates: dict[str, tuple[float, float]] = Field(
+        default={
+            "births": (5.0, 80.0),
+            "deaths": (2.0, 60.0),
+            "moved_in": (20.0, 500.0),
+            "moved_out": (20.0, 500.0),
+            "household_new": (0.0, 300.0),
+            "household_ended": (0.0, 300.0),
+            "register_gain": (0.0, 120.0),
+            "register_loss": (0.0, 120.0),
+        },
+        description="plausible events a year per 1,000 of the exposure, of the whole city",
+    )
+    max_implausible_share: float = Field(default=0.05, ge=0, le=1, description="of districts' and dongs' movements")
+    max_unreliable_share: float = Field(default=0.05, ge=0, le=1, description="of dongs")
+    published_mean_errors: float = Field(default=3.0, gt=0, description="standard errors the city's mean may be off")
+    blocking: tuple[str, ...] = (
+        "rows_accounted_for",
+        "components_add_up",
+        "every_dong_published",
+        "levels_add_up",
+        "quantiles_in_order",
+        "near_published_mean",
+        "city_change_explained",
+    )
+    allow_failed_checks: bool = Field(default=False, description="named override: publish and release in spite of them")
+
+
+class CatalogSettings(_Section):
+    """What the catalogue of products says of all of them alike; the items that Korean public data require."""
+
+    publisher_ko: str = "서울특별시"
+    publisher_en: str = "Seoul Metropolitan Government"
+    department_ko: str = "서울특별시 데이터 담당관"
+    department_en: str = "Data Officer, Seoul Metropolitan Government"
+    contact: str = Field(default="", description="mailto: address of the department")
+    spatial_ko: str = "서울특별시"
+    spatial_en: str = "Seoul"
+    legal_basis_ko: str = "개인정보 보호법 제28조의2 및 같은 법 시행령 제29조의5, 신용정보의 이용 및 보호에 관한 법률 제40조의2"
+    legal_basis_en: str = (
+        "Personal Information Protection Act, article 28-2, and its decree, article 29-5; Credit Information Act, article 40-2"
+    )
+    licence: str = "KOGL-1.0"
+    licence_url: str = "https://www.kogl.or.kr/info/license.do"
+
+
 class TrackingSettings(_Section):
     """MLflow store; empty uri = SQLite file inside the warehouse."""
 
@@ -104,6 +189,8 @@ class Settings(BaseSettings):
     cleansing: CleansingSettings = CleansingSettings()
     income: IncomeSettings = IncomeSettings()
     analyses: AnalysisSettings = AnalysisSettings()
+    quality: QualitySettings = QualitySettings()
+    catalog: CatalogSettings = CatalogSettings()
     tracking: TrackingSettings = TrackingSettings()
     database: DatabaseSettings = DatabaseSettings()
 

@@ -67,6 +67,12 @@ class ConcurrentRun(LivingFinanceError):
     exit_code = 31
 
 
+class QualityInsufficient(LivingFinanceError):
+    """A month fails a check that stops its publication; a named override lets it pass."""
+
+    exit_code = 32
+
+
 class StorageDamaged(LivingFinanceError):
     """A table in the warehouse disagrees with the ledger."""
 

@@ -44,6 +44,15 @@ class Month:
         return dt.date(self.year, self.number, 1)
 
     @property
+    def last_day(self) -> dt.date:
+        """The last day of the month.
+
+        >>> Month(2020, 2).last_day
+        datetime.date(2020, 2, 29)
+        """
+        return self.plus(1).date - dt.timedelta(days=1)
+
+    @property
     def index(self) -> int:
         """Months since year 0, for differences."""
         return self.year * 12 + self.number - 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from living_finance.contracts import gold, silver
+from living_finance.contracts import gold, quality, silver
 from living_finance.contracts.core import Column, Kind, Table
 from living_finance.contracts.utilization import BUILDING_GRID, HOUSEHOLD_CUBE, PUBLISHED
 from living_finance.months import Month
@@ -116,6 +116,18 @@ def month_rows(income: int = 50_000_000) -> dict[str, list[dict[str, Any]]]:
         ],
         "gold.quality_report": [{"table": "silver.person", "indicator": "address_known"}],
         "gold.edit_report": [{"table": "bureau_persons", "gu_code": gu, "reason": "all"} for gu in (*DISTRICTS, "none")],
+        "gold.quality_indicator": [{"object_name": "bureau"}],
+        "gold.quality_score": [{"object_name": "bureau", "score": 90.0}],
+        "gold.quality_check": [{"check_name": "levels_add_up", "passed": True}],
+        "gold.quality_change": [{"region_level": "city", "region_code": "11", "measure": "households"}],
+        "gold.cross_validation": [
+            {"region_level": "dong", "region_code": dong, "unit": unit, "value": value, "reference_value": value}
+            for dong, unit, value in zip(DONGS, ("persons", "persons"), (9.0, 4.0), strict=True)
+        ],
+        "gold.population_movement": [
+            {"region_level": "dong", "region_code": dong, "observed": observed}
+            for dong, observed in zip(DONGS, (9, 4), strict=True)
+        ],
         "silver.region": [
             {
                 "gu_code": gu,
@@ -170,5 +182,6 @@ STATISTICS_TABLES = (
     gold.PERSON_STATISTICS,
     gold.COVERAGE,
     gold.QUALITY_REPORT,
+    *quality.QUALITY_TABLES,
     silver.REGION,
 )

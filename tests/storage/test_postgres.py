@@ -244,6 +244,9 @@ VIEWS_FOR_READERS = (
     "statistics.household_breakdown",
     "statistics.household_cube",
     "statistics.person_statistics",
+    "statistics.cross_validation",
+    "statistics.population_movement",
+    "statistics.quality_change",
     "statistics.household_map",
     "statistics.publication",
     "statistics.code_label",
@@ -359,6 +362,8 @@ def test_a_reader_sees_cells_of_five_and_in_output_areas_one_dimension_at_a_time
     )
     assert smallest[0][0] == 7 >= SMALLEST_CELL
     assert server.rows("reader", "select distinct age_band from gold.coverage") == [(20,)]
+    assert server.rows("reader", "select distinct value from gold.cross_validation") == [(9.0,)]
+    assert server.rows("reader", "select distinct observed from gold.population_movement") == [(9,)]
 
 
 def test_an_analyst_sees_small_cells_of_the_own_district_only(server: Server) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from living_finance.contracts import codes, silver
 from living_finance.contracts import deliveries as d
 from living_finance.contracts.core import CodeList, Column, Kind, Layer, Table, columns_of
+from living_finance.contracts.quality import QUALITY_TABLES
 
 INCOME_COMPONENTS: tuple[str, ...] = (
     "labour_income_krw_year",
@@ -475,4 +476,5 @@ GOLD_TABLES: tuple[Table, ...] = (
     QUALITY_REPORT,
     EDIT_REPORT,
     COVERAGE,
+    *QUALITY_TABLES,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from living_finance.contracts import codes, gold, silver
+from living_finance.contracts import codes, gold, quality, silver
 from living_finance.contracts import deliveries as d
 from living_finance.contracts.core import CodeList, Column, Kind, Layer, Table
 
@@ -120,6 +120,16 @@ PUBLISHED: tuple[Published, ...] = (
     Published(table=gold.COVERAGE, readers_see=_is_large(_COVERAGE_COUNTS), district="gu_code"),
     Published(table=gold.QUALITY_REPORT, readers_see="true"),
     Published(table=gold.EDIT_REPORT, district="gu_code"),
+    Published(table=quality.QUALITY_INDICATOR, readers_see="true"),
+    Published(table=quality.QUALITY_SCORE, readers_see="true"),
+    Published(table=quality.QUALITY_CHECK, readers_see="true"),
+    Published(table=quality.QUALITY_CHANGE, readers_see="true"),
+    Published(
+        table=quality.CROSS_VALIDATION,
+        readers_see=f"unit not in ('persons', 'households') or {_is_large('value')}",
+        district=_REGION_DISTRICT,
+    ),
+    Published(table=quality.POPULATION_MOVEMENT, readers_see=_is_large("observed"), district=_REGION_DISTRICT),
     Published(table=silver.REGION, readers_see="true"),
     Published(table=gold.HOUSEHOLD, district="gu_code"),
     Published(table=gold.HOUSEHOLD_LINEAGE, district="gu_code"),
@@ -156,10 +166,15 @@ LABELS: dict[str, CodeList] = {
     "household_source": silver.HOUSEHOLD_SOURCE,
     "household_size": _HOUSEHOLD_SIZE,
     "income_class": _INCOME_CLASS,
-    "dimension": codes.BREAKDOWN_DIMENSION,
+    "dimension": CodeList("dimension", (*codes.BREAKDOWN_DIMENSION.labels, *quality.DIMENSION.labels)),
     "place": codes.PLACE,
     "reliability": codes.RELIABILITY,
-    "event": gold.HOUSEHOLD_EVENT,
+    "object_type": quality.OBJECT_TYPE,
+    "grade": quality.GRADE,
+    "check_name": quality.CHECK,
+    "source": quality.SOURCE,
+    "reference_source": quality.SOURCE,
+    "event": CodeList("event", (*gold.HOUSEHOLD_EVENT.labels, *quality.EVENT.labels)),
 }
 """Column → what its codes are called; the views show them as `<column>_ko` and `<column>_en`. What a `category` is called
 is in the list of its `dimension`."""

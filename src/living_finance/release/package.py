@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-import rdflib
-from rdflib.namespace import DCAT, DCTERMS, RDF
 
 from living_finance.contracts import releases as r
+from living_finance.dcat import BASE, Dataset, Description
 from living_finance.months import Month
 from living_finance.release.rules import ReleaseRules
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _KIND_OF = {"text": "string", "code": "string", "key": "string", "decimal": "number"}
-_DCAT_BASE = "urn:living-finance:"
 
 
 @dataclass(frozen=True)
@@ -138,29 +136,24 @@ def _schema(source: str) -> dict[str, Any]:
 
 def dcat(package: Mapping[str, Any], *, rules: ReleaseRules, name: ReleaseName) -> str:
     """The DCAT dataset as JSON-LD, keys sorted."""
-    graph = rdflib.Graph()
-    dataset = rdflib.URIRef(_DCAT_BASE + f"{name.channel}:{name.release_id}")
-    graph.add((dataset, RDF.type, DCAT.Dataset))
-    for language, publisher in (("ko", rules.publisher_ko), ("en", rules.publisher_en)):
-        graph.add((dataset, DCTERMS.publisher, rdflib.Literal(publisher, lang=language)))
-    for language, title in zip(("ko", "en"), str(package["title"]).split(" / "), strict=True):
-        graph.add((dataset, DCTERMS.title, rdflib.Literal(title, lang=language)))
-    graph.add((dataset, DCTERMS.license, rdflib.URIRef(rules.licence_url)))
-    graph.add((dataset, DCTERMS.temporal, rdflib.Literal(name.base_month)))
-    graph.add((dataset, rdflib.URIRef(f"{DCAT}version"), rdflib.Literal(str(name.version))))
+    description = Description()
+    korean, english = str(package["title"]).split(" / ")
+    dataset = description.dataset(
+        Dataset(
+            uri=f"{BASE}{name.channel}:{name.release_id}",
+            title=(korean, english),
+            publisher=(rules.publisher_ko, rules.publisher_en),
+            licence_url=rules.licence_url,
+            first_day=name.month.date.isoformat(),
+            last_day=name.month.last_day.isoformat(),
+            frequency="monthly",
+            access="public",
+            version=str(name.version),
+        )
+    )
     for resource in package["resources"]:
-        distribution = rdflib.URIRef(f"{dataset}:{resource['path']}")
-        graph.add((dataset, DCAT.distribution, distribution))
-        graph.add((distribution, RDF.type, DCAT.Distribution))
-        graph.add((distribution, DCTERMS.title, rdflib.Literal(resource["path"])))
-        graph.add((distribution, DCAT.mediaType, rdflib.Literal(resource["mediatype"])))
-        graph.add((distribution, DCAT.byteSize, rdflib.Literal(resource["bytes"])))
-    nodes = json.loads(graph.serialize(format="json-ld"))
-    for node in nodes:
-        for key, values in node.items():
-            if isinstance(values, list):
-                node[key] = sorted(values, key=lambda value: json.dumps(value, sort_keys=True))
-    return _json(sorted(nodes, key=lambda node: str(node["@id"])))
+        description.distribution(dataset, resource["path"], media_type=resource["mediatype"], size=resource["bytes"])
+    return description.json_ld()
 
 
 def evidence(

@@ -1,4 +1,4 @@
-"""One month from accepted deliveries to gold: five steps, each repeatable, each skipped when nothing it rests on has changed."""
+"""One month from accepted deliveries to gold: six steps, each repeatable, each skipped when nothing it rests on has changed."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ from living_finance.quality.edit_report import edit_report
 from living_finance.quality.householding import householding_metrics
 from living_finance.statistics.households import household_breakdown, household_statistics
 from living_finance.statistics.persons import person_statistics
+from living_finance.steps.quality import assess, month_facts
 from living_finance.steps.receive import regions_for
 from living_finance.storage.ledger import Ledger, StepRecord
 from living_finance.storage.register import Delivery, DeliveryRegister
@@ -288,6 +289,20 @@ def publish_statistics(run: MonthRun) -> None:
     )
 
 
+def assess_quality(run: MonthRun) -> None:
+    """Quality of the month: indicators, scores, cross-validation, movement, change and the checks before publication."""
+    compared = _finished_before(run)
+    rows = assess(
+        run.warehouse,
+        run.month,
+        previous=compared[0] if compared else None,
+        settings=run.settings.quality,
+        code_version=code_version(),
+    )
+    run.commit_together((table, run.warehouse.frame(table, made), len(made)) for table, made in rows.items())
+    run.facts.update(month_facts(rows), code_version=code_version())
+
+
 def coverage_of(run: MonthRun) -> DataFrame:
     """gold.coverage from the month's persons, register, census and calibration."""
     return coverage(
@@ -312,6 +327,15 @@ def _previous_made(run: MonthRun) -> tuple[Month, StepRecord] | None:
     for month in reversed(run.ledger.months()):
         record = run.ledger.find(month, "households") if month < run.month else None
         if record and any(commit.table == silver.HOUSEHOLD_REGISTER.qualified_name for commit in record.commits):
+            return month, record
+    return None
+
+
+def _finished_before(run: MonthRun) -> tuple[Month, StepRecord] | None:
+    """The newest month before that has statistics."""
+    for month in reversed(run.ledger.months()):
+        record = run.ledger.find(month, "statistics") if month < run.month else None
+        if record:
             return month, record
     return None
 
@@ -353,6 +377,7 @@ STEPS: tuple[Step, ...] = (
     Step("households", "가구화 households", form_households, ("seed",)),
     Step("income", "소득 추정 income", model_income, ("income", "seed")),
     Step("statistics", "통계 작성 statistics", publish_statistics),
+    Step("quality", "품질 점검 quality", assess_quality, ("quality",)),
 )
 
 
@@ -405,6 +430,9 @@ def fingerprints(run: MonthRun) -> dict[str, str]:
             parts["census_register"] = earlier.fingerprint if earlier else None
             made = _previous_made(run)
             parts["ids_from"] = [str(made[0]), made[1].fingerprint] if made else None
+        if step.name == "quality":
+            compared = _finished_before(run)
+            parts["compared_with"] = [str(compared[0]), compared[1].fingerprint] if compared else None
         previous = result[step.name] = _hash(parts)
     return result
 

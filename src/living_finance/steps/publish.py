@@ -18,6 +18,7 @@ from living_finance.errors import MissingInput
 from living_finance.months import Month
 from living_finance.places.boundaries import building_grid, region_boundaries
 from living_finance.statistics.cube import household_cube
+from living_finance.steps.quality import refuse_failed
 from living_finance.storage import postgres_schema
 from living_finance.storage.ledger import Ledger
 from living_finance.storage.postgres import Database, load_spark
@@ -63,6 +64,7 @@ def publish_month(
 
     Raises:
         MissingInput: the month is not finished.
+        QualityInsufficient: it fails a blocking check.
         ConcurrentRun: it is being made or published.
         ContractViolation, DatabaseUnavailable: the database holds the month as it was.
     """
@@ -73,6 +75,7 @@ def publish_month(
         if already is not None:
             return already
         facts = publication_facts(ledger, month)
+        refuse_failed(ledger, month, settings.quality)
         frames = _frames(warehouse, month)
         rows = {name: entry["rows"] for name, entry in facts["tables"].items()}
         done = database.publish(

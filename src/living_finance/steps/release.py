@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from pyspark.sql import functions as F
 
+from living_finance.config import QualitySettings
 from living_finance.contracts import codes, gold, silver
 from living_finance.contracts import releases as r
 from living_finance.errors import ConfigurationError, DisclosureFound, MissingInput, ReleaseDamaged, ReleaseNotReady
@@ -18,6 +19,7 @@ from living_finance.release import package as texts
 from living_finance.release.protect import Earlier, protect
 from living_finance.release.rules import ReleaseRules, read_rules
 from living_finance.release.verify import Released, SignedZeros, verify
+from living_finance.steps.quality import refuse_failed
 from living_finance.storage import releases as files
 from living_finance.storage.ledger import Ledger
 from living_finance.storage.warehouse import Warehouse
@@ -73,7 +75,9 @@ def cells_of_month(warehouse: Warehouse, month: Month, rules: ReleaseRules) -> d
     return cells
 
 
-def make_release(warehouse: Warehouse, *, month: Month, rules: ReleaseRules, store: files.ReleaseStore) -> Path:
+def make_release(
+    warehouse: Warehouse, *, month: Month, rules: ReleaseRules, store: files.ReleaseStore, quality: QualitySettings
+) -> Path:
     """Make, attack and register a candidate.
 
     Returns:
@@ -81,10 +85,12 @@ def make_release(warehouse: Warehouse, *, month: Month, rules: ReleaseRules, sto
 
     Raises:
         MissingInput: the month is not finished.
+        QualityInsufficient: it fails a blocking check.
         DisclosureFound: an attack succeeds; the findings are kept, the candidate is not.
     """
     if Ledger(warehouse.root).manifest(month) is None:
         raise MissingInput(f"{month} is not finished.", remedy=f"living-finance run --month {month} first")
+    refuse_failed(Ledger(warehouse.root), month, quality)
     cells = cells_of_month(warehouse, month, rules)
     regions = _region_names(warehouse, month)
     return release_cells(cells, regions=regions, month=month, rules=rules, store=store)

@@ -9,11 +9,14 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import pandas as pd
+import pyarrow as pa
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from living_finance.contracts.core import Table
 from living_finance.errors import ConcurrentRun, ContractViolation, MissingInput
@@ -73,6 +76,20 @@ class Warehouse:
         for name, value in partition.items():
             frame = frame.where(F.col(name) == F.lit(value))
         return frame
+
+    def frame(self, table: Table, rows: pd.DataFrame) -> DataFrame:
+        """Rows that a room made on the driver, with the table's columns and types; missing values are null.
+
+        Args:
+            table: the declaration.
+            rows: the table's columns, in any order.
+        """
+        schema = to_arrow_schema(table.schema())
+        columns = [
+            pa.array([None if pd.isna(value) else value for value in rows[field.name].tolist()], type=field.type)
+            for field in schema
+        ]
+        return self.spark.createDataFrame(pa.Table.from_arrays(columns, schema=schema), schema=table.schema())
 
     def commit(
         self,

@@ -1,0 +1,405 @@
+"""Indicators of deliveries, tables and the month by quality dimension, and the scores made of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from living_finance.config import QualityGrades, QualitySettings
+from living_finance.contracts import codes
+from living_finance.contracts import quality as q
+from living_finance.contracts.core import Kind
+from living_finance.contracts.deliveries import DATASETS, DeliveredTable
+from living_finance.contracts.edits import rule_of
+from living_finance.contracts.gold import HOUSEHOLD_STATISTICS
+from living_finance.quality.evidence import DeliveryFacts, Evidence
+
+CENSUS_COUNTS = "census_persons"
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """One indicator before it has a row."""
+
+    dimension: str
+    indicator: str
+    method_ko: str
+    method_en: str
+    score: float | None
+    numerator: float | None = None
+    denominator: float | None = None
+    value: float | None = None
+
+
+def _ratio(dimension: str, indicator: str, part: float, whole: float, ko: str, en: str) -> Iterator[_Measured]:
+    """A share of what is good: its score is the share in per cent."""
+    if whole > 0:
+        share = part / whole
+        yield _Measured(dimension, indicator, ko, en, 100 * min(max(share, 0.0), 1.0), part, whole, share)
+
+
+def _nearness(
+    dimension: str, indicator: str, value: float, reference: float, tolerance: float, ko: str, en: str
+) -> Iterator[_Measured]:
+    """A ratio to a reference: 100 where they agree, 0 where they are `tolerance` apart."""
+    if reference > 0:
+        ratio = value / reference
+        yield _Measured(dimension, indicator, ko, en, 100 * max(0.0, 1 - abs(ratio - 1) / tolerance), value, reference, ratio)
+
+
+def indicators(evidence: Evidence, settings: QualitySettings) -> pd.DataFrame:
+    """Indicators of every object of a month.
+
+    Args:
+        evidence: of the month.
+        settings: tolerances and due days.
+
+    Returns:
+        Columns of gold.quality_indicator but `base_month`; a dimension of which nothing is known has no row.
+    """
+    rows: list[dict[str, object]] = []
+
+    def add(object_type: str, object_name: str, found: Iterator[_Measured]) -> None:
+        rows.extend({"object_type": object_type, "object_name": object_name, **vars(m)} for m in found)
+
+    for dataset in DATASETS:
+        facts = evidence.now.deliveries.get(dataset.name)
+        if facts is None:
+            continue
+        for table in dataset.tables:
+            add("table", f"delivery.{table.bronze_name}", _table(table, facts.rows.get(table.name, 0), evidence.now.edits))
+        add("delivery", dataset.name, _delivery(evidence, facts, tuple(dataset.tables), settings))
+    add("table", HOUSEHOLD_STATISTICS.qualified_name, _statistics(evidence))
+    add("month", str(evidence.now.month), _month(evidence, settings))
+    columns = [name for name in q.QUALITY_INDICATOR.column_names if name != "base_month"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def scores(measured: pd.DataFrame, settings: QualitySettings) -> pd.DataFrame:
+    """Weighted scores out of 100 and grades.
+
+    Args:
+        measured: of `indicators`. A dimension scores the mean of its indicators.
+        settings: weights and grades. Dimensions that are not measured count for nothing.
+
+    Returns:
+        Columns of gold.quality_score but `base_month`.
+
+    Source: weighted dimensions and grades at 80, 85 and 90 as in the interior ministry's evaluation of public data quality
+    (공공데이터 품질관리 수준평가), as the brief gives them.
+    """
+    objects = ["object_type", "object_name"]
+    known = measured.dropna(subset=["score"])
+    wide = known.groupby([*objects, "dimension"])["score"].mean().unstack("dimension").reindex(columns=list(q.DIMENSION.codes))
+    weights = pd.Series(settings.weights.model_dump()).reindex(wide.columns)
+    counted = wide.notna() * weights
+    total = ((wide.fillna(0.0) * weights).sum(axis=1) / counted.sum(axis=1)).clip(0.0, 100.0)
+    frame = wide.add_suffix("_score").assign(score=total)
+    frame = frame[frame["score"].notna()].reset_index()
+    frame["grade"] = frame["score"].map(lambda score: grade_of(score, settings.grades))
+    return frame[[name for name in q.QUALITY_SCORE.column_names if name != "base_month"]]
+
+
+def grade_of(score: float, grades: QualityGrades) -> str:
+    """The grade of a score.
+
+    >>> [grade_of(score, QualityGrades()) for score in (90, 89.9, 80, 12)]
+    ['excellent', 'good', 'fair', 'poor']
+    """
+    limits = {"excellent": grades.excellent, "good": grades.good, "fair": grades.fair}
+    return next((grade for grade, least in limits.items() if score >= least), "poor")
+
+
+def _counts(edits: pd.DataFrame, table: DeliveredTable) -> Mapping[str | None, int]:
+    """Rows by the dimension that their reasons count against; a row with two reasons counts under each."""
+    own = edits[(edits["table"] == table.bronze_name) & (edits["reason"] != codes.ALL)]
+    touched = own["rows_edited"] + own["rows_quarantined"] + own["rows_removed"]
+    rules = own["reason"].map(rule_of)
+    dimension = rules.map(lambda rule: rule.dimension if rule is not None else "validity")
+    return {name: int(count) for name, count in touched.groupby(dimension).sum().items()}  # type: ignore[misc]
+
+
+def _amounts(table: DeliveredTable) -> int:
+    """Amounts that may be missing and are filled in."""
+    return sum(not column.is_required for column in table.of_kind(Kind.AMOUNT)) if table.bronze_name == "bureau_persons" else 0
+
+
+def _table(table: DeliveredTable, rows: int, edits: pd.DataFrame) -> Iterator[_Measured]:
+    flawed, amounts = _counts(edits, table), _amounts(table)
+    values = rows * (amounts or 1)
+    what = ("금액 값", "amounts") if amounts else ("행", "rows")
+    yield from _ratio(
+        "completeness",
+        "values_not_missing" if amounts else "rows_not_missing",
+        values - flawed.get("completeness", 0),
+        values,
+        f"결측이 아닌 {what[0]} ÷ 제공된 {what[0]}",
+        f"{what[1]} that are not missing ÷ {what[1]} delivered",
+    )
+    for dimension, name, ko, en in (
+        ("validity", "rows_valid", "유효성 규칙을 위반하지 않은 행 ÷ 제공 행", "rows without an invalid value ÷ rows delivered"),
+        ("consistency", "rows_consistent", "상호 모순이 없는 행 ÷ 제공 행", "rows without a contradiction ÷ rows delivered"),
+    ):
+        if dimension == "validity" or table.bronze_name == "city_benefits":
+            yield from _ratio(dimension, name, max(rows - flawed.get(dimension, 0), 0), rows, ko, en)
+    if table.key:
+        yield from _ratio(
+            "uniqueness",
+            "rows_unique",
+            rows - flawed.get("uniqueness", 0),
+            rows,
+            "중복·상충이 없는 행 ÷ 제공 행 (기준 자료의 키 중복은 접수 거부)",
+            "rows neither repeated nor in conflict ÷ rows delivered (a reference table with a key twice is refused)",
+        )
+
+
+def _delivery(
+    evidence: Evidence, facts: DeliveryFacts, tables: tuple[DeliveredTable, ...], settings: QualitySettings
+) -> Iterator[_Measured]:
+    of_tables = [(table, facts.rows.get(table.name, 0)) for table in tables]
+    yield from _pooled(evidence, of_tables, ("completeness", "validity", "consistency", "uniqueness"))
+    days = _days(facts)
+    if days is not None:
+        span = settings.lost_days - settings.due_days
+        yield _Measured(
+            "timeliness",
+            "days_to_supply",
+            f"기준월 말일부터 제공일까지 일수 ÷ 기한 {settings.due_days:g}일; {settings.lost_days:g}일에 0점",
+            f"days from the end of its month to supply ÷ {settings.due_days:g} due; no points at {settings.lost_days:g}",
+            100 * min(1.0, max(0.0, (settings.lost_days - days) / max(span, 1e-9))),
+            days,
+            settings.due_days,
+            days / settings.due_days,
+        )
+    persons = evidence.now.coverage.sum(numeric_only=True)
+    adults = evidence.now.coverage.loc[evidence.now.coverage["age_band"] >= 15].sum(numeric_only=True)
+    if facts.dataset == "bureau":
+        yield from _of_report(
+            evidence, "completeness", "share_of_residents_without_address", "주소 있는 거주자", "residents with an address"
+        )
+        yield from _of_report(
+            evidence,
+            "consistency",
+            "share_of_residents_the_register_does_not_know_here",
+            "등록부가 그 주소에서 확인하는 거주자",
+            "residents whom the register knows at their address",
+        )
+        yield from _of_report(
+            evidence,
+            "consistency",
+            "share_of_residents_outside_the_buildings_list",
+            "건물 목록에 있는 주소의 거주자",
+            "residents in a listed building",
+        )
+        yield from _nearness(
+            "coverage",
+            "adults_to_census",
+            adults["bureau_persons"],
+            adults[CENSUS_COUNTS],
+            1.0,
+            "15세 이상 신용거래자 ÷ 총조사 15세 이상 인구",
+            "bureau residents ÷ census population of 15 and over",
+        )
+    elif facts.dataset == "city":
+        yield from _of_report(
+            evidence, "consistency", "share_over_capacity", "수용 한도 이내 건물", "buildings within their capacity"
+        )
+        yield from _nearness(
+            "coverage",
+            "register_to_census",
+            persons["register_persons"],
+            persons[CENSUS_COUNTS],
+            1.0,
+            "등록 인구 ÷ 총조사 인구",
+            "registered residents ÷ census population",
+        )
+    elif facts.dataset == "survey":
+        districts = evidence.regions["gu_code"].nunique()
+        reached = evidence.survey["gu_code"].isin(evidence.regions["gu_code"]).sum()
+        yield from _ratio(
+            "coverage",
+            "districts_reached",
+            reached,
+            districts,
+            "조사 가구가 있는 자치구 ÷ 전체",
+            "districts with surveyed households ÷ all",
+        )
+    elif facts.dataset == "census":
+        dongs = evidence.areas.loc[evidence.areas["census_households"] > 0, "dong_code"]
+        valid = evidence.regions["dong_code"]
+        yield from _ratio(
+            "coverage",
+            "dongs_with_margins",
+            valid.isin(dongs).sum(),
+            len(valid),
+            "집계가 있는 행정동 ÷ 전체",
+            "dongs with census margins ÷ all",
+        )
+    elif facts.dataset == "benchmarks":
+        wanted = PUBLISHED_MEASURES.keys()
+        there = wanted & set(evidence.benchmarks.loc[evidence.benchmarks["region_code"] == codes.CITY_CODE, "indicator"])
+        yield from _ratio(
+            "coverage",
+            "indicators_of_the_city",
+            len(there),
+            len(wanted),
+            "서울 공표 지표 수 ÷ 필요 지표 수",
+            "published figures of the city ÷ those wanted",
+        )
+
+
+PUBLISHED_MEASURES: Mapping[str, str] = {
+    "mean_total_income": "mean_total_income_krw_year",
+    "mean_property_income": "mean_property_income_krw_year",
+    "mean_transfer_income": "mean_transfer_income_krw_year",
+    "mean_irregular_income": "mean_irregular_income_krw_year",
+    "mean_debt": "mean_debt_krw",
+    "mean_spending_month": "mean_spending_krw_month",
+}
+"""Indicator of a benchmark → the column of gold.household_statistics that it is compared with."""
+
+
+def published(evidence: Evidence, indicator: str) -> tuple[float, float] | None:
+    """The city's published figure and its relative standard error (0 where none is given); the newest survey year."""
+    rows = evidence.benchmarks
+    of_city = rows[(rows["region_code"] == codes.CITY_CODE) & (rows["dimension"] == codes.ALL) & (rows["indicator"] == indicator)]
+    if of_city.empty:
+        return None
+    newest = of_city.sort_values(["year", "source"]).iloc[-1]
+    error = newest["relative_standard_error"]
+    return float(newest["value"]), 0.0 if pd.isna(error) else float(error)
+
+
+def _pooled(evidence: Evidence, tables: Sequence[tuple[DeliveredTable, int]], dimensions: Sequence[str]) -> Iterator[_Measured]:
+    """Indicators of delivered tables (and their rows), numerators and denominators added up."""
+    parts = [m for table, rows in tables for m in _table(table, rows, evidence.now.edits)]
+    for dimension in dimensions:
+        own = [m for m in parts if m.dimension == dimension]
+        yield from _ratio(
+            dimension,
+            f"tables_{dimension}",
+            sum(m.numerator or 0 for m in own),
+            sum(m.denominator or 0 for m in own),
+            "테이블별 분자의 합 ÷ 분모의 합",
+            "numerators of its tables ÷ denominators, added up",
+        )
+
+
+def _of_report(evidence: Evidence, dimension: str, indicator: str, ko: str, en: str) -> Iterator[_Measured]:
+    """One less a share of flaws in gold.quality_report."""
+    found = evidence.report.loc[evidence.report["indicator"] == indicator, "value"].dropna()
+    if len(found):
+        good = 1 - float(found.iloc[0])
+        yield _Measured(
+            dimension,
+            indicator,
+            f"{ko}의 비율 (1 − {indicator})",
+            f"share of {en} (1 − {indicator})",
+            100 * max(good, 0.0),
+            value=good,
+        )
+
+
+def _days(facts: DeliveryFacts) -> int | None:
+    """Days from the end of the month described to supply; 0 where it was supplied before."""
+    try:
+        supplied = dt.date.fromisoformat(facts.as_of[:10])
+    except ValueError:
+        return None
+    return max(0, (supplied - facts.month.last_day).days)
+
+
+def _statistics(evidence: Evidence) -> Iterator[_Measured]:
+    dongs = evidence.now.statistics[evidence.now.statistics["region_level"] == "dong"]
+    valid = evidence.regions["dong_code"]
+    yield from _ratio(
+        "completeness",
+        "dongs_published",
+        valid.isin(dongs["region_code"]).sum(),
+        len(valid),
+        "통계가 있는 행정동 ÷ 유효 행정동",
+        "dongs with statistics ÷ valid dongs",
+    )
+    judged = dongs.dropna(subset=["reliability"])
+    yield from _ratio(
+        "accuracy",
+        "dongs_publishable",
+        (judged["reliability"] == "publishable").sum(),
+        len(judged),
+        f"평균 총소득의 변동계수가 {codes.PUBLISHABLE_CV:.0%} 이하인 행정동 ÷ 전체",
+        f"dongs whose mean total income has a coefficient of variation up to {codes.PUBLISHABLE_CV:.0%} ÷ all",
+    )
+    city, gus = (
+        evidence.now.statistics.loc[evidence.now.statistics["region_level"] == level, "households"].sum()
+        for level in ("city", "gu")
+    )
+    yield from _nearness(
+        "consistency",
+        "districts_add_up",
+        gus,
+        city,
+        0.01,
+        "자치구 가구 합 ÷ 시 가구 (1% 차이에 0점)",
+        "households of districts ÷ of the city (no points at 1 % apart)",
+    )
+
+
+def _month(evidence: Evidence, settings: QualitySettings) -> Iterator[_Measured]:
+    made = evidence.now.deliveries
+    tables = [(table, made[d.name].rows.get(table.name, 0)) for d in DATASETS if d.name in made for table in d.tables]
+    yield from _pooled(evidence, tables, ("completeness", "validity", "uniqueness"))
+    targets = evidence.targets
+    yield from _ratio(
+        "consistency",
+        "census_targets_kept",
+        targets["kept"].sum(),
+        targets["targets"].sum(),
+        "완화 없이 지킨 보정 기준 ÷ 전체",
+        "targets of the weights that did not give way ÷ all",
+    )
+    of_year = sum(not facts.is_provisional for facts in made.values())
+    yield from _ratio(
+        "timeliness",
+        "deliveries_of_its_year",
+        of_year,
+        len(made),
+        "해당 연도의 자료를 쓴 제공 자료 ÷ 전체",
+        "deliveries that are not of another year ÷ all",
+    )
+    yield from _accuracy(evidence, settings)
+    persons = evidence.now.coverage.sum(numeric_only=True)
+    yield from _nearness(
+        "coverage",
+        "weighted_to_census",
+        persons["weighted_persons"],
+        persons[CENSUS_COUNTS],
+        1.0,
+        "가중 인구 ÷ 총조사 인구",
+        "members of weighted households ÷ census population",
+    )
+
+
+def _accuracy(evidence: Evidence, settings: QualitySettings) -> Iterator[_Measured]:
+    city = evidence.now.statistics[evidence.now.statistics["region_level"] == "city"]
+    if city.empty:
+        return
+    for indicator, column in PUBLISHED_MEASURES.items():
+        figure = published(evidence, indicator)
+        if figure is not None:
+            yield from _nearness(
+                "accuracy", f"published_{indicator}", float(city[column].iloc[0]), figure[0], settings.accuracy_tolerance,
+                f"추정값 ÷ 공표값 ({settings.accuracy_tolerance:.0%} 차이에 0점)",
+                f"estimate ÷ published figure (no points at {settings.accuracy_tolerance:.0%} apart)",
+            )  # fmt: skip
+    sums = evidence.survey.sum(numeric_only=True)
+    if sums.get("w_total", 0) > 0:
+        surveyed = sums["s_total"] / sums["w_total"]
+        yield from _nearness(
+            "accuracy", "survey_mean_total_income", float(city["mean_total_income_krw_year"].iloc[0]), surveyed,
+            settings.accuracy_tolerance,
+            f"추정 평균 총소득 ÷ 검증 조사 평균 ({settings.accuracy_tolerance:.0%} 차이에 0점)",
+            f"estimated mean total income ÷ the survey's (no points at {settings.accuracy_tolerance:.0%} apart)",
+        )  # fmt: skip

@@ -1,0 +1,192 @@
+"""What a month's quality is judged by: small aggregates of its tables, none larger than the regions and their groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from living_finance.contracts import codes, gold
+from living_finance.months import Month
+
+SURVEY_MEASURES = (*gold.INCOME_COMPONENTS, "debt_krw", "spending_krw_month")
+"""Of a surveyed household; total income is the sum of the first five."""
+STATISTICS_COLUMNS = (
+    "region_level",
+    "region_code",
+    "households",
+    "households_unweighted",
+    "mean_total_income_krw_year",
+    *(f"{name}_total_income_krw_year" for name, _ in gold.QUANTILES),
+    *(f"mean_{name}" for name in gold.INCOME_COMPONENTS),
+    "mean_debt_krw",
+    "share_with_debt",
+    "mean_spending_krw_month",
+    "gini_total_income",
+    "cv_mean_total_income",
+    "reliability",
+)
+_EDIT_COUNTS = ("rows_kept", "rows_edited", "rows_quarantined", "rows_removed")
+
+
+@dataclass(frozen=True)
+class DeliveryFacts:
+    """A delivery that a month is made from."""
+
+    dataset: str
+    month: Month
+    number: int
+    is_provisional: bool
+    rows: Mapping[str, int]
+    """Rows delivered, by table."""
+    as_of: str = ""
+    """Date of supply, `YYYY-MM-DD`."""
+
+
+@dataclass(frozen=True)
+class MonthFacts:
+    """One month, as small frames; see the functions of this module for their columns."""
+
+    month: Month
+    deliveries: Mapping[str, DeliveryFacts]
+    edits: pd.DataFrame
+    coverage: pd.DataFrame
+    """gold.coverage."""
+    statistics: pd.DataFrame
+    models: Mapping[str, str] = field(default_factory=dict)
+    """Step → version of its model; `code` → version of the code."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A month, the month before if there is one, and what only the month itself is judged by."""
+
+    now: MonthFacts
+    before: MonthFacts | None
+    report: pd.DataFrame
+    """gold.quality_report."""
+    tenure: pd.DataFrame
+    persons: pd.DataFrame
+    areas: pd.DataFrame
+    targets: pd.DataFrame
+    survey: pd.DataFrame
+    benchmarks: pd.DataFrame
+    """silver.benchmark."""
+    benefits: pd.DataFrame
+    """silver.benefit."""
+    moves: pd.DataFrame
+    infants: pd.DataFrame
+    deaths: pd.DataFrame
+    regions: pd.DataFrame
+    """silver.region: the dongs valid in the month."""
+
+
+def edit_counts(report: DataFrame) -> DataFrame:
+    """gold.edit_report of a month: table, gu_code, reason and counts of rows."""
+    return report.select("table", "gu_code", "reason", *_EDIT_COUNTS)
+
+
+def region_statistics(statistics: DataFrame) -> DataFrame:
+    """Rows of gold.household_statistics of a month with every category `all`, above output areas."""
+    is_whole = (F.col("head_sex") == codes.ALL) & (F.col("head_age_band") == codes.ALL) & (F.col("household_type") == codes.ALL)
+    return statistics.where((F.col("region_level") != "output_area") & is_whole).select(*STATISTICS_COLUMNS)
+
+
+def city_tenure(breakdown: DataFrame) -> DataFrame:
+    """category, households: the city's households by tenure, from gold.household_breakdown of a month."""
+    of_city = (F.col("region_level") == "city") & (F.col("dimension") == "tenure")
+    return breakdown.where(of_city).select("category", "households")
+
+
+def region_persons(statistics: DataFrame) -> DataFrame:
+    """Residents of city and districts in gold.person_statistics of a month: persons, mean earnings, debt and spending."""
+    is_whole = (F.col("sex") == codes.ALL) & (F.col("age_band") == codes.ALL) & (F.col("place") == "residence")
+    return statistics.where(is_whole & F.col("region_level").isin("city", "gu")).select(
+        "region_level",
+        "region_code",
+        "persons",
+        "mean_labour_business_income_krw_year",
+        "mean_debt_krw",
+        "mean_spending_krw_month",
+    )
+
+
+def dong_areas(areas: DataFrame) -> DataFrame:
+    """One row per dong of silver.output_area of a month: households by source, areas, how many converged and met their target."""
+    names = ("census_households", "register_households", "target_households", "formed_households", "weighted_households")
+    is_met = F.abs(F.col("weighted_households") - F.col("target_households")) <= 0.5
+    return areas.groupBy(F.substring("output_area_id", 1, 7).alias("dong_code")).agg(
+        *(F.sum(name).cast("double").alias(name) for name in names),
+        F.count(F.lit(1)).alias("areas"),
+        F.count_if("is_converged").alias("areas_converged"),
+        F.count_if((F.col("formed_households") == 0) | is_met).alias("areas_met"),
+    )
+
+
+def margin_targets(targets: DataFrame) -> DataFrame:
+    """margin, targets, kept: of silver.calibration_target of a month, how many there are and how many did not give way."""
+    return targets.groupBy("margin").agg(F.count(F.lit(1)).alias("targets"), F.count_if(~F.col("is_relaxed")).alias("kept"))
+
+
+def survey_sums(survey: DataFrame) -> DataFrame:
+    """One row per district of silver.survey_household of a month.
+
+    Returns:
+        gu_code, surveyed; per measure of SURVEY_MEASURES and for `total` (households that answered all components): the sum of
+        weights `w_…` and of weight × value `s_…` of those who answered.
+    """
+    total = F.col(gold.INCOME_COMPONENTS[0])
+    for name in gold.INCOME_COMPONENTS[1:]:
+        total = total + F.col(name)
+    values: dict[str, Column] = {**{name: F.col(name) for name in SURVEY_MEASURES}, "total": total}
+    weight = F.col("weight")
+    sums = [
+        expression
+        for name, value in values.items()
+        for expression in (
+            F.sum(F.when(value.isNotNull(), weight)).alias(f"w_{name}"),
+            F.sum(weight * value).alias(f"s_{name}"),
+        )
+    ]
+    return survey.groupBy("gu_code").agg(F.count(F.lit(1)).alias("surveyed"), *sums)
+
+
+def dong_moves(lineage: DataFrame) -> DataFrame:
+    """dong_code, event, observed: households of gold.household_lineage of a month that moved in or out, are new or ended."""
+    is_elsewhere = (F.col("event") == "moved") & (F.col("dong_code") != F.col("previous_dong_code"))
+    events = F.array(
+        *(
+            F.when(condition, F.struct(dong.alias("dong_code"), F.lit(event).alias("event")))
+            for event, condition, dong in (
+                ("moved_in", is_elsewhere, F.col("dong_code")),
+                ("moved_out", is_elsewhere, F.col("previous_dong_code")),
+                ("household_new", F.col("event") == "new", F.col("dong_code")),
+                ("household_ended", F.col("event") == "ended", F.col("previous_dong_code")),
+            )
+        )
+    )
+    is_relevant = F.col("event").isin("moved", "new", "ended")
+    found = lineage.where(is_relevant).select(F.inline(F.filter(events, lambda event: event.isNotNull())))
+    return found.groupBy("dong_code", "event").agg(F.count(F.lit(1)).alias("observed"))
+
+
+def dong_infants(register: DataFrame) -> DataFrame:
+    """dong_code, observed: people of age 0 in silver.register_person of a month."""
+    return register.where(F.col("age") == 0).groupBy("dong_code").agg(F.count(F.lit(1)).alias("observed"))
+
+
+def dong_deaths(set_aside: DataFrame, *, delivered: DataFrame) -> DataFrame:
+    """dong_code, observed: bureau persons removed as deceased, by the dong that was delivered for them.
+
+    Args:
+        set_aside: silver.set_aside of the month.
+        delivered: bronze.bureau_persons of the delivery.
+    """
+    place = ("file_name", "row_number")
+    is_death = (F.col("table_name") == "bureau_persons") & F.array_contains("reasons", "deceased:true")
+    deaths = F.broadcast(set_aside.where(is_death).select(*place))
+    rows = delivered.select(*place, F.col("home_dong").alias("dong_code")).join(deaths, on=list(place), how="left_semi")
+    return rows.where(F.col("dong_code").isNotNull()).groupBy("dong_code").agg(F.count(F.lit(1)).alias("observed"))

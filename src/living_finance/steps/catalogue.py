@@ -1,0 +1,54 @@
+"""The catalogue of products, from the ledger: no table is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from living_finance.catalog.products import MonthVersions, product_catalogue, product_list
+from living_finance.config import CatalogSettings
+from living_finance.contracts.bronze import BRONZE_TABLES
+from living_finance.errors import MissingInput
+from living_finance.storage.ledger import Ledger
+
+JSON_LD, LIST = "catalog.jsonld", "products.csv"
+
+
+def write_catalogue(root: str, *, out: Path, settings: CatalogSettings) -> list[MonthVersions]:
+    """Write `catalog.jsonld` (DCAT, PROV-O) and `products.csv` (Korean metadata items) into a folder.
+
+    Args:
+        root: folder of the warehouse.
+        out: folder; made where it is missing.
+        settings: publisher, department, legal basis, licence.
+
+    Returns:
+        The finished months that the catalogue holds.
+
+    Raises:
+        MissingInput: no month is finished.
+    """
+    months = finished_months(Ledger(root))
+    if not months:
+        raise MissingInput(f"No finished month in {root}.", remedy="living-finance run")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / JSON_LD).write_text(product_catalogue(months, settings=settings), encoding="utf-8")
+    product_list(months, settings=settings).to_csv(out / LIST, index=False, encoding="utf-8-sig")
+    return months
+
+
+def finished_months(ledger: Ledger) -> list[MonthVersions]:
+    """Delta versions, deliveries and models of every finished month, in order."""
+    found = []
+    for month in ledger.months():
+        manifest = ledger.manifest(month)
+        if manifest is None:
+            continue
+        cleansed = ledger.find(month, "cleanse")
+        models = {
+            step: str(record.facts["model_version"])
+            for step in ("households", "income")
+            if (record := ledger.find(month, step)) and "model_version" in record.facts
+        }
+        tables = {name: entry for name, entry in manifest["tables"].items() if name.partition(".")[2] not in BRONZE_TABLES}
+        found.append(MonthVersions(month, tables, cleansed.facts.get("deliveries", {}) if cleansed else {}, models))
+    return found

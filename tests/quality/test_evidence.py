@@ -1,0 +1,117 @@
+"""The aggregates that a month's quality rests on, from a few rows of each table, and its tables as they are stored."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from evidence_rows import DONGS, evidence, two_months
+from pyspark.sql import SparkSession
+
+from living_finance.config import QualitySettings
+from living_finance.contracts import gold
+from living_finance.contracts import quality as q
+from living_finance.quality import evidence as ev
+from living_finance.quality.change import quality_change
+from living_finance.quality.cross_validation import cross_validation
+from living_finance.quality.dimensions import indicators, scores
+from living_finance.quality.movement import population_movement
+from living_finance.quality.prechecks import quality_checks
+from living_finance.storage.warehouse import Warehouse
+
+HERE, THERE = DONGS[0], DONGS[2]
+
+
+def test_moves_are_counted_where_households_came_from_and_went_to(spark: SparkSession) -> None:
+    lineage = spark.createDataFrame(
+        [
+            ("moved", HERE, THERE),
+            ("moved", HERE, HERE),
+            ("new", HERE, None),
+            ("ended", None, THERE),
+            ("unchanged", HERE, HERE),
+            ("split", HERE, HERE),
+            ("first", HERE, None),
+        ],
+        "event string, dong_code string, previous_dong_code string",
+    )
+    found = {(row["dong_code"], row["event"]): row["observed"] for row in ev.dong_moves(lineage).collect()}
+    assert found == {
+        (HERE, "moved_in"): 1,
+        (THERE, "moved_out"): 1,
+        (HERE, "household_new"): 1,
+        (THERE, "household_ended"): 1,
+    }
+
+
+def test_deaths_are_counted_by_the_dong_that_was_delivered(spark: SparkSession) -> None:
+    set_aside = spark.createDataFrame(
+        [
+            ("bureau_persons", "a", 1, ["deceased:true"]),
+            ("bureau_persons", "a", 2, ["row:repeated"]),
+            ("bureau_persons", "a", 3, ["row:repeated", "deceased:true"]),
+            ("city_residents", "a", 4, ["deceased:true"]),
+        ],
+        "table_name string, file_name string, row_number bigint, reasons array<string>",
+    )
+    delivered = spark.createDataFrame(
+        [("a", 1, HERE), ("a", 2, HERE), ("a", 3, None), ("a", 4, HERE), ("b", 1, THERE)],
+        "file_name string, row_number bigint, home_dong string",
+    )
+    assert [tuple(row) for row in ev.dong_deaths(set_aside, delivered=delivered).collect()] == [(HERE, 1)]
+
+
+def test_survey_areas_and_targets_are_summed(spark: SparkSession) -> None:
+    names = [*gold.INCOME_COMPONENTS, "debt_krw", "spending_krw_month"]
+    survey = spark.createDataFrame(
+        [("11110", 2.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, None), ("11110", 3.0, None, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0)],
+        f"gu_code string, weight double, {', '.join(f'{name} double' for name in names)}",
+    )
+    row = ev.survey_sums(survey).collect()[0]
+    assert (row["surveyed"], row["w_total"], row["s_total"]) == (2, 2.0, 30.0)
+    assert (row["w_spending_krw_month"], row["s_spending_krw_month"], row["w_debt_krw"]) == (3.0, 21.0, 5.0)
+    areas = spark.createDataFrame(
+        [
+            (f"{HERE}0001", 10, 9, 10.0, 11, 10.4, True),
+            (f"{HERE}0002", 5, 5, 5.0, 4, 6.0, False),
+            (f"{THERE}0001", 2, 1, 2.0, 0, 0.0, True),
+        ],
+        "output_area_id string, census_households bigint, register_households bigint, target_households double,"
+        " formed_households bigint, weighted_households double, is_converged boolean",
+    )
+    of_dong = {row["dong_code"]: row for row in ev.dong_areas(areas).collect()}
+    assert (of_dong[HERE]["areas"], of_dong[HERE]["areas_met"], of_dong[HERE]["areas_converged"]) == (2, 1, 1)
+    assert of_dong[HERE]["census_households"] == 15 and of_dong[THERE]["areas_met"] == 1
+    targets = spark.createDataFrame(
+        [("tenure", True), ("tenure", False), ("population", False)], "margin string, is_relaxed boolean"
+    )
+    assert {(r["margin"], r["targets"], r["kept"]) for r in ev.margin_targets(targets).collect()} == {
+        ("tenure", 2, 1),
+        ("population", 1, 1),
+    }
+
+
+@pytest.mark.parametrize("found", [evidence(), two_months()], ids=["first month", "second month"])
+def test_tables_are_stored_with_every_constraint(spark: SparkSession, tmp_path: Path, found: ev.Evidence) -> None:
+    settings = QualitySettings()
+    measured = indicators(found, settings)
+    scored, changes, movement = scores(measured, settings), quality_change(found, settings), population_movement(found, settings)
+    tables = {
+        q.QUALITY_INDICATOR: measured,
+        q.QUALITY_SCORE: scored,
+        q.CROSS_VALIDATION: cross_validation(found),
+        q.POPULATION_MOVEMENT: movement,
+        q.QUALITY_CHANGE: changes,
+        q.QUALITY_CHECK: quality_checks(found, scores=scored, changes=changes, movement=movement, settings=settings),
+    }
+    assert set(tables) == set(q.QUALITY_TABLES)
+    store, month = Warehouse(spark, str(tmp_path)), dt.date(2020, 2, 1)
+    for table, rows in tables.items():
+        frame = store.frame(table, rows.assign(base_month=month))
+        assert frame.schema.simpleString() == table.schema().simpleString()
+        store.commit(table, frame, partition={"base_month": month}, expected_rows=len(rows))
+        stored = store.read(table).toPandas()
+        assert len(stored.drop_duplicates(list(table.key))) == len(rows)
+        assert pd.isna(rows.to_numpy()).sum() == pd.isna(stored.to_numpy()).sum()

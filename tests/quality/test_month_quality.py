@@ -1,0 +1,296 @@
+"""Indicators, scores, cross-validation, movement, change and checks on a city written down by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from evidence_rows import DONGS, coverage_rows, delivery, edit_rows, evidence, statistics_rows, two_months
+
+from living_finance.config import QualityGrades, QualitySettings, QualityWeights
+from living_finance.contracts import quality as q
+from living_finance.contracts.edits import EDIT_RULES
+from living_finance.errors import ConfigurationError, MissingInput, QualityInsufficient
+from living_finance.quality.change import quality_change
+from living_finance.quality.cross_validation import cross_validation
+from living_finance.quality.dimensions import indicators, scores
+from living_finance.quality.evidence import Evidence
+from living_finance.quality.movement import population_movement
+from living_finance.quality.prechecks import quality_checks
+from living_finance.steps.quality import check_names, refuse_failed
+from living_finance.storage.ledger import Ledger, StepRecord
+
+SETTINGS = QualitySettings()
+SOURCES = Path(__file__).resolve().parents[2] / "src" / "living_finance"
+
+
+def value_of(rows: pd.DataFrame, column: str, **key: str) -> float:
+    for name, wanted in key.items():
+        rows = rows[rows[name] == wanted]
+    assert len(rows) == 1, key
+    return float(rows[column].iloc[0])
+
+
+def checks_of(found: Evidence, settings: QualitySettings = SETTINGS) -> dict[str, object]:
+    measured = indicators(found, settings)
+    rows = quality_checks(
+        found,
+        scores=scores(measured, settings),
+        changes=quality_change(found, settings),
+        movement=population_movement(found, settings),
+        settings=settings,
+    )
+    assert set(rows["check_name"]) == set(q.CHECK.codes)
+    return dict(zip(rows["check_name"], rows["passed"], strict=True))
+
+
+def with_now(found: Evidence, **now: object) -> Evidence:
+    return dataclasses.replace(found, now=dataclasses.replace(found.now, **now))  # type: ignore[arg-type]
+
+
+def test_every_rule_that_the_code_names_is_declared() -> None:
+    named = set()
+    for file in (*(SOURCES / "cleansing").glob("*.py"), *(SOURCES / "places").glob("*.py"), SOURCES / "contracts/validation.py"):
+        text = file.read_text(encoding="utf-8")
+        named |= set(re.findall(r'"[a-z_{}.]+:([a-z_]+)"', text))
+        rule_of_column = r'^ +when\(.*"([a-z_]+)"\)$'
+        named |= set(re.findall(rule_of_column, text, re.MULTILINE)) if file.name == "validation.py" else set()
+    assert {"imputed", "repeated", "unknown_code", "below_range"} <= named
+    assert named - set(EDIT_RULES) - {"own"} == set()
+    statuses = (SOURCES / "cleansing/register.py").read_text(encoding="utf-8")
+    assert all(name in EDIT_RULES for name in re.findall(r'"(unknown_residence|overseas)"', statuses))
+
+
+def test_indicators_count_reasons_against_their_dimension() -> None:
+    reasons = [
+        ("labour_income_krw_year:imputed", 50, 0, 0),
+        ("labour_income_krw_year:unit_slip", 10, 0, 0),
+        ("sex:unknown_code", 0, 5, 0),
+        ("row:repeated", 0, 0, 20),
+        ("deceased:true", 0, 0, 100),
+    ]
+    rows = indicators(with_now(evidence(), edits=edit_rows(reasons)), SETTINGS)
+    of_table = rows[(rows["object_type"] == "table") & (rows["object_name"] == "delivery.bureau_persons")]
+    assert value_of(of_table, "value", dimension="completeness") == pytest.approx(1 - 50 / 5000)
+    assert value_of(of_table, "value", dimension="validity") == pytest.approx(1 - 15 / 1000)
+    assert value_of(of_table, "value", dimension="uniqueness") == pytest.approx(1 - 20 / 1000)
+    assert not rows.duplicated(["object_type", "object_name", "dimension", "indicator"]).any()
+    ratios = rows.dropna(subset=["denominator"])
+    assert (ratios["numerator"] / ratios["denominator"]).to_numpy() == pytest.approx(ratios["value"].to_numpy())
+
+
+@pytest.mark.parametrize(("as_of", "score"), [("2020-04-14", 100.0), ("2020-05-29", 50.0), ("2021-01-01", 0.0)])
+def test_timeliness_falls_from_due_to_lost(as_of: str, score: float) -> None:
+    found = evidence()
+    late = {"bureau": delivery("bureau", found.now.month, {"persons": 1000}, as_of=as_of)}
+    rows = indicators(with_now(found, deliveries=late), SETTINGS)
+    assert value_of(rows, "score", object_type="delivery", indicator="days_to_supply") == pytest.approx(score)
+
+
+def test_coverage_and_accuracy_are_measured_against_their_reference() -> None:
+    rows = indicators(evidence(), SETTINGS)
+    assert value_of(rows, "value", object_type="delivery", indicator="adults_to_census") == pytest.approx(0.8)
+    assert value_of(rows, "score", object_type="month", indicator="published_mean_total_income") == 100
+    gap = 50e6 / 45e6 - 1
+    wanted = 100 * (1 - gap / SETTINGS.accuracy_tolerance)
+    assert value_of(rows, "score", object_type="month", indicator="survey_mean_total_income") == pytest.approx(wanted)
+
+
+def test_a_score_weighs_the_dimensions_that_are_measured() -> None:
+    columns = ["object_type", "object_name", "dimension", "indicator", "score"]
+    measured = pd.DataFrame(
+        [
+            ("table", "t", "completeness", "a", 100.0),
+            ("table", "t", "completeness", "b", 50.0),
+            ("table", "t", "accuracy", "c", 90.0),
+            ("table", "t", "validity", "d", None),
+        ],
+        columns=columns,
+    )
+    settings = QualitySettings(weights=QualityWeights(completeness=1, accuracy=3), grades=QualityGrades(excellent=87))
+    found = scores(measured, settings)
+    assert found["score"].tolist() == [pytest.approx((75 + 3 * 90) / 4)]
+    assert found["grade"].tolist() == ["good"] and found["validity_score"].isna().all()
+    assert found["completeness_score"].tolist() == [75.0]
+
+
+def test_a_score_never_exceeds_its_range() -> None:
+    """Weights that add up to a little more than one must not break the table's constraint."""
+    columns = ["object_type", "object_name", "dimension", "indicator", "score"]
+    perfect = pd.DataFrame([("month", "m", code, "a", 100.0) for code in q.DIMENSION.codes], columns=columns)
+    weights = QualityWeights(completeness=0.1, validity=0.1, consistency=0.1, uniqueness=0.1, timeliness=0.1, accuracy=0.1)
+    for settings in (SETTINGS, QualitySettings(weights=weights)):
+        for count in range(1, len(perfect) + 1):
+            assert scores(perfect.head(count), settings)["score"].max() <= 100
+
+
+def test_sources_stand_beside_their_reference() -> None:
+    rows = cross_validation(evidence())
+    assert set(rows.columns) | {"base_month"} == set(q.CROSS_VALIDATION.column_names)
+    assert not rows.duplicated(["region_level", "region_code", "measure", "source"]).any()
+    city = rows[rows["region_code"] == "11"]
+    assert value_of(city, "ratio", measure="persons_15_and_over", source="bureau") == pytest.approx(0.8)
+    assert value_of(city, "ratio", measure="persons_65_and_over", source="benefits") == pytest.approx(60 / 300)
+    assert value_of(city, "ratio", measure="mean_total_income_krw_year", source="survey") == pytest.approx(0.9)
+    assert value_of(city, "value", measure="mean_transfer_income_krw_year", source="benefits") == pytest.approx(36e6 / 300)
+    assert value_of(city, "value", measure="mean_debt_krw", source="bureau") == pytest.approx(600 * 2e7 / 300)
+    assert value_of(city, "ratio", measure="share_owned", source="statistics") == pytest.approx((2 / 3) / 0.5)
+    assert not city.loc[city["source"] == "bureau", "is_same_definition"].any()
+    assert city.loc[city["source"] == "census", "is_same_definition"].all()
+    of_reference = rows["source"] == rows["reference_source"]
+    assert (rows.loc[of_reference, "ratio"] == 1).all()
+
+
+def movements() -> Evidence:
+    moved = [(dong, event, 6) for dong in DONGS for event in ("moved_in", "moved_out")]
+    infants = pd.DataFrame({"dong_code": DONGS, "observed": [4, 4, 4]})
+    deaths = pd.DataFrame({"dong_code": DONGS[:1], "observed": [1]})
+    return dataclasses.replace(
+        two_months(), moves=pd.DataFrame(moved, columns=["dong_code", "event", "observed"]), infants=infants, deaths=deaths
+    )
+
+
+def test_ordinary_movement_is_plausible_and_adds_up() -> None:
+    rows = population_movement(movements(), SETTINGS)
+    assert set(rows["event"]) == set(q.EVENT.codes)
+    sums = rows.groupby(["region_level", "event"])["observed"].sum().unstack("region_level")
+    assert (sums["dong"] == sums["gu"]).all() and (sums["gu"] == sums["city"]).all()
+    assert value_of(rows, "rate_per_1000_year", region_level="city", event="births") == pytest.approx(1000 * 12 / 300)
+    assert value_of(rows, "rate_per_1000_year", region_level="city", event="moved_in") == pytest.approx(12 * 1000 * 18 / 300)
+    assert rows.loc[rows["event"] == "births", "is_plausible"].all()
+
+
+@pytest.mark.parametrize("factor", [60, 0])
+def test_movement_far_from_the_citys_rate_is_not(factor: int) -> None:
+    found = movements()
+    moves = found.moves.assign(observed=found.moves["observed"] * 100)
+    here = (moves["dong_code"] == DONGS[2]) & (moves["event"] == "moved_in")
+    moves.loc[here, "observed"] = factor * 100
+    rows = population_movement(dataclasses.replace(found, moves=moves), QualitySettings(movement_factor=2))
+    of_dong = rows[rows["region_code"] == DONGS[2]]
+    assert not of_dong.loc[of_dong["event"] == "moved_in", "is_plausible"].any()
+    assert of_dong.loc[of_dong["event"] == "births", "is_plausible"].all()
+
+
+def test_an_event_that_is_nowhere_counts_as_none() -> None:
+    found = movements()
+    nobody = dataclasses.replace(found, infants=found.infants.iloc[:0])
+    rows = population_movement(nobody, QualitySettings(movement_rates=SETTINGS.movement_rates | {"births": (200.0, 400.0)}))
+    city = rows[(rows["region_level"] == "city") & (rows["event"] == "births")]
+    assert city["observed"].tolist() == [0] and not city["is_plausible"].any()
+
+
+def test_without_a_month_before_only_births_and_deaths_are_known() -> None:
+    rows = population_movement(dataclasses.replace(movements(), before=None), SETTINGS)
+    assert set(rows["event"]) == {"births", "deaths"} and rows["previous_month"].isna().all()
+
+
+def test_a_large_change_is_explained_by_the_inputs_that_changed() -> None:
+    found = two_months(statistics=statistics_rows(mean=60e6), coverage=coverage_rows(bureau=60.0))
+    rows = quality_change(found, SETTINGS)
+    city = rows[(rows["region_code"] == "11") & (rows["measure"] == "mean_total_income_krw_year")].iloc[0]
+    assert city["relative_change"] == pytest.approx(0.2) and not city["is_within_limit"]
+    assert city["causes"] == "bureau_rows coverage" and "-25.0%" in city["explanation_en"] and "80.0%" not in city["causes"]
+    dong = rows[(rows["region_code"] == DONGS[0]) & (rows["measure"] == "mean_total_income_krw_year")].iloc[0]
+    assert dong["is_within_limit"] and dong["explanation_en"] == ""
+    assert checks_of(found)["city_change_explained"]
+
+
+def test_a_large_change_without_a_changed_input_stops_the_month() -> None:
+    found = two_months(statistics=statistics_rows(mean=56e6))
+    rows = quality_change(found, SETTINGS)
+    assert rows.loc[~rows["is_within_limit"], "causes"].eq("").all()
+    checks = checks_of(found)
+    assert not checks["city_change_explained"] and not checks["district_change_explained"]
+    assert (
+        "another version of the code"
+        in quality_change(with_now(found, models={"code": "b"}), SETTINGS)["explanation_en"].iloc[-1]
+    )
+
+
+def test_a_restated_delivery_and_a_new_census_are_causes() -> None:
+    found = two_months(statistics=statistics_rows(mean=56e6))
+    deliveries = {
+        "bureau": delivery("bureau", found.now.month, {"persons": 1000}, number=1),
+        "census": delivery("census", found.now.month, {"margins": 0}),
+    }
+    rows = quality_change(with_now(found, deliveries=deliveries), SETTINGS)
+    causes = rows.loc[rows["region_level"] == "city", "causes"]
+    assert set(causes) == {"restated_bureau new_census"}
+
+
+def test_a_sound_month_passes_every_check_that_can_be_made() -> None:
+    checks = checks_of(two_months())
+    assert [name for name, passed in checks.items() if passed is False] == []
+    assert [name for name, passed in checks_of(evidence()).items() if passed is None] == [
+        "city_change_explained",
+        "district_change_explained",
+    ]
+
+
+def _broken(name: str) -> Evidence:
+    sound = two_months()
+    statistics = sound.now.statistics.copy()
+    if name == "rows_accounted_for":
+        return with_now(sound, edits=edit_rows().assign(rows_kept=999))
+    if name == "components_add_up":
+        return dataclasses.replace(sound, report=sound.report.assign(value=1.0))
+    if name == "every_dong_published":
+        return with_now(sound, statistics=statistics[statistics["region_code"] != DONGS[1]])
+    if name == "levels_add_up":
+        return with_now(
+            sound, statistics=statistics.assign(households=statistics["households"] + (statistics["region_code"] == "11"))
+        )
+    if name == "quantiles_in_order":
+        return with_now(sound, statistics=statistics.assign(p90_total_income_krw_year=1.0))
+    if name == "census_households_met":
+        return dataclasses.replace(sound, areas=sound.areas.assign(areas_met=1))
+    if name == "near_published_mean":
+        return with_now(sound, statistics=statistics_rows(mean=52e6))
+    if name == "report_thresholds_met":
+        return dataclasses.replace(sound, report=sound.report.assign(passed=False))
+    if name == "dongs_reliable":
+        return with_now(sound, statistics=statistics.assign(reliability="unreliable"))
+    if name == "movement_plausible":
+        return dataclasses.replace(sound, infants=pd.DataFrame({"dong_code": [DONGS[0]], "observed": [900]}))
+    raise KeyError(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("rows_accounted_for", "components_add_up", "every_dong_published", "levels_add_up", "quantiles_in_order"),
+        *("census_households_met", "near_published_mean", "report_thresholds_met", "dongs_reliable", "movement_plausible"),
+    ],
+)
+def test_each_check_can_fail(name: str) -> None:
+    assert checks_of(_broken(name))[name] is False
+
+
+def test_the_score_is_checked_against_the_lowest_grade() -> None:
+    demanding = QualitySettings(grades=QualityGrades(excellent=100, good=100, fair=99.9))
+    assert checks_of(two_months(), demanding)["score_sufficient"] is False
+
+
+def test_a_failed_blocking_check_refuses_publication(tmp_path: Path) -> None:
+    ledger, month = Ledger(str(tmp_path)), evidence().now.month
+    with pytest.raises(MissingInput):
+        refuse_failed(ledger, month, SETTINGS)
+    ledger.record(month, StepRecord("quality", "f", (), 1.0, {"failed_checks": ["dongs_reliable"]}))
+    refuse_failed(ledger, month, SETTINGS)
+    ledger.record(month, StepRecord("quality", "f", (), 1.0, {"failed_checks": ["dongs_reliable", "levels_add_up"]}))
+    with pytest.raises(QualityInsufficient, match="levels_add_up") as error:
+        refuse_failed(ledger, month, SETTINGS)
+    assert "dongs_reliable" not in str(error.value)
+    refuse_failed(ledger, month, QualitySettings(allow_failed_checks=True))
+    refuse_failed(ledger, month, QualitySettings(blocking=()))
+
+
+@pytest.mark.parametrize("settings", [QualitySettings(blocking=("no_check",)), QualitySettings(movement_rates={})])
+def test_a_setting_that_names_nothing_is_an_error(settings: QualitySettings) -> None:
+    check_names(SETTINGS)
+    with pytest.raises(ConfigurationError):
+        check_names(settings)

@@ -1,0 +1,117 @@
+"""The quality report and what is handed to the bureau."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from evidence_rows import DONGS, coverage_rows, edit_rows, two_months
+
+from living_finance.config import QualitySettings
+from living_finance.contracts import quality as q
+from living_finance.contracts.core import Table
+from living_finance.quality.bureau import COUNTS, SMALLEST_CELL, bureau_feedback
+from living_finance.quality.change import quality_change
+from living_finance.quality.cross_validation import cross_validation
+from living_finance.quality.dimensions import indicators, scores
+from living_finance.quality.movement import population_movement
+from living_finance.quality.prechecks import quality_checks
+from living_finance.quality.report import Language, quality_page
+
+VOID = {"meta", "br", "img", "link"}
+
+
+class _Tags(HTMLParser):
+    """Collects tags, and complains where they do not nest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def tables() -> dict[Table, pd.DataFrame]:
+    found, settings = two_months(), QualitySettings()
+    measured = indicators(found, settings)
+    scored, changes, movement = scores(measured, settings), quality_change(found, settings), population_movement(found, settings)
+    movement.loc[movement["event"] == "births", "observed"] = 3
+    return {
+        q.QUALITY_INDICATOR: measured,
+        q.QUALITY_SCORE: scored,
+        q.CROSS_VALIDATION: cross_validation(found),
+        q.POPULATION_MOVEMENT: movement,
+        q.QUALITY_CHANGE: changes,
+        q.QUALITY_CHECK: quality_checks(found, scores=scored, changes=changes, movement=movement, settings=settings),
+    }
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("ko", ("품질 점수", "공표 전 점검", "등록 인구")), ("en", ("Scores", "births"))]
+)
+def test_the_page_needs_nothing_else_and_is_well_formed(language: Language, words: tuple[str, ...]) -> None:
+    edits = edit_rows([("labour_income_krw_year:imputed", 50, 0, 0), ("<script>:imputed", 3, 0, 0)])
+    page = quality_page(tables(), edits=edits, coverage=coverage_rows(), month=two_months().now.month, language=language)
+    tags = _Tags()
+    tags.feed(page)
+    assert tags.open == []
+    assert all(word in page for word in (*words, "202002", "202001"))
+    assert not re.search(r"(?:src|href)=|https?:|<script", page)
+    assert ("html", {"lang": language}) in tags.seen
+    headings = {attributes["id"] for tag, attributes in tags.seen if tag == "h2"}
+    labelled = {attributes["aria-labelledby"] for tag, attributes in tags.seen if tag == "section"}
+    assert len(headings) == 8 and labelled == headings
+
+
+def test_small_counts_are_not_printed() -> None:
+    page = quality_page(tables(), edits=edit_rows(), coverage=coverage_rows(), month=two_months().now.month, language="en")
+    births = next(line for line in page.splitlines() if "births: registered" in line)
+    assert "&lt;5" in births and ">3<" not in births
+
+
+GROUPS = pd.DataFrame(
+    [
+        *(("dong", dong, "all", "all", 240, old, 0) for dong, old in zip(DONGS, (30, 2, 50), strict=True)),
+        ("gu", "11110", "all", "all", 480, 32, 0),
+        ("gu", "11110", "sex", "F", 240, 2, 0),
+        ("gu", "11110", "sex", "M", 240, 30, 0),
+        ("gu", "11140", "all", "all", 240, 50, 0),
+        ("gu", "11140", "sex", "F", 120, 25, 0),
+        ("gu", "11140", "sex", "M", 120, 25, 0),
+        ("city", "11", "all", "all", 720, 82, 0),
+        ("city", "11", "sex", "F", 360, 27, 0),
+        ("city", "11", "sex", "M", 360, 55, 0),
+    ],
+    columns=["region_level", "region_code", "dimension", "category", *COUNTS],
+)
+
+
+def test_small_counts_are_masked_and_cannot_be_subtracted() -> None:
+    rows = bureau_feedback(GROUPS, coverage=coverage_rows(), month="202002").set_index(["region_code", "category"])
+    old = rows["old_address_persons"]
+    assert pd.isna(old[DONGS[1], "all"]) and pd.isna(old[DONGS[0], "all"]), "its district less the other dong would give it"
+    assert pd.isna(old["11110", "F"]) and pd.isna(old["11110", "M"])
+    assert pd.isna(old["11140", "F"]), "the city less the other district would give it"
+    assert not old.between(1, SMALLEST_CELL - 1).any()
+    assert rows.loc[old.isna(), "old_address_share"].isna().all() and (rows.loc[old.isna(), "status"] == "masked").all()
+    assert old["11", "all"] == 82 and rows["status"]["11", "all"] == "shown"
+
+
+def test_coverage_and_representation_of_a_group() -> None:
+    census = coverage_rows()
+    census.loc[census["sex"] == "F", "census_persons"] *= 3
+    rows = bureau_feedback(GROUPS, coverage=census, month="202002").set_index(["region_code", "category"])
+    assert rows["census_persons"]["11", "all"] == 3 * 150 * 4
+    assert rows["coverage"]["11", "all"] == pytest.approx(720 / 1800)
+    assert rows["representation"]["11", "all"] == pytest.approx(1)
+    assert rows["representation"]["11", "M"] == pytest.approx((360 / 720) / (450 / 1800))
+    assert rows["old_address_share"]["11", "M"] == pytest.approx(55 / 360)
