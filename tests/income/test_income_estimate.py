@@ -12,7 +12,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
-from living_finance.income.estimate import EstimatedIncome, estimate_income
+from living_finance.income.estimate import EstimatedIncome, estimate_income, gather_income
+from living_finance.income.model import IncomeModel, fit_income
 from living_finance.months import Month
 
 MONTH = Month(2020, 1)
@@ -167,9 +168,14 @@ def published() -> list[dict[str, Any]]:
     ]
 
 
-def estimate(inputs: dict[str, Any], **changes: Any) -> EstimatedIncome:
-    given = {**inputs, "month": MONTH, "rows": HOUSEHOLDS, "draws": DRAWS, "seed": 7, **changes}
-    return estimate_income(given.pop("households"), **given)
+def estimate(inputs: dict[str, Any], *, draws: int = DRAWS, **changes: Any) -> EstimatedIncome:
+    given = {**inputs, **changes}
+    register, benefits = given.pop("register"), given.pop("benefits")
+    evidence = gather_income(given.pop("households"), **given, month=MONTH, rows=HOUSEHOLDS)
+    data = evidence.training()
+    fitted = fit_income(data.survey, data.city, data.published, draws=draws, seed=7)
+    stored = IncomeModel.from_json(fitted.to_json())
+    return estimate_income(evidence, model=stored, version=stored.version(), register=register, benefits=benefits)
 
 
 @pytest.fixture(scope="module")
