@@ -123,11 +123,13 @@ lint: setup ## ruff (rules and format) and hadolint
 	@$(BIN)/hadolint docker/Dockerfile
 types: setup ## mypy, strict
 	@$(BIN)/mypy
-docs: setup ## make docs/data-dictionary.md and docs/analyses.md anew from the contracts and the registry
+docs: setup ## make the dictionary, the analyses and the definitions in docs anew from the code
 	@$(BIN)/python -m living_finance.catalog.dictionary > docs/data-dictionary.md.new
 	@mv docs/data-dictionary.md.new docs/data-dictionary.md
 	@$(BIN)/python -m living_finance.analyses.registry > docs/analyses.md.new
 	@mv docs/analyses.md.new docs/analyses.md
+	@$(BIN)/python -m living_finance.contracts.definitions > docs/definitions.md.new
+	@mv docs/definitions.md.new docs/definitions.md
 bench: setup ## the full city once, then its relational part beside DuckDB (about an hour)
 	@$(BIN)/python benchmarks/full_city.py
 	@$(BIN)/python benchmarks/relational.py --warehouse .bench/city/warehouse --month 202001

@@ -36,6 +36,8 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 _MODEL_FILE, _FOLDS_FILE = "income_model.json", "held_out_models.json"
 _PROMOTED, _SCORED = "promoted", "scored."
 _ENOUGH = 1000
+_LONGEST_DESCRIPTION = 5000
+"""What MLflow's tables hold; the whole card is an artifact of the run."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ class Registry:
                 source=f"models:/{model_id}",
                 run_id=run_id,
                 tags=facts,
-                description=training.card,
+                description=training.card[:_LONGEST_DESCRIPTION],
                 model_id=model_id,
             )
             log.info("registered %s as version %s of %s", training.content_version, made.version, self.name)

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
+from living_finance.income.drift import input_shares
 from living_finance.income.estimate import EstimatedIncome, estimate_income, gather_income
 from living_finance.income.model import IncomeModel, fit_income
 from living_finance.months import Month
@@ -257,6 +258,18 @@ def test_same_whatever_the_partitions_and_order(inputs: dict[str, Any], city: pd
     again = estimate(shuffled)
     pd.testing.assert_frame_equal(again.household.toPandas().set_index("household_id").sort_index(), city)
     pd.testing.assert_frame_equal(again.area.toPandas().set_index(["region_level", "region_code"]).sort_index(), areas)
+
+
+def test_shares_of_inputs_are_those_of_the_households(inputs: dict[str, Any]) -> None:
+    given = {name: rows for name, rows in inputs.items() if name not in ("register", "benefits", "households")}
+    evidence = gather_income(inputs["households"], **given, month=MONTH, rows=HOUSEHOLDS)
+    shares = input_shares(evidence.households)
+    assert all(sum(of.values()) == pytest.approx(1.0, abs=1e-3) for of in shares.values())
+    counted = inputs["households"].where("weight > 0").toPandas()
+    owned = counted["weight"][counted["tenure"] == "owned"].sum() / counted["weight"].sum()
+    assert shares["tenure"]["owned"] == pytest.approx(owned, abs=2e-3)
+    assert shares["labour_score"].keys() > {"0", "3", "4"}
+    evidence.release()
 
 
 def test_the_fit_holds_no_household(estimated: EstimatedIncome) -> None:

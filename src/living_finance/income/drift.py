@@ -61,7 +61,13 @@ def input_shares(households: DataFrame) -> Shares:
     found: dict[str, dict[str, float]] = {}
     for row in sums:
         found.setdefault(row["name"], {})[str(row["class"])] = float(row["weight"])
-    return {name: {key: weight / sum(of.values()) for key, weight in of.items()} for name, of in found.items()}
+    return {name: _rounded(of) for name, of in found.items()}
+
+
+def _rounded(of: Mapping[str, float]) -> dict[str, float]:
+    """Shares to one in ten thousand: no class is told that holds a household or two."""
+    total = max(sum(of.values()), 1e-300)
+    return {key: round(weight / total, 4) for key, weight in of.items()}
 
 
 def score_shares(profile: Profile) -> Mapping[str, float]:
@@ -69,7 +75,7 @@ def score_shares(profile: Profile) -> Mapping[str, float]:
     number = profile[:, :, 0].sum(axis=0)
     limits = bin_of(np.array(_INCOME_LIMITS))
     of_class = np.bincount(np.searchsorted(limits, np.arange(number.size), side="right"), weights=number)
-    return {str(k): float(value) for k, value in enumerate(of_class / max(float(of_class.sum()), 1e-300))}
+    return _rounded({str(k): float(value) for k, value in enumerate(of_class)})
 
 
 def stability(now: Mapping[str, float], then: Mapping[str, float]) -> float:
