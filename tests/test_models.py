@@ -191,6 +191,16 @@ def test_a_model_that_fails_the_bounds_serves_its_month_but_is_no_champion(tmp_p
     with pytest.raises(ModelRefused) as caught:
         promote(SETTINGS.model_copy(update={"models": bounds}), root=str(tmp_path), number=None)
     assert caught.value.exit_code == 53 and "beyond its error" in str(caught.value)
+    file = tmp_path / "settings.yaml"
+    file.write_text("models: {largest_component_bias: 1.0e-9, largest_total_bias: 1.0e-9}\n")
+    shown = subprocess.run(
+        [sys.executable, "-m", "living_finance.cli", "promote", "--warehouse", str(tmp_path), "--config", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert shown.returncode == 53 and "ModelRefused" in shown.stdout + shown.stderr
 
 
 @contextlib.contextmanager

@@ -279,6 +279,7 @@ def model_income(run: MonthRun) -> None:
     metrics = {**fit.metrics, **drift}
     run.track(tracking.TrackedFit("income", fit.model_version, fit.parameters, metrics, notes, content))
     run.facts["model"] = dataclasses.replace(chosen, stability=moved).facts()
+    run.facts["not_met"] = list(evidence.refused)
 
 
 def income_evidence_of(run: MonthRun) -> IncomeEvidence:
