@@ -81,7 +81,7 @@ def registry(root: Path) -> Registry:
 def test_months_take_the_champion_that_may_serve_them(root: Path, registry: Registry) -> None:
     first = choose_model(at(root), evidence(), fingerprint="january")
     assert (first.version.number, first.why, first.version.is_promoted) == (1, "trained", True)
-    assert first.version.aliases == (CHALLENGER, CHAMPION) or set(first.version.aliases) == {CHALLENGER, CHAMPION}
+    assert set(first.version.aliases) == {CHALLENGER, CHAMPION}
     assert first.version.label == f"living-finance-income/1/{first.model.version().rpartition('/')[2]}"
 
     again = choose_model(at(root), evidence(2), fingerprint="january")
@@ -152,11 +152,7 @@ def test_promotion_is_by_the_gate_against_the_present_champion(root: Path, regis
     made, said = train_version(at(root, FEBRUARY), evidence(4), registry=registry, champion=champion, now=SHARES)
     metrics = registry.metrics(made)
     assert metrics["gate_loss_difference"] == pytest.approx(metrics["cv_loss"] - metrics["gate_champion_loss"])
-    strict = SETTINGS.model_copy(update={"models": ModelSettings(allowed_errors=0.0)})
-    if metrics["gate_loss_difference"] > 0:
-        assert not said.passes or metrics["gate_loss_difference"] <= metrics["gate_loss_difference_error"]
-        with pytest.raises(ModelRefused, match="stays a challenger"):
-            promote(strict, root=str(root), number=None)
+    assert said.passes == (metrics["gate_loss_difference"] <= metrics["gate_loss_difference_error"])
     generous = SETTINGS.model_copy(update={"models": ModelSettings(allowed_errors=1e6)})
     assert promote(generous, root=str(root), number=None).number == made.number
 
