@@ -123,13 +123,15 @@ lint: setup ## ruff (rules and format) and hadolint
 	@$(BIN)/hadolint docker/Dockerfile
 types: setup ## mypy, strict
 	@$(BIN)/mypy
-docs: setup ## make docs/data-dictionary.md, analyses.md and methodology.md anew from the contracts and the registry
+docs: setup ## make data-dictionary.md, analyses.md, methodology.md and definitions.md in docs anew from the code
 	@$(BIN)/python -m living_finance.catalog.dictionary > docs/data-dictionary.md.new
 	@mv docs/data-dictionary.md.new docs/data-dictionary.md
 	@$(BIN)/python -m living_finance.analyses.registry > docs/analyses.md.new
 	@mv docs/analyses.md.new docs/analyses.md
 	@$(BIN)/python -m living_finance.catalog.methodology > docs/methodology.md.new
 	@mv docs/methodology.md.new docs/methodology.md
+	@$(BIN)/python -m living_finance.contracts.definitions > docs/definitions.md.new
+	@mv docs/definitions.md.new docs/definitions.md
 bench: setup ## the full city once, then its relational part beside DuckDB (about an hour)
 	@$(BIN)/python benchmarks/full_city.py
 	@$(BIN)/python benchmarks/relational.py --warehouse .bench/city/warehouse --month 202001

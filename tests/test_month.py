@@ -15,12 +15,13 @@ from pyspark.sql import functions as F
 from rich.console import Console, RenderableType
 
 from living_finance.catalog.explain import explain_figure, explain_household
-from living_finance.config import DatabaseSettings, Settings
+from living_finance.config import DatabaseSettings, Settings, TrackingSettings
 from living_finance.contracts import bronze, gold, silver
 from living_finance.contracts.core import Table
 from living_finance.contracts.utilization import HOUSEHOLD_CUBE, MADE_ON_PUBLICATION, PUBLISHED
 from living_finance.errors import MissingInput
 from living_finance.months import parse_months
+from living_finance.registry import Registry
 from living_finance.steps.explain import figure_facts, household_facts
 from living_finance.steps.publish import PublishOutcome, publish_month
 from living_finance.steps.run import RunOutcome, RunPlan, make_months
@@ -164,6 +165,21 @@ def test_margins_agree_with_their_parts(store: Warehouse, table: Table, count: s
     for (place, level), total in totals.items():
         assert total == totals[place, "city"], (place, level)
         assert level in levels
+
+
+def test_rows_say_which_registered_model_scored_them(store: Warehouse) -> None:
+    versions = {v.label: v for v in Registry(TrackingSettings(), store.root).versions()}
+    found = []
+    for month in MONTHS:
+        record = Ledger(store.root).find(month, "income")
+        assert record is not None
+        rows = store.read(gold.HOUSEHOLD, base_month=month.date).select("model_version").distinct().collect()
+        assert [row["model_version"] for row in rows] == [record.facts["model_version"]]
+        version = versions[record.facts["model_version"]]
+        assert version.month <= month and version.number == record.facts["model"]["number"]
+        assert any("mean_debt" in reason for reason in record.facts["not_met"])
+        found.append(record.facts["model"])
+    assert [facts["why"] for facts in found] == ["trained", "champion" if found[0]["is_promoted"] else "trained"]
 
 
 def test_quality_report_passes_or_says_why(store: Warehouse) -> None:

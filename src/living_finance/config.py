@@ -52,6 +52,19 @@ class IncomeSettings(_Section):
     """The income model."""
 
     draws: int = Field(default=16, ge=1, description="incomes drawn per household, the first from the point fit; 3 give an error")
+    version: int = Field(default=0, ge=0, description="registered version to score with; 0 = the champion of the month")
+
+
+class ModelSettings(_Section):
+    """Training, the gate of promotion, when to train again."""
+
+    folds: int = Field(default=5, ge=2, description="groups of districts that are left out in turn")
+    largest_total_bias: float = Field(default=0.10, gt=0, description="of the mean total income where districts were left out")
+    largest_component_bias: float = Field(default=0.05, gt=0, description="of a component, relative to the mean total income")
+    allowed_errors: float = Field(default=1.0, ge=0, description="standard errors by which a challenger's loss may be larger")
+    train_when_due: bool = Field(default=True, description="a month's run trains when the rule says so; else only `train` does")
+    largest_age_months: int = Field(default=12, ge=1, description="months after which a training is due")
+    largest_instability: float = Field(default=0.25, gt=0, description="population stability index above which one is due")
 
 
 class RepricingShare(_Section):
@@ -168,6 +181,7 @@ class TrackingSettings(_Section):
 
     uri: str = ""
     experiment: str = "living-finance"
+    model: str = Field(default="living-finance-income", pattern=r"^[A-Za-z0-9._-]+$", description="name in the registry")
 
 
 class DatabaseSettings(_Section):
@@ -188,6 +202,7 @@ class Settings(BaseSettings):
     receipt: ReceiptSettings = ReceiptSettings()
     cleansing: CleansingSettings = CleansingSettings()
     income: IncomeSettings = IncomeSettings()
+    models: ModelSettings = ModelSettings()
     analyses: AnalysisSettings = AnalysisSettings()
     quality: QualitySettings = QualitySettings()
     catalog: CatalogSettings = CatalogSettings()

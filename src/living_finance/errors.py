@@ -85,6 +85,12 @@ class TrackingUnavailable(LivingFinanceError):
     exit_code = 50
 
 
+class ModelRefused(LivingFinanceError):
+    """A model may not be promoted, or may not serve the month."""
+
+    exit_code = 53
+
+
 class DatabaseUnavailable(LivingFinanceError):
     """The utilization database does not start or answer, or its tables are held."""
 

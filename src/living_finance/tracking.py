@@ -1,4 +1,4 @@
-"""MLflow: the only module that knows it.
+"""MLflow runs; with `registry` the only modules that know it.
 
 A run holds parameters, metrics, tags (month, data versions, code version, fingerprint) and one JSON artifact that the
 fit itself declares free of persons. The client is used directly, not the fluent interface, which would add the user's
@@ -7,12 +7,13 @@ name, file paths and the repository to every run.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,13 +97,6 @@ def track(
         TrackingUnavailable: the store does not answer.
         ConfigurationError: no uri, and the warehouse is not a local folder.
     """
-    uri = store_uri(settings, warehouse_root)
-    artifacts = None if settings.uri else (_local_folder(warehouse_root) / "artifacts").as_uri()
-    _check_sqlite(uri)
-    _quieten()
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
     fingerprint = _fingerprint(fit, month=month, code_version=code_version, seed=seed)
     versions = {f"delta.{table}": str(version) for table, version in sorted(data_versions.items())}
     tags = {
@@ -113,8 +107,7 @@ def track(
         "notes": "; ".join(fit.notes),
         **versions,
     }
-    try:
-        client, experiment = _open(uri, name=settings.experiment, artifacts=artifacts)
+    with store(settings, warehouse_root) as (client, experiment):
         finished = client.search_runs(
             [experiment],
             filter_string=f"tags.{FINGERPRINT_TAG} = '{fingerprint}' and attributes.status = 'FINISHED'",
@@ -128,6 +121,29 @@ def track(
             if known.get(name) != version:
                 client.set_tag(run_id, name, version)
         return run_id
+
+
+@contextlib.contextmanager
+def store(settings: TrackingSettings, warehouse_root: str) -> Iterator[tuple[MlflowClient, str]]:
+    """A client of the store and the id of our experiment in it.
+
+    Raises:
+        TrackingUnavailable: the store does not answer.
+        ConfigurationError: no uri, and the warehouse is not a local folder.
+    """
+    uri = store_uri(settings, warehouse_root)
+    artifacts = None if settings.uri else (_local_folder(warehouse_root) / "artifacts").as_uri()
+    _check_sqlite(uri)
+    _quieten()
+    import mlflow
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    # Some calls (models:/ addresses) look for the store by the process's setting, whatever the client's.
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    try:
+        yield _open(uri, name=settings.experiment, artifacts=artifacts)
     except (MlflowException, SQLAlchemyError, OSError) as error:
         # The store's own text may quote its address with a password in it.
         raise TrackingUnavailable(f"The MLflow store does not answer ({type(error).__name__}).", remedy=_REMEDY) from None

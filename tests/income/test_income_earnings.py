@@ -112,7 +112,10 @@ def test_unseen_adults_earn_as_known_ones_of_their_class() -> None:
     of_class = classes_of_peers()[earners.peer]
     donors = donors_of(earners)
     for number in (1, 5, 8):
-        mean = donors.labour[donors.start[number] : donors.start[number + 1]].mean()
+        inside = slice(donors.start[number], donors.start[number + 1])
+        share = np.diff(np.r_[number, donors.through[inside]])
+        assert share.sum() == pytest.approx(1.0)
+        mean = share @ donors.labour[inside]
         assert mean == pytest.approx(earners.labour[of_class == number].mean(), rel=0.02)
     assert labour.size == HOUSEHOLDS
 

@@ -12,7 +12,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
-from living_finance.income.estimate import EstimatedIncome, estimate_income
+from living_finance.income.drift import input_shares
+from living_finance.income.estimate import EstimatedIncome, estimate_income, gather_income
+from living_finance.income.model import IncomeModel, fit_income
 from living_finance.months import Month
 
 MONTH = Month(2020, 1)
@@ -167,9 +169,14 @@ def published() -> list[dict[str, Any]]:
     ]
 
 
-def estimate(inputs: dict[str, Any], **changes: Any) -> EstimatedIncome:
-    given = {**inputs, "month": MONTH, "rows": HOUSEHOLDS, "draws": DRAWS, "seed": 7, **changes}
-    return estimate_income(given.pop("households"), **given)
+def estimate(inputs: dict[str, Any], *, draws: int = DRAWS, **changes: Any) -> EstimatedIncome:
+    given = {**inputs, **changes}
+    register, benefits = given.pop("register"), given.pop("benefits")
+    evidence = gather_income(given.pop("households"), **given, month=MONTH, rows=HOUSEHOLDS)
+    data = evidence.training()
+    fitted = fit_income(data.survey, data.city, data.published, draws=draws, seed=7)
+    stored = IncomeModel.from_json(fitted.to_json())
+    return estimate_income(evidence, model=stored, version=stored.version(), register=register, benefits=benefits)
 
 
 @pytest.fixture(scope="module")
@@ -251,6 +258,18 @@ def test_same_whatever_the_partitions_and_order(inputs: dict[str, Any], city: pd
     again = estimate(shuffled)
     pd.testing.assert_frame_equal(again.household.toPandas().set_index("household_id").sort_index(), city)
     pd.testing.assert_frame_equal(again.area.toPandas().set_index(["region_level", "region_code"]).sort_index(), areas)
+
+
+def test_shares_of_inputs_are_those_of_the_households(inputs: dict[str, Any]) -> None:
+    given = {name: rows for name, rows in inputs.items() if name not in ("register", "benefits", "households")}
+    evidence = gather_income(inputs["households"], **given, month=MONTH, rows=HOUSEHOLDS)
+    shares = input_shares(evidence.households)
+    assert all(sum(of.values()) == pytest.approx(1.0, abs=1e-3) for of in shares.values())
+    counted = inputs["households"].where("weight > 0").toPandas()
+    owned = counted["weight"][counted["tenure"] == "owned"].sum() / counted["weight"].sum()
+    assert shares["tenure"]["owned"] == pytest.approx(owned, abs=2e-3)
+    assert shares["labour_score"].keys() > {"0", "3", "4"}
+    evidence.release()
 
 
 def test_the_fit_holds_no_household(estimated: EstimatedIncome) -> None:

@@ -40,7 +40,9 @@ _NOISE_SHARES = np.linspace(0.0, 0.3, 61)
 _LEAST_PEERS = 30
 """Persons with earnings that a peer group needs to have a middle of its own."""
 _DONORS = 400
-"""Persons kept of a class, to lend their earnings to unseen adults."""
+"""Groups kept of a class, about, to lend their earnings to unseen adults."""
+_PERSONS_PER_DONOR = 10
+"""Least persons whose mean a donor is: no value of one person is kept."""
 
 
 def classes_of_peers() -> Integers:
@@ -98,20 +100,21 @@ class Correction:
 
 @dataclass(frozen=True)
 class Donors:
-    """Persons who lend their scores to unseen adults, without anything they belong to; by class, in order."""
+    """What adults of each class score, for unseen adults to borrow: means of ten persons or more who are next to each other."""
 
     start: tuple[int, ...]
     """Where each class begins, and the end."""
+    through: Floats
+    """Class number + share of the class's persons up to and with this donor."""
     peer: Integers
     labour: Floats
     business: Floats
 
     def positions(self, classes: Integers, bits: Bits) -> Integers:
-        """A donor for each adult; -1 where the class has none."""
+        """A donor for each adult, by its share of persons; -1 where the class has none."""
         start = np.asarray(self.start)
-        count = np.diff(start)[classes]
-        place = np.floor(unit_interval(bits) * count).astype(np.int64)
-        return np.where(count > 0, start[classes] + np.minimum(place, count - 1), -1)
+        found = np.searchsorted(self.through, classes + unit_interval(bits), side="right")
+        return np.where(np.diff(start)[classes] > 0, np.minimum(found, start[classes + 1] - 1), -1).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -215,18 +218,38 @@ def middles(score: Floats, peer: Integers) -> tuple[float, ...]:
 
 
 def donors_of(earners: Earners) -> Donors:
-    """Up to 400 bureau members of each class, evenly over their ranks by earnings."""
+    """Bureau members of each class in groups of alike: same kinds of earnings, same peers where they are enough, next in rank.
+
+    Microaggregation (Domingo-Ferrer & Mateo-Sanz 2002, IEEE TKDE 14(1), 189-201): kinds with fewer persons than a group are
+    left out.
+    """
     of_class = classes_of_peers()[earners.peer]
-    order = np.lexsort((earners.peer, earners.business, earners.labour, earners.labour + earners.business, of_class))
-    picked, start = [], [0]
-    for number in range(len(UNSEEN_CLASSES)):
-        rows = order[of_class[order] == number]
-        if len(rows) > _DONORS:
-            rows = rows[((np.arange(_DONORS) + 0.5) * len(rows) / _DONORS).astype(np.int64)]
-        picked.append(rows)
-        start.append(start[-1] + len(rows))
-    rows = np.concatenate(picked)
-    return Donors(tuple(start), earners.peer[rows], earners.labour[rows], earners.business[rows])
+    kind = 3 * (earners.labour > 0.0) + np.sign(earners.business).astype(np.int64) + 1
+    has_own = np.bincount(earners.peer * 6 + kind, minlength=6 * PEERS)[earners.peer * 6 + kind] >= _PERSONS_PER_DONOR
+    cell = np.where(has_own, earners.peer + 1, 0)
+    order = np.lexsort((earners.business, earners.labour, earners.labour + earners.business, cell, kind, of_class))
+    number = np.bincount(of_class, minlength=len(UNSEEN_CLASSES))
+    size = np.maximum(_PERSONS_PER_DONOR, -(-number // _DONORS))
+    labels = np.column_stack([of_class, kind, cell])[order]
+    begins = np.flatnonzero(np.r_[True, (labels[1:] != labels[:-1]).any(axis=1)]) if order.size else np.zeros(0, np.int64)
+    group: list[Integers] = []
+    for first, last in zip(begins, np.r_[begins[1:], order.size], strict=True):
+        count = int(last - first)
+        groups = 1 if labels[first][1] == 1 else count // int(size[labels[first][0]])  # kind 1 earns nothing
+        if count >= _PERSONS_PER_DONOR:
+            group.extend(np.array_split(order[first:last], max(groups, 1)))
+    belongs = np.array([of_class[rows[0]] for rows in group], dtype=np.int64)
+    persons = np.array([rows.size for rows in group], dtype=np.float64)
+    of = np.bincount(belongs, weights=persons, minlength=len(UNSEEN_CLASSES))
+    start = np.r_[0, np.cumsum(np.bincount(belongs, minlength=len(UNSEEN_CLASSES)))]
+    through = np.cumsum(persons) - np.r_[0.0, np.cumsum(of)][belongs]
+    return Donors(
+        tuple(start.tolist()),
+        belongs + through / of[belongs],
+        np.array([int(np.sort(earners.peer[rows])[rows.size // 2]) for rows in group], dtype=np.int64),
+        np.array([np.rint(earners.labour[rows].mean()) for rows in group]),
+        np.array([np.rint(earners.business[rows].mean()) for rows in group]),
+    )
 
 
 def fit_earnings(

@@ -1,4 +1,4 @@
-"""The income step: evidence by household, the model, draws on Spark, benchmarking, consistency of areas.
+"""The income step: evidence by household, a stored model (`training`), draws on Spark, benchmarking, consistency of areas.
 
 Households are drawn where they are, in Arrow batches; random numbers come from their keys. Two passes: the first adds up
 a profile of every draw, from which the factors of benchmarking follow; the second writes one draw and the means over all draws.
@@ -19,9 +19,11 @@ from pyspark.sql import functions as F
 from living_finance.income.areas import area_errors, consistent, debt_ratios, finished, with_totals
 from living_finance.income.benefit_lifts import transfer_lifts
 from living_finance.income.draws import drawn_households, profiles_of
+from living_finance.income.drift import score_shares
 from living_finance.income.evidence import as_city, as_survey, income_evidence, places_of, with_place
-from living_finance.income.model import IncomeModel, fit_income
-from living_finance.income.published import published_figures
+from living_finance.income.model import IncomeModel, group_errors, month_targets
+from living_finance.income.published import Figure, Published, published_figures
+from living_finance.income.training import TrainingData
 from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENTS, Factors, Profile, factors, group_means, own_errors
 from living_finance.months import Month
 
@@ -31,8 +33,66 @@ _SAMPLE_STEPS = 1_000_000
 
 
 @dataclass(frozen=True)
+class IncomeEvidence:
+    """What a month knows before incomes are modelled; `households` is persisted until `release` is called."""
+
+    households: DataFrame
+    """silver.HOUSEHOLD with `_earners` and `_place`."""
+    persons: DataFrame
+    """silver.PLACED_PERSON."""
+    place: Mapping[str, float]
+    """Dong → mean log score among peers."""
+    survey: DataFrame
+    published: Mapping[Figure, Published]
+    refused: tuple[str, ...]
+    """Why other published figures are not met."""
+    rows: int
+    month: Month
+    release: Callable[[], None]
+
+    def training(self) -> TrainingData:
+        """The survey and a sample of the households, kept by hash, as arrays."""
+        share = min(1.0, _SAMPLED_HOUSEHOLDS / max(self.rows, 1))
+        is_sampled = F.pmod(F.xxhash64(F.lit("income"), "household_id"), F.lit(_SAMPLE_STEPS)) < int(share * _SAMPLE_STEPS)
+        sampled = self.households.where(is_sampled & (F.col("weight") > 0)).orderBy("household_id")
+        city = as_city(sampled.toArrow())  # ok: a bounded sample
+        return TrainingData(as_survey(self.survey, self.place), city, self.published)
+
+
+def gather_income(
+    households: DataFrame,
+    *,
+    persons: DataFrame,
+    members: DataFrame,
+    survey: DataFrame,
+    benchmarks: DataFrame,
+    month: Month,
+    rows: int,
+) -> IncomeEvidence:
+    """Evidence by household and for the whole month.
+
+    Args:
+        households: silver.HOUSEHOLD of the month.
+        persons: silver.PLACED_PERSON.
+        members: gold.HOUSEHOLD_MEMBER.
+        survey: silver.SURVEY_HOUSEHOLD used for the month.
+        benchmarks: silver.BENCHMARK used for the month.
+        month: the month.
+        rows: about how many households there are; decides the sample.
+    """
+    gathered = income_evidence(households, persons=persons, members=members).persist(StorageLevel.DISK_ONLY)
+    place = places_of(gathered)
+    published, refused = published_figures(benchmarks, month=month)
+
+    def release() -> None:
+        gathered.unpersist()
+
+    return IncomeEvidence(with_place(gathered, place), persons, place, survey, published, refused, rows, month, release)
+
+
+@dataclass(frozen=True)
 class IncomeFit:
-    """What was fitted for a month. Holds no surveyed household and no person."""
+    """What a month was scored with and what came of it. Holds no surveyed household and no person."""
 
     model_version: str
     parameters: Mapping[str, float]
@@ -50,95 +110,72 @@ class EstimatedIncome:
     area: DataFrame
     """silver.AREA_INCOME."""
     fit: IncomeFit
+    scores: Mapping[str, float]
+    """Share of households by income before benchmarking (`drift.score_shares`)."""
     release: Callable[[], None]
 
 
 def estimate_income(
-    households: DataFrame,
-    *,
-    persons: DataFrame,
-    members: DataFrame,
-    register: DataFrame,
-    benefits: DataFrame,
-    survey: DataFrame,
-    benchmarks: DataFrame,
-    month: Month,
-    rows: int,
-    draws: int,
-    seed: int,
+    evidence: IncomeEvidence, *, model: IncomeModel, version: str, register: DataFrame, benefits: DataFrame
 ) -> EstimatedIncome:
     """Income by component of every household, with its error by area.
 
     - labour, business: scores of the members the bureau knows, corrected (`earnings`), and of adults it does not know.
     - property, transfer, irregular: two-part models of the survey (`other_components`); transfers of a dong are moved by what
       its benefits differ from those of dongs of the same ages and earnings.
-    - benchmarks: `value_benchmark`, in every draw.
+    - benchmarks: `value_benchmark`, in every draw, to the month's published figures.
     - debt: the bureau's, by dong moved to the total of all its bureau residents, those without an address included. No published
       mean is met: household finance surveys count deposits that landlords owe.
     - spending: the bureau's, grossed up for adults it does not know, drawn where it knows nobody, then to the published mean.
 
     Args:
-        households: silver.HOUSEHOLD of the month.
-        persons: silver.PLACED_PERSON.
-        members: gold.HOUSEHOLD_MEMBER.
+        evidence: of the month.
+        model: what to score with; each of its draws gives one income of the whole city, the first from the point fit.
+        version: what the rows shall say it is.
         register: silver.REGISTER_PERSON.
         benefits: silver.BENEFIT.
-        survey: silver.SURVEY_HOUSEHOLD used for the month.
-        benchmarks: silver.BENCHMARK used for the month.
-        month: the month.
-        rows: about how many households there are; decides the sample, which is kept by hash.
-        draws: of the whole city's incomes, the first from the point fit.
-        seed: the run's seed.
 
     Returns:
         gold.HOUSEHOLD (one row per household; components in whole won that add up to the total;
-        `expected_total_income_krw_year` the mean over draws), silver.AREA_INCOME (one row per region) and the fit.
+        `expected_total_income_krw_year` the mean over draws), silver.AREA_INCOME (one row per region) and what was done.
     """
-    gathered = income_evidence(households, persons=persons, members=members).persist(StorageLevel.DISK_ONLY)
-    place = places_of(gathered)
-    evidence = with_place(gathered, place)
-    share = min(1.0, _SAMPLED_HOUSEHOLDS / max(rows, 1))
-    is_sampled = F.pmod(F.xxhash64(F.lit("income"), "household_id"), F.lit(_SAMPLE_STEPS)) < int(share * _SAMPLE_STEPS)
-    sampled = evidence.where(is_sampled & (F.col("weight") > 0)).orderBy("household_id")
-    city = as_city(sampled.toArrow())  # ok: a bounded sample
-    published = published_figures(benchmarks, month=month)
-    surveyed = as_survey(survey, place)
-    model = fit_income(surveyed, city, published, draws=draws, seed=seed)
-    version = model.version()
-    profiles, transfers = profiles_of(evidence, model)
-    targets = [draw.targets for draw in model.draws]
+    profiles, transfers = profiles_of(evidence.households, model)
+    targets = month_targets(evidence.published, draws=len(model.draws), seed=model.seed)
     own = own_errors(profiles[1:] or profiles, targets[1:] or targets)
-    by_draw = tuple(
-        factors(profile, target, own=own, errors=model.errors) for profile, target in zip(profiles, targets, strict=True)
-    )
-    lifts = transfer_lifts(transfers, place=place, register=register, benefits=benefits)
-    drawn = drawn_households(evidence, model=model, by_draw=by_draw, lifts=lifts).persist(StorageLevel.DISK_ONLY)
+    errors = group_errors(evidence.published)
+    by_draw = tuple(factors(profile, target, own=own, errors=errors) for profile, target in zip(profiles, targets, strict=True))
+    lifts = transfer_lifts(transfers, place=evidence.place, register=register, benefits=benefits)
+    drawn = drawn_households(evidence.households, model=model, by_draw=by_draw, lifts=lifts).persist(StorageLevel.DISK_ONLY)
     indicators = {"total": "mean_total_income", "spending": "mean_spending_month"}
-    found = {name: published.get((indicator, "all", "all")) for name, indicator in indicators.items()}
+    found = {name: evidence.published.get((indicator, "all", "all")) for name, indicator in indicators.items()}
     household = finished(
         with_totals(consistent(drawn)),
-        debts=debt_ratios(drawn, persons),
+        debts=debt_ratios(drawn, evidence.persons),
         published={name: figure.value if figure else None for name, figure in found.items()},
         version=version,
     )
-    metrics = _metrics(profiles[0], by_draw[0], model)
 
     def release() -> None:
         drawn.unpersist()
-        gathered.unpersist()
 
     fit = IncomeFit(
         model_version=version,
-        parameters={"draws": draws, "sampled_households": city.weight.size, "surveyed_households": len(surveyed.keys)},
-        metrics=metrics,
-        notes=model.notes,
+        parameters={"draws": len(model.draws)},
+        metrics=_metrics(profiles[0], by_draw[0], model),
+        notes=(*model.notes, *evidence.refused),
         content={
-            **model.facts(),
+            "model_version": version,
+            "published": {" ".join(figure): asdict(value) for figure, value in evidence.published.items()},
+            "refused": evidence.refused,
+            "targets": asdict(targets[0]),
+            "errors": errors,
             "factors": [asdict(factor) for factor in by_draw],
             "own_errors": {"fifths": own.fifths.tolist(), "ages": own.ages.tolist()},
+            "notes": model.notes,
         },
     )
-    return EstimatedIncome(household, area_errors(drawn, draws=draws, month=month), fit, release)
+    area = area_errors(drawn, draws=len(model.draws), month=evidence.month)
+    return EstimatedIncome(household, area, fit, score_shares(profiles[0]), release)
 
 
 def _metrics(profile: Profile, factor: Factors, model: IncomeModel) -> dict[str, float]:

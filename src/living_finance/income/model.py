@@ -15,11 +15,16 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from living_finance.errors import ConfigurationError
 from living_finance.income.earnings import (
+    Correction,
+    Donors,
     Earners,
     EarningsModel,
     EarningsTargets,
@@ -29,10 +34,14 @@ from living_finance.income.earnings import (
 )
 from living_finance.income.other_components import MODELLED, Characteristics, ComponentModel, fit_component
 from living_finance.income.published import Figure, Published
+from living_finance.income.small_area_model import SmallAreaModel
 from living_finance.income.survey_weights import FIFTHS, SurveyTargets, calibrated_weights, margin_classes
 from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENTS, Targets
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import Bits, key_bits, mixed, normal, uniform_value, unit_interval
+
+_FORMAT = 1
+_EARNED = ("labour", "business")
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,6 @@ class DrawModel:
     draw: int
     earnings: EarningsModel
     components: Mapping[str, ComponentModel]
-    targets: Targets
 
     def amounts(self, city: CityHouseholds) -> Floats:
         """Components x households, KRW/year."""
@@ -100,66 +108,111 @@ class DrawModel:
 
 @dataclass(frozen=True)
 class IncomeModel:
-    """The fits of all draws. Workers get it whole; what is logged (`facts`) holds no household and no person."""
+    """The fits of all draws: what is stored and what workers get. Holds no household, no person and no value of one.
 
+    Published figures are not part of it: they are those of the month that is scored (`month_targets`).
+    """
+
+    seed: int
     draws: tuple[DrawModel, ...]
     spending: SpendingModel | None
-    errors: Mapping[str, float]
-    """Relative standard errors of the published figures by group (`value_benchmark.factors`)."""
     notes: tuple[str, ...]
     survey_mean_before: float
     """Mean total income of the survey by its design weights, KRW/year."""
     survey_mean_after: float
     """By the calibrated weights."""
 
-    def facts(self) -> dict[str, object]:
-        """Parameters of the fit as plain numbers; donors and residuals are left out."""
-        point = self.draws[0]
+    @cached_property
+    def content(self) -> dict[str, object]:
+        """The whole model as plain numbers and words."""
+        donors = self.draws[0].earnings.donors
         return {
-            "labour": asdict(point.earnings.labour),
-            "business": asdict(point.earnings.business),
-            "components": {
-                name: {
-                    "terms": model.terms,
-                    "surveyed": model.households,
-                    "with_amount": model.with_amount,
-                    **(
-                        {
-                            "amount": model.model.amount.coefficients,
-                            "amount_area_variance": model.model.amount.area_variance,
-                            "amount_unit_variance": model.model.unit_variance,
-                            "occurrence": model.model.occurrence.coefficients if model.model.occurrence else None,
-                            "occurrence_area_variance": model.model.occurrence.area_variance if model.model.occurrence else None,
-                        }
-                        if model.model
-                        else {}
-                    ),
-                }
-                for name, model in point.components.items()
+            "format": _FORMAT,
+            "seed": self.seed,
+            "donors": {
+                "start": list(donors.start),
+                **{name: getattr(donors, name).tolist() for name in ("through", "peer", "labour", "business")},
             },
-            "spending": asdict(self.spending) if self.spending else None,
-            "targets": {"means": point.targets.means, "fifths": point.targets.fifths, "ages": point.targets.ages},
-            "errors": self.errors,
+            "middles": {kind: list(getattr(self.draws[0].earnings, kind).middle) for kind in _EARNED},
             "draws": [
                 {
-                    "labour": [d.earnings.labour.level, d.earnings.labour.slope, d.earnings.labour.noise_share],
-                    "business": [d.earnings.business.level, d.earnings.business.slope],
+                    "draw": each.draw,
+                    **{
+                        kind: {name: getattr(getattr(each.earnings, kind), name) for name in ("level", "slope", "noise_share")}
+                        for kind in _EARNED
+                    },
+                    "components": {
+                        name: {
+                            "terms": list(model.terms),
+                            "households": model.households,
+                            "with_amount": model.with_amount,
+                            "model": json.loads(model.model.to_json()) if model.model else None,
+                        }
+                        for name, model in each.components.items()
+                    },
                 }
-                for d in self.draws
+                for each in self.draws
             ],
-            "notes": self.notes,
+            "spending": asdict(self.spending) if self.spending else None,
+            "notes": list(self.notes),
+            "survey_mean_before": self.survey_mean_before,
+            "survey_mean_after": self.survey_mean_after,
         }
+
+    def to_json(self) -> str:
+        """The model as JSON; numbers come back to the last bit."""
+        return json.dumps(self.content, sort_keys=True, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> IncomeModel:
+        """The model that `to_json` wrote.
+
+        Raises:
+            ConfigurationError: another format.
+        """
+        values: dict[str, Any] = json.loads(text)
+        if values.get("format") != _FORMAT:
+            raise ConfigurationError("The stored income model has another format than this code reads.", remedy="train a new one")
+        stored = values["donors"]
+        donors = Donors(
+            tuple(stored["start"]),
+            np.array(stored["through"], dtype=np.float64),
+            np.array(stored["peer"], dtype=np.int64),
+            np.array(stored["labour"], dtype=np.float64),
+            np.array(stored["business"], dtype=np.float64),
+        )
+        middles = {kind: tuple(values["middles"][kind]) for kind in _EARNED}
+        return cls(
+            seed=values["seed"],
+            draws=tuple(
+                DrawModel(
+                    each["draw"],
+                    EarningsModel(
+                        labour=Correction(middles["labour"], **each["labour"]),
+                        business=Correction(middles["business"], **each["business"]),
+                        donors=donors,
+                    ),
+                    {
+                        name: ComponentModel(
+                            tuple(of["terms"]),
+                            SmallAreaModel.from_json(json.dumps(of["model"])) if of["model"] else None,
+                            of["households"],
+                            of["with_amount"],
+                        )
+                        for name, of in each["components"].items()
+                    },
+                )
+                for each in values["draws"]
+            ),
+            spending=SpendingModel(**values["spending"]) if values["spending"] else None,
+            notes=tuple(values["notes"]),
+            survey_mean_before=values["survey_mean_before"],
+            survey_mean_after=values["survey_mean_after"],
+        )
 
     def version(self) -> str:
         """`small-area/` and 12 hex digits over everything that was learned."""
-        digest = hashlib.sha256(json.dumps(self.facts(), sort_keys=True, default=str).encode())
-        for draw in self.draws:
-            donors = draw.earnings.donors
-            digest.update(donors.labour.tobytes() + donors.business.tobytes())
-            for name in MODELLED:
-                model = draw.components[name].model
-                digest.update(model.to_json().encode() if model else b"-")
-        return f"small-area/{digest.hexdigest()[:12]}"
+        return f"small-area/{hashlib.sha256(self.to_json().encode()).hexdigest()[:12]}"
 
 
 def fit_income(
@@ -174,16 +227,14 @@ def fit_income(
         draws: 1 for the point fit alone.
         seed: the run's seed.
     """
-    errors = _errors_of(published)
-    shares = _shares(city)
+    shares = city_shares(city)
     donors = donors_of(city.earners)
     index = _place_index(survey, city)
     fitted: list[DrawModel] = []
     notes: tuple[str, ...] = ()
     spending = None
     after = before = _weighted_mean(_total(survey), survey.weight)
-    for draw in range(draws):
-        targets = _targets(published, draw=draw, draws=draws, seed=seed)
+    for draw, targets in enumerate(month_targets(published, draws=draws, seed=seed)):
         weight = survey.weight * _bootstrap(survey.keys, draw=draw, seed=seed)
         weight = calibrated_weights(
             survey.households,
@@ -212,7 +263,7 @@ def fit_income(
             )
             for name in MODELLED
         }
-        fitted.append(DrawModel(draw, earnings, components, targets))
+        fitted.append(DrawModel(draw, earnings, components))
         if draw == 0:
             after = _weighted_mean(_total(survey), weight)
             spending = _fit_spending(survey, weight)
@@ -222,7 +273,7 @@ def fit_income(
                 if components[name].model is None
             )
             notes = (*said, *empty)
-    return IncomeModel(tuple(fitted), spending, errors, notes, before, after)
+    return IncomeModel(seed, tuple(fitted), spending, notes, before, after)
 
 
 def _bootstrap(keys: npt.NDArray[np.str_], *, draw: int, seed: int) -> Floats:
@@ -232,7 +283,8 @@ def _bootstrap(keys: npt.NDArray[np.str_], *, draw: int, seed: int) -> Floats:
     return -np.log(unit_interval(mixed(key_bits([f"{seed}|survey bootstrap"])[0], key_bits(keys), draw)))
 
 
-def _errors_of(published: Mapping[Figure, Published]) -> dict[str, float]:
+def group_errors(published: Mapping[Figure, Published]) -> dict[str, float]:
+    """Relative standard errors of the published figures by group (`value_benchmark.factors`)."""
     by_group = {}
     for (indicator, dimension, category), figure in published.items():
         if indicator == "mean_total_income" and dimension == "income_quintile":
@@ -240,6 +292,11 @@ def _errors_of(published: Mapping[Figure, Published]) -> dict[str, float]:
         if indicator == "mean_total_income" and dimension == "head_age":
             by_group[f"age {category}"] = figure.relative_error
     return by_group
+
+
+def month_targets(published: Mapping[Figure, Published], *, draws: int, seed: int) -> list[Targets]:
+    """Published figures of a month, as each draw takes them."""
+    return [_targets(published, draw=draw, draws=draws, seed=seed) for draw in range(draws)]
 
 
 def _targets(published: Mapping[Figure, Published], *, draw: int, draws: int, seed: int) -> Targets:
@@ -264,7 +321,8 @@ def _targets(published: Mapping[Figure, Published], *, draw: int, draws: int, se
     return Targets(means, {int(k): mean for k, mean in fifths.items()}, ages)
 
 
-def _shares(city: CityHouseholds) -> dict[str, float]:
+def city_shares(city: CityHouseholds) -> dict[str, float]:
+    """Shares of the households by the classes that survey weights meet."""
     total = city.weight.sum()
     return {name: float(indicator @ city.weight / total) for name, indicator in margin_classes(city.households).items()}
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from living_finance.errors import ConfigurationError
 from living_finance.income.empirical_best import EmpiricalBestPredictor
-from living_finance.income.small_area_model import SmallAreaModel
+from living_finance.income.small_area_model import AreaRegression, SmallAreaModel
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import Bits
 
@@ -26,6 +26,8 @@ _TERMS: Mapping[str, tuple[str, ...]] = {
 }
 _ROWS_PER_TERM = 6
 """Surveyed households with an amount that a term needs; with fewer the last terms leave."""
+_AREA_ROWS = 8
+"""Surveyed households that the effect of a dong needs to be kept: with fewer it hardly differs from 0, and tells of them."""
 _LEAST_ROWS = 8
 """With an amount, to model anything at all."""
 _USUAL_EARNINGS_KRW_YEAR, _LEAST_EARNINGS_KRW_YEAR = 4.0e7, 1.0e6
@@ -120,8 +122,21 @@ def fit_component(name: str, households: Characteristics, amount: Floats, weight
         try:
             predictor = EmpiricalBestPredictor(transformation="log", two_part=not has.all(), seed=seed)
             predictor.fit(terms, value, areas=households.dong_code[known], weights=weight[known])
-            return ComponentModel(tuple(names), predictor.model_, int(known.sum()), count)
+            model = _without_thin_areas(predictor.model_, households.dong_code[known], has)
+            return ComponentModel(tuple(names), model, int(known.sum()), count)
         except ConfigurationError:
             if not names:
                 return ComponentModel((), None, int(known.sum()), count)
             names = names[:-1]  # collinear in this survey: fewer terms
+
+
+def _without_thin_areas(model: SmallAreaModel, dongs: npt.NDArray[np.object_], has: npt.NDArray[np.bool_]) -> SmallAreaModel:
+    """Effects of dongs with few surveyed households become those of a dong without any."""
+
+    def kept(regression: AreaRegression, rows: npt.NDArray[np.object_]) -> AreaRegression:
+        names, number = np.unique(rows.astype(str), return_counts=True)
+        enough = set(names[number >= _AREA_ROWS].tolist())
+        return replace(regression, effects={area: pair for area, pair in regression.effects.items() if area in enough})
+
+    occurrence = kept(model.occurrence, dongs) if model.occurrence else None
+    return replace(model, amount=kept(model.amount, dongs[has]), occurrence=occurrence)

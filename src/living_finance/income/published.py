@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.contracts import codes
+from living_finance.contracts.definitions import refusal
 from living_finance.months import Month
 
 UNKNOWN_ERROR = 0.05
@@ -27,8 +29,10 @@ class Published:
     relative_error: float
 
 
-def published_figures(benchmarks: DataFrame, *, month: Month) -> Mapping[Figure, Published]:
-    """The figures of the city for a month: newest year not after it (else the oldest), then the smallest error.
+def published_figures(benchmarks: DataFrame, *, month: Month) -> tuple[Mapping[Figure, Published], tuple[str, ...]]:
+    """The figures of the city for a month, and why others are not met (`contracts.definitions`).
+
+    Of several figures the newest year not after the month's (else the oldest), then the smallest error.
 
     Args:
         benchmarks: silver.BENCHMARK used for the month.
@@ -40,21 +44,25 @@ def published_figures(benchmarks: DataFrame, *, month: Month) -> Mapping[Figure,
         .select(*("indicator", "dimension", "category", "source", "year", "reference_period", "value", "relative_standard_error"))
         .collect()  # ok: a few dozen figures a year
     )
+    return chosen_figures([row.asDict() for row in rows], month=month)
+
+
+def chosen_figures(rows: Sequence[Mapping[str, Any]], *, month: Month) -> tuple[Mapping[Figure, Published], tuple[str, ...]]:
+    """`published_figures` of rows in memory."""
+    refused = set()
     by_figure: dict[Figure, list[tuple[bool, int, float, str, str, float]]] = {}
     for row in rows:
+        period = row["reference_period"] or ""
+        reason = refusal(row["source"], row["indicator"], year=row["year"], reference_period=period)
+        if reason is not None:
+            refused.add(reason)
+            continue
         error = UNKNOWN_ERROR if row["relative_standard_error"] is None else float(row["relative_standard_error"])
         is_past = row["year"] <= month.year
-        by_figure.setdefault((row["indicator"], row["dimension"], row["category"]), []).append(
-            (
-                not is_past,
-                -row["year"] if is_past else row["year"],
-                error,
-                row["source"],
-                row["reference_period"] or "",
-                row["value"],
-            )
-        )
+        candidate = (not is_past, -row["year"] if is_past else row["year"], error, row["source"], period, row["value"])
+        by_figure.setdefault((row["indicator"], row["dimension"], row["category"]), []).append(candidate)
     chosen = {figure: min(candidates) for figure, candidates in sorted(by_figure.items())}
-    return {
+    figures = {
         figure: Published(source, abs(year), float(value), error) for figure, (_, year, error, source, _, value) in chosen.items()
     }
+    return figures, tuple(sorted(refused))

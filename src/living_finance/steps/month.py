@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -24,17 +25,22 @@ from living_finance.cleansing.disposition import Cleansed
 from living_finance.config import Settings
 from living_finance.contracts import bronze, gold, silver
 from living_finance.contracts.core import Table
-from living_finance.errors import ContractViolation
+from living_finance.errors import ContractViolation, MissingInput
 from living_finance.households import PreviousMonth, householding
-from living_finance.income.estimate import estimate_income
+from living_finance.income.drift import input_shares, stability
+from living_finance.income.estimate import IncomeEvidence, estimate_income, gather_income
+from living_finance.income.gate import Verdict
 from living_finance.months import Month
 from living_finance.places.placing import place_persons, summarise_addresses
 from living_finance.quality import indicators as quality
 from living_finance.quality.coverage import coverage
 from living_finance.quality.edit_report import edit_report
 from living_finance.quality.householding import householding_metrics
+from living_finance.quality.model import model_indicators
+from living_finance.registry import CHAMPION, ModelVersion, Registry
 from living_finance.statistics.households import household_breakdown, household_statistics
 from living_finance.statistics.persons import person_statistics
+from living_finance.steps.models import YEARLY, Circumstances, choose_model, train_version
 from living_finance.steps.quality import assess, month_facts
 from living_finance.steps.receive import regions_for
 from living_finance.storage.ledger import Ledger, StepRecord
@@ -107,8 +113,15 @@ class MonthRun:
 
     def rows(self, table: Table) -> int:
         """Rows last committed to a table by this run or, for a skipped step, by the run before."""
+        return self._last_commit(table).rows
+
+    def version(self, table: Table) -> int:
+        """Delta version of that commit."""
+        return self._last_commit(table).version
+
+    def _last_commit(self, table: Table) -> Commit:
         noted = [c for step in STEPS if (record := self.ledger.find(self.month, step.name)) for c in record.commits]
-        return next(c.rows for c in reversed([*noted, *self.commits]) if c.table == table.qualified_name)
+        return next(c for c in reversed([*noted, *self.commits]) if c.table == table.qualified_name)
 
     def can_broadcast_buildings(self) -> bool:
         limit = self.settings.spark.broadcast_limit_mb * 2**20
@@ -245,26 +258,75 @@ def form_households(run: MonthRun) -> None:
 
 
 def model_income(run: MonthRun) -> None:
-    """Households with income by component and the error of every region's mean; the fit is a run in MLflow."""
+    """Households with income by component and the error of every region's mean, scored with a registered model."""
+    evidence = income_evidence_of(run)
+    chosen = choose_model(circumstances_of(run), evidence, fingerprint=fingerprints(run)["income"])
     estimated = estimate_income(
-        run.read(silver.HOUSEHOLD),
-        persons=run.read(silver.PLACED_PERSON),
-        members=run.read(gold.HOUSEHOLD_MEMBER),
+        evidence,
+        model=chosen.model,
+        version=chosen.version.label,
         register=run.read(silver.REGISTER_PERSON),
         benefits=run.read(silver.BENEFIT),
-        survey=run.read(silver.SURVEY_HOUSEHOLD),
-        benchmarks=run.read(silver.BENCHMARK),
-        month=run.month,
-        rows=run.rows(silver.HOUSEHOLD),
-        draws=run.settings.income.draws,
-        seed=run.settings.seed,
     )
     run.commit(gold.HOUSEHOLD, estimated.household, expected_rows=run.rows(silver.HOUSEHOLD))
     run.commit(silver.AREA_INCOME, estimated.area)
     estimated.release()
+    evidence.release()
+    moved = {**chosen.stability, "score": stability(estimated.scores, chosen.scores_then)}
+    drift = {f"stability_{name}": value for name, value in moved.items()}
     fit = estimated.fit
     content = json.dumps(fit.content, sort_keys=True, indent=1, ensure_ascii=False, default=str)
-    run.track(tracking.TrackedFit("income", fit.model_version, fit.parameters, fit.metrics, fit.notes, content))
+    notes = (*fit.notes, *(f"training is due: {reason}" for reason in chosen.due))
+    metrics = {**fit.metrics, **drift}
+    run.track(tracking.TrackedFit("income", fit.model_version, fit.parameters, metrics, notes, content))
+    run.facts["model"] = dataclasses.replace(chosen, stability=moved).facts()
+    run.facts["not_met"] = list(evidence.refused)
+
+
+def income_evidence_of(run: MonthRun) -> IncomeEvidence:
+    """What the month knows before incomes are modelled."""
+    return gather_income(
+        run.read(silver.HOUSEHOLD),
+        persons=run.read(silver.PLACED_PERSON),
+        members=run.read(gold.HOUSEHOLD_MEMBER),
+        survey=run.read(silver.SURVEY_HOUSEHOLD),
+        benchmarks=run.read(silver.BENCHMARK),
+        month=run.month,
+        rows=run.rows(silver.HOUSEHOLD),
+    )
+
+
+_TRAINED_ON = (silver.HOUSEHOLD, silver.PLACED_PERSON, gold.HOUSEHOLD_MEMBER, silver.SURVEY_HOUSEHOLD, silver.BENCHMARK)
+
+
+def circumstances_of(run: MonthRun) -> Circumstances:
+    """What the month's model is chosen or trained in."""
+    return Circumstances(
+        settings=run.settings,
+        root=run.warehouse.root,
+        month=run.month,
+        references={name: run.deliveries[name].month for name in YEARLY},
+        data_versions={table.qualified_name: run.version(table) for table in _TRAINED_ON},
+        code_version=code_version(),
+    )
+
+
+def train_month(run: MonthRun) -> tuple[ModelVersion, Verdict]:
+    """Train on a month that has its households; its tables stay as they are.
+
+    Raises:
+        MissingInput: the month has no households yet.
+    """
+    if run.ledger.find(run.month, "households") is None:
+        raise MissingInput(f"{run.month} has no households to train on.", remedy="living-finance run")
+    evidence = income_evidence_of(run)
+    registry = Registry(run.settings.tracking, run.warehouse.root)
+    champion = next((v for v in registry.versions() if CHAMPION in v.aliases), None)
+    made = train_version(
+        circumstances_of(run), evidence, registry=registry, champion=champion, now=input_shares(evidence.households)
+    )
+    evidence.release()
+    return made
 
 
 def publish_statistics(run: MonthRun) -> None:
@@ -277,6 +339,7 @@ def publish_statistics(run: MonthRun) -> None:
         .unionByName(quality.measure(run.read(silver.ADDRESS), quality.ADDRESS_INDICATORS, month=run.month))
         .unionByName(quality.measure(run.read(silver.OUTPUT_AREA), quality.OUTPUT_AREA_INDICATORS, month=run.month))
         .unionByName(quality.measure(households, quality.HOUSEHOLD_INDICATORS, month=run.month))
+        .unionByName(_of_the_model(run))
     )
     month = run.month
     run.commit_together(
@@ -301,6 +364,14 @@ def assess_quality(run: MonthRun) -> None:
     )
     run.commit_together((table, run.warehouse.frame(table, made), len(made)) for table, made in rows.items())
     run.facts.update(month_facts(rows), code_version=code_version())
+
+
+def _of_the_model(run: MonthRun) -> DataFrame:
+    """gold.quality_report lines on the model that scored the month."""
+    record = run.ledger.find(run.month, "income")
+    facts = record.facts.get("model", {}) if record else {}
+    lines = model_indicators(facts, month=run.month, settings=run.settings.models)
+    return run.warehouse.spark.createDataFrame(lines, gold.QUALITY_REPORT.schema())
 
 
 def coverage_of(run: MonthRun) -> DataFrame:

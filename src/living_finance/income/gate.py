@@ -1,0 +1,116 @@
+"""When a trained model may become champion, when it may serve a month, when a new one is due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from living_finance.config import ModelSettings
+from living_finance.income.training import TOTAL, Assessment
+from living_finance.income.value_benchmark import COMPONENTS
+from living_finance.months import Month
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says, and why."""
+
+    passes: bool
+    reasons: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return "; ".join(self.reasons)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Losses of two models on the same held-out areas."""
+
+    difference: float
+    """Challenger less champion."""
+    error: float
+    """Standard error of the difference."""
+
+
+def compare(challenger: Assessment, champion: Assessment) -> Comparison:
+    """Paired by replicate of the survey: what both find hard cancels."""
+    spread = (challenger.replicates - champion.replicates).std(ddof=1) if challenger.replicates.size > 1 else 0.0
+    return Comparison(challenger.loss - champion.loss, float(spread))
+
+
+def verdict(metrics: Mapping[str, float], *, settings: ModelSettings, has_champion: bool) -> Verdict:
+    """Of a challenger by the metrics of its training.
+
+    With a champion: the loss on held-out areas is not larger by more than `allowed_errors` standard errors of the
+    difference. Without: biases are within the stated bounds, each less what its own error explains (1.96).
+    """
+    if has_champion:
+        difference, error = metrics["gate_loss_difference"], metrics["gate_loss_difference_error"]
+        passes = difference <= settings.allowed_errors * error
+        said = f"loss {difference:+.4f} against the champion's, allowed {settings.allowed_errors * error:+.4f}"
+        return Verdict(passes, (said,))
+    if "cv_total_bias_krw_year" not in metrics:
+        return Verdict(False, ("no area could be left out: nothing was measured",))
+    reasons, passes = [], True
+    for name in (TOTAL, *COMPONENTS):
+        if f"cv_{name}_bias_krw_year" not in metrics:
+            continue
+        beyond = abs(metrics[f"cv_{name}_bias_krw_year"]) - 1.96 * metrics[f"cv_{name}_error_krw_year"]
+        sure = max(beyond, 0.0) / metrics["cv_total_mean_krw_year"]
+        bound = settings.largest_total_bias if name == TOTAL else settings.largest_component_bias
+        if sure > bound:
+            passes = False
+            reasons.append(f"{name} is off by {sure:.3f} of mean total income beyond its error, allowed {bound}")
+    return Verdict(passes, tuple(reasons) or ("biases where districts were left out are within the bounds",))
+
+
+def unfit_for(
+    month: Month, *, trained_month: Month, trained_on: Mapping[str, Month], references: Mapping[str, Month]
+) -> str | None:
+    """Why a model may not serve a month (no look-ahead); None: it may.
+
+    Args:
+        month: to be scored.
+        trained_month: the month whose households and scores it was trained on.
+        trained_on: yearly dataset → month it described.
+        references: yearly dataset → month that the contract's rule takes for `month`.
+    """
+    if trained_month > month:
+        return f"it was trained on {trained_month}, after {month}"
+    for name, reference in sorted(trained_on.items()):
+        if name in references and reference > references[name]:
+            return f"it was trained on the {name} of {reference}, and {month} uses that of {references[name]}"
+    return None
+
+
+def due(
+    month: Month,
+    *,
+    trained_month: Month,
+    trained_on: Mapping[str, Month],
+    references: Mapping[str, Month],
+    stability: Mapping[str, float],
+    settings: ModelSettings,
+) -> tuple[str, ...]:
+    """Why a new training is due; nothing: it is not.
+
+    Args:
+        month: to be scored.
+        trained_month: of the model in use.
+        trained_on: yearly dataset → month it described.
+        references: the same for `month`.
+        stability: population stability index of inputs and scores by name.
+        settings: limits.
+    """
+    age = month.index - trained_month.index
+    reasons = []
+    if age > settings.largest_age_months:
+        reasons.append(f"the model is {age} months old")
+    reasons += [f"there is a newer {n}: {references[n]}" for n, r in sorted(trained_on.items()) if references.get(n, r) > r]
+    reasons += [
+        f"{name} has moved: population stability index {value:.2f}"
+        for name, value in sorted(stability.items())
+        if value > settings.largest_instability
+    ]
+    return tuple(reasons)

@@ -1,0 +1,292 @@
+"""Training apart from scoring: the model of all data, and models that leave districts out, by which it is judged.
+
+A district's surveyed households are held against models that have not seen them. Labour and business income, and the total,
+are means of the city's own households in the district (survey and bureau have no common key); the other components are
+predicted for the surveyed households themselves, which takes what kind of households they are out of the comparison.
+The survey's weights are the calibrated ones: rich households answer less.
+
+Source: Särndal, Swensson & Wretman (1992), Model Assisted Survey Sampling, ch. 5 (errors of ratios); Rubin (1981) for the
+replicates of a comparison.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from living_finance.income.model import CityHouseholds, IncomeModel, SurveyHouseholds, city_shares, fit_income, month_targets
+from living_finance.income.other_components import MODELLED
+from living_finance.income.published import Figure, Published
+from living_finance.income.survey_weights import SurveyTargets, calibrated_weights
+from living_finance.income.value_benchmark import COMPONENTS
+from living_finance.methods.grouped import Floats
+from living_finance.methods.keyed_random import key_bits, mixed, unit_interval
+
+TOTAL = "total"
+_DRAWS = 20
+_REPLICATES = 200
+_LEAST_HOUSEHOLDS = 10
+"""Surveyed households with an answer that a figure of a district needs to be shown."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a model is trained on: arrays in the driver's memory."""
+
+    survey: SurveyHouseholds
+    city: CityHouseholds
+    published: Mapping[Figure, Published]
+
+    @cached_property
+    def weight(self) -> Floats:
+        """Of surveyed households, calibrated."""
+        targets = month_targets(self.published, draws=1, seed=0)[0]
+        wanted = SurveyTargets(shares=city_shares(self.city), means=targets.means, fifths=targets.fifths)
+        return calibrated_weights(self.survey.households, self.survey.amounts, self.survey.weight, targets=wanted)
+
+    def answers(self, component: str) -> Floats:
+        """Of surveyed households, KRW/year, NaN where missing; a total lacks nothing."""
+        if component != TOTAL:
+            return self.survey.amounts[component]
+        total: Floats = np.sum(list(self.survey.amounts.values()), axis=0)
+        return total
+
+    @cached_property
+    def areas(self) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.str_]]:
+        """Area left out together of each surveyed and each sampled household: its district, or with one district its dong."""
+        surveyed, sampled = (h.dong_code.astype(str) for h in (self.survey.households, self.city.households))
+        several = np.unique(surveyed.astype("U5")).size > 1
+        return (surveyed.astype("U5"), sampled.astype("U5")) if several else (surveyed, sampled)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A point fit that has not seen the survey's households of some areas."""
+
+    left_out: tuple[str, ...]
+    model: IncomeModel
+
+
+def folds_to_json(folds: Sequence[Fold]) -> str:
+    """Held-out models as JSON."""
+    return json.dumps([{"left_out": list(fold.left_out), "model": fold.model.content} for fold in folds], sort_keys=True)
+
+
+def folds_from_json(text: str) -> tuple[Fold, ...]:
+    """The folds that `folds_to_json` wrote."""
+    return tuple(Fold(tuple(each["left_out"]), IncomeModel.from_json(json.dumps(each["model"]))) for each in json.loads(text))
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One component in one area that the model had not seen; relative to the survey's mean there."""
+
+    area: str
+    component: str
+    households: int
+    bias: float
+    """Predicted less surveyed, KRW/year."""
+    mean: float
+    """Surveyed, KRW/year."""
+    error: float
+    """Standard error of the bias by the survey's design."""
+    share: float
+    """Of the survey's weight."""
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """How held-out areas came out."""
+
+    cells: tuple[HeldOut, ...]
+    loss: float
+    """Mean absolute error of the components' means by area, added up, relative to the mean of the total."""
+    replicates: Floats
+    """The loss with the survey's households reweighted: a comparison of two models takes the spread of their differences."""
+
+    def pooled(self, component: str) -> HeldOut | None:
+        """All areas together."""
+        cells = [cell for cell in self.cells if cell.component == component]
+        weight = np.array([cell.share for cell in cells])
+        if not cells or not weight.sum() > 0.0:
+            return None
+        weight /= weight.sum()
+        return HeldOut(
+            area="all",
+            component=component,
+            households=sum(cell.households for cell in cells),
+            bias=float(weight @ [cell.bias for cell in cells]),
+            mean=float(weight @ [cell.mean for cell in cells]),
+            error=float(np.sqrt(weight**2 @ [cell.error**2 for cell in cells])),
+            share=1.0,
+        )
+
+    def metrics(self) -> dict[str, float]:
+        """Bias relative to the mean with a 95 % interval, by component, and by area where enough answered."""
+        shown = [cell for cell in self.cells if cell.households >= _LEAST_HOUSEHOLDS and cell.mean > 0.0]
+        pooled = [cell for name in (*COMPONENTS, TOTAL) if (cell := self.pooled(name)) and cell.mean > 0.0]
+        found = {"cv_loss": self.loss}
+        for cell in (*shown, *pooled):
+            name = f"cv_{cell.component}" + ("" if cell.area == "all" else f"_{cell.area}")
+            found[f"{name}_bias_krw_year"] = cell.bias
+            found[f"{name}_error_krw_year"] = cell.error
+            found[f"{name}_relative_bias"] = cell.bias / cell.mean
+            found[f"{name}_relative_bias_lower"] = (cell.bias - 1.96 * cell.error) / cell.mean
+            found[f"{name}_relative_bias_upper"] = (cell.bias + 1.96 * cell.error) / cell.mean
+        total = self.pooled(TOTAL)
+        return {**found, "cv_total_mean_krw_year": total.mean} if total else found
+
+
+@dataclass(frozen=True)
+class TrainedIncome:
+    """A model, and how models like it did where they had not been."""
+
+    model: IncomeModel
+    folds: tuple[Fold, ...]
+    assessment: Assessment
+
+
+def train_income(data: TrainingData, *, draws: int, seed: int, folds: int) -> TrainedIncome:
+    """Fit all draws to all data, and a point fit for each group of areas that leaves them out.
+
+    Args:
+        data: survey, sample of the city, published figures.
+        draws: 1 for the point fit alone.
+        seed: the run's seed.
+        folds: groups of areas, at most one per area.
+    """
+    model = fit_income(data.survey, data.city, data.published, draws=draws, seed=seed)
+    surveyed, _ = data.areas
+    names = np.unique(surveyed)
+    count = min(folds, names.size)
+    made = []
+    for number in range(count if count > 1 else 0):
+        left_out = names[number::count]
+        kept = survey_rows(data.survey, ~np.isin(surveyed, left_out))
+        made.append(Fold(tuple(left_out.tolist()), fit_income(kept, data.city, data.published, draws=1, seed=seed)))
+    found = tuple(made)
+    return TrainedIncome(model, found, assess(data, found, otherwise=model))
+
+
+def survey_rows(survey: SurveyHouseholds, kept: npt.NDArray[np.bool_]) -> SurveyHouseholds:
+    """Some of the surveyed households."""
+    of = {f.name: getattr(survey.households, f.name)[kept] for f in fields(survey.households)}
+    return SurveyHouseholds(
+        replace(survey.households, **of),
+        {name: amount[kept] for name, amount in survey.amounts.items()},
+        survey.spending[kept],
+        survey.weight[kept],
+        survey.keys[kept],
+    )
+
+
+def assess(data: TrainingData, folds: Sequence[Fold], *, otherwise: IncomeModel) -> Assessment:
+    """Hold each area's survey against the fold that left it out.
+
+    Args:
+        data: of the comparison; another model's folds may be held against it.
+        folds: point fits.
+        otherwise: model of areas that no fold leaves out: it has not seen them, unless there are no folds at all.
+    """
+    surveyed, _ = data.areas
+    names = np.unique(surveyed)
+    replicate = _replicates(data.survey.keys)
+    weights = data.weight * replicate
+    cells: list[HeldOut] = []
+    losses = np.zeros(replicate.shape[0])
+    used: dict[int, dict[str, _Predicted]] = {}
+    mean_total = _weighted_mean(data.answers(TOTAL), data.weight)
+    for area in names.tolist():
+        fold = next((k for k, f in enumerate(folds) if area in f.left_out), -1)
+        if fold not in used:
+            used[fold] = dict(_predictions(data, folds[fold].model if fold >= 0 else otherwise))
+        inside = surveyed == area
+        share = float(data.weight[inside].sum() / data.weight.sum())
+        for component, predicted in used[fold].items():
+            answer = data.answers(component)
+            known = inside & np.isfinite(answer) & (data.weight > 0.0)
+            if known.sum() < 2:
+                continue
+            cell = predicted.held_out(area, component, answer, known, data.weight, share)
+            if cell is None:
+                continue
+            cells.append(cell)
+            if component != TOTAL:
+                of = weights[:, known]
+                moved = (of @ predicted.differences(answer, known, area)) / of.sum(axis=1)
+                losses += share * np.abs(moved) / max(mean_total, 1.0)
+    return Assessment(tuple(cells), float(losses[0]), losses[1:])
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """Predictions of one component: of surveyed households, or means of the city's households by area with their errors."""
+
+    of_surveyed: Floats | None
+    of_area: Mapping[str, tuple[float, float]]
+
+    def differences(self, answer: Floats, known: npt.NDArray[np.bool_], area: str) -> Floats:
+        if self.of_surveyed is not None:
+            return self.of_surveyed[known] - answer[known]
+        return self.of_area[area][0] - answer[known]
+
+    def held_out(
+        self, area: str, component: str, answer: Floats, known: npt.NDArray[np.bool_], weight: Floats, share: float
+    ) -> HeldOut | None:
+        if self.of_surveyed is None and area not in self.of_area:
+            return None
+        of = weight[known] / weight[known].sum()
+        difference = self.differences(answer, known, area)
+        bias = float(of @ difference)
+        number = int(known.sum())
+        variance = float(of**2 @ (difference - bias) ** 2) * number / (number - 1)
+        if self.of_surveyed is None:
+            variance += self.of_area[area][1] ** 2
+        return HeldOut(area, component, number, bias, float(of @ answer[known]), float(np.sqrt(variance)), share)
+
+
+def _predictions(data: TrainingData, model: IncomeModel) -> Iterator[tuple[str, _Predicted]]:
+    point = model.draws[0]
+    _, sampled = data.areas
+    amounts = dict(zip(COMPONENTS, point.amounts(data.city), strict=True))
+    for name in ("labour", "business"):
+        yield name, _Predicted(None, _means(amounts[name], data.city.weight, sampled))
+    yield TOTAL, _Predicted(None, _means(np.sum(list(amounts.values()), axis=0), data.city.weight, sampled))
+    households = data.survey.households
+    for name in MODELLED:
+        component = point.components[name]
+        expected = np.zeros(households.size.size)
+        if component.model is not None:
+            terms = households.terms(component.terms)
+            keys = data.survey.keys.tolist()
+            expected = component.model.draws(terms, areas=households.dong_code, keys=keys, draws=_DRAWS).mean(axis=1)
+        yield name, _Predicted(expected, {})
+
+
+def _means(amount: Floats, weight: Floats, area: npt.NDArray[np.str_]) -> dict[str, tuple[float, float]]:
+    found = {}
+    for name in np.unique(area).tolist():
+        inside = (area == name) & (weight > 0.0)
+        if inside.sum() < 2:
+            continue
+        of = weight[inside] / weight[inside].sum()
+        mean = float(of @ amount[inside])
+        found[name] = (mean, float(np.sqrt(of**2 @ (amount[inside] - mean) ** 2)))
+    return found
+
+
+def _replicates(keys: npt.NDArray[np.str_]) -> Floats:
+    """Replicates x households: all 1 first, then exponential weights (Bayesian bootstrap)."""
+    bits = key_bits(keys)
+    rows = [-np.log(unit_interval(mixed(key_bits(["held-out replicate"])[0], bits, k))) for k in range(1, _REPLICATES + 1)]
+    return np.vstack([np.ones(keys.size), *rows])
+
+
+def _weighted_mean(value: Floats, weight: Floats) -> float:
+    known = np.isfinite(value) & (weight > 0.0)
+    return float(np.sum(value[known] * weight[known]) / weight[known].sum()) if known.any() else 0.0

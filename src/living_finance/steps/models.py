@@ -1,0 +1,269 @@
+"""Train, promote and choose the income model: registry, gate and rooms wired together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from living_finance.config import Settings
+from living_finance.errors import MissingInput, ModelRefused
+from living_finance.income.diagnostics import diagnose, plots, sample_profile
+from living_finance.income.drift import input_shares, score_shares, stability
+from living_finance.income.estimate import IncomeEvidence
+from living_finance.income.gate import Verdict, compare, due, unfit_for, verdict
+from living_finance.income.model import IncomeModel
+from living_finance.income.model_card import model_card
+from living_finance.income.serving import expected_income, made_up_households
+from living_finance.income.training import assess, folds_from_json, folds_to_json, train_income
+from living_finance.months import Month
+from living_finance.registry import CHALLENGER, CHAMPION, ModelVersion, Registry, Training
+
+YEARLY = ("benchmarks", "census", "survey")
+_SCRIPT = Path(__file__).with_name("income_pyfunc.py")
+_COMPARED = "compared_with"
+_TRAINED_WITH = "trained_with"
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a training or a choice happens in."""
+
+    settings: Settings
+    root: str
+    month: Month
+    references: Mapping[str, Month]
+    """Yearly dataset → month that the contract's rule takes for `month`."""
+    data_versions: Mapping[str, int]
+    code_version: str
+
+    @property
+    def trained_with(self) -> str:
+        """Settings that a model has in it."""
+        return f"draws {self.settings.income.draws}, seed {self.settings.seed}"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The model that scores a month."""
+
+    version: ModelVersion
+    model: IncomeModel
+    why: str
+    due: tuple[str, ...] = ()
+    """Why a new training is due."""
+    gate: str = ""
+    """What the gate said, where a model was trained."""
+    stability: Mapping[str, float] = field(default_factory=dict)
+    scores_then: Mapping[str, float] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        """For the ledger."""
+        return {
+            "number": self.version.number,
+            "trained_month": str(self.version.month),
+            "is_promoted": self.version.is_promoted,
+            "why": self.why,
+            "due": list(self.due),
+            "gate": self.gate,
+            "stability": {name: round(value, 6) for name, value in sorted(self.stability.items())},
+        }
+
+
+def choose_model(where: Circumstances, evidence: IncomeEvidence, *, fingerprint: str) -> Chosen:
+    """The model for a month: the one that scored it before, else the champion that may serve it, else a new one.
+
+    A month made again from the same input by the same code takes the version that it had, whatever was promoted since.
+
+    Args:
+        where: settings, store, month.
+        evidence: of the month.
+        fingerprint: of the month's income step.
+
+    Raises:
+        ModelRefused: the version that the settings name may not serve the month.
+    """
+    registry = Registry(where.settings.tracking, where.root)
+    versions = registry.versions()
+    now = input_shares(evidence.households)
+    current, why = _current(where, versions, fingerprint)
+    reasons: tuple[str, ...] = ()
+    moved: dict[str, float] = {}
+    gate = ""
+    if current is not None:
+        moved = _stability(registry, current, now)
+        reasons = due(
+            where.month,
+            trained_month=current.month,
+            trained_on=current.references,
+            references=where.references,
+            stability=moved,
+            settings=where.settings.models,
+        )
+    if current is None or (why == "champion" and reasons and where.settings.models.train_when_due):
+        trained, said = train_version(where, evidence, registry=registry, champion=current, now=now)
+        gate = said.text
+        if said.passes:
+            newest = [v.month for v in versions if CHAMPION in v.aliases]
+            registry.promote(trained, is_newest=not newest or trained.month >= newest[0])
+        if said.passes or current is None:
+            current, why, reasons = _again(registry, trained), "trained", () if said.passes else (said.text,)
+            moved = _stability(registry, current, now)
+    registry.note_scored(current, where.month, fingerprint)
+    return Chosen(
+        version=current,
+        model=IncomeModel.from_json(registry.content(current)),
+        why=why,
+        due=reasons,
+        gate=gate,
+        stability=moved,
+        scores_then=registry.shares(current)["scores"],
+    )
+
+
+def train_version(
+    where: Circumstances,
+    evidence: IncomeEvidence,
+    *,
+    registry: Registry,
+    champion: ModelVersion | None,
+    now: Mapping[str, Any],
+) -> tuple[ModelVersion, Verdict]:
+    """Train on a month, hold it against the champion where districts were left out, register it as challenger.
+
+    Args:
+        where: settings, store, month.
+        evidence: of the month.
+        registry: of the store.
+        champion: to compare with; None: the stated bounds count.
+        now: `input_shares` of the month.
+    """
+    settings = where.settings
+    data = evidence.training()
+    trained = train_income(data, draws=settings.income.draws, seed=settings.seed, folds=settings.models.folds)
+    metrics = trained.assessment.metrics()
+    if champion is not None:
+        folds = folds_from_json(registry.folds(champion))
+        other = assess(data, folds, otherwise=IncomeModel.from_json(registry.content(champion)))
+        found = compare(trained.assessment, other)
+        metrics["gate_champion_loss"] = other.loss
+        metrics["gate_loss_difference"] = found.difference
+        metrics["gate_loss_difference_error"] = found.error
+    said = verdict(metrics, settings=settings.models, has_champion=champion is not None)
+    example = made_up_households()
+    point = trained.model.draws[0]
+    training = Training(
+        month=where.month,
+        references={name: str(month) for name, month in sorted(where.references.items())},
+        content=trained.model.to_json(),
+        folds=folds_to_json(trained.folds),
+        content_version=trained.model.version(),
+        card=model_card(trained, facts=_card_facts(where), verdict=said.text),
+        plots=plots(diagnose(trained.model, data), trained.assessment),
+        parameters={
+            "draws": settings.income.draws,
+            "folds": len(trained.folds),
+            "surveyed_households": len(data.survey.keys),
+            "sampled_households": data.city.weight.size,
+            "labour_level": point.earnings.labour.level,
+            "labour_slope": point.earnings.labour.slope,
+            "noise_share": point.earnings.labour.noise_share,
+            "business_level": point.earnings.business.level,
+            "business_slope": point.earnings.business.slope,
+        },
+        metrics=metrics,
+        shares={"inputs": now, "scores": score_shares(sample_profile(point, data.city))},
+        notes=(*trained.model.notes, *evidence.refused),
+        code=_SCRIPT,
+        example=example,
+        answer=expected_income(trained.model, example),
+        data_versions=where.data_versions,
+        code_version=where.code_version,
+        seed=settings.seed,
+        tags={
+            _TRAINED_WITH: where.trained_with,
+            _COMPARED: str(champion.number) if champion else "stated bounds",
+            "gate": said.text,
+        },
+    )
+    version = registry.register(training)
+    registry.set_alias(version, CHALLENGER)
+    return version, said
+
+
+def promote(settings: Settings, *, root: str, number: int | None) -> ModelVersion:
+    """Make a challenger the champion, if the gate lets it.
+
+    Args:
+        settings: the gate's limits, the store.
+        root: folder of the warehouse.
+        number: of the version; None: the challenger.
+
+    Raises:
+        MissingInput: there is no such version.
+        ModelRefused: the gate refuses it, or it was held against another than the present champion.
+    """
+    registry = Registry(settings.tracking, root)
+    versions = registry.versions()
+    wanted = next((v for v in versions if (v.number == number if number else CHALLENGER in v.aliases)), None)
+    if wanted is None:
+        raise MissingInput(
+            "There is no such version to promote.", remedy="living-finance train; living-finance models lists them"
+        )
+    if CHAMPION in wanted.aliases:
+        return wanted
+    champion = next((v for v in versions if CHAMPION in v.aliases), None)
+    compared = wanted.tags.get(_COMPARED, "")
+    if champion is not None and not wanted.is_promoted and compared != str(champion.number):
+        raise ModelRefused(
+            f"Version {wanted.number} was held against {compared or 'nothing'}; the champion is version {champion.number}.",
+            remedy="train again: a challenger is compared with the champion of its time",
+        )
+    said = verdict(registry.metrics(wanted), settings=settings.models, has_champion=compared.isdigit())
+    if not said.passes:
+        raise ModelRefused(f"Version {wanted.number} stays a challenger: {said.text}.", remedy="the champion goes on serving")
+    registry.promote(wanted, is_newest=True)
+    return _again(registry, wanted)
+
+
+def _current(where: Circumstances, versions: list[ModelVersion], fingerprint: str) -> tuple[ModelVersion | None, str]:
+    """The version to use without training, and why."""
+    pinned = where.settings.income.version
+    if pinned:
+        found = next((v for v in versions if v.number == pinned), None)
+        reason = "there is none of that number" if found is None else _unfit(where, found)
+        if found is None or reason is not None:
+            raise ModelRefused(
+                f"Version {pinned} may not serve {where.month}: {reason}.", remedy="set income.version to another, or to 0"
+            )
+        return found, "named by income.version"
+    before = [v for v in versions if v.scored(where.month) == fingerprint]
+    if before:
+        return before[-1], "scored this month before"
+    fit = [v for v in versions if v.is_promoted and v.tags.get(_TRAINED_WITH) == where.trained_with and _unfit(where, v) is None]
+    best = max(fit, key=lambda v: (CHAMPION in v.aliases, v.month, v.number), default=None)
+    return best, "champion"
+
+
+def _unfit(where: Circumstances, version: ModelVersion) -> str | None:
+    return unfit_for(where.month, trained_month=version.month, trained_on=version.references, references=where.references)
+
+
+def _stability(registry: Registry, version: ModelVersion, now: Mapping[str, Any]) -> dict[str, float]:
+    then = registry.shares(version)["inputs"]
+    return {name: stability(now[name], then[name]) for name in sorted(now) if name in then}
+
+
+def _again(registry: Registry, version: ModelVersion) -> ModelVersion:
+    return next(v for v in registry.versions() if v.number == version.number)
+
+
+def _card_facts(where: Circumstances) -> dict[str, str]:
+    return {
+        "기준월 month": str(where.month),
+        **{f"{name}": str(month) for name, month in sorted(where.references.items())},
+        "코드 code": where.code_version,
+        "설정 settings": where.trained_with,
+        **{f"Delta {name}": f"version {version}" for name, version in sorted(where.data_versions.items())},
+    }

@@ -1,0 +1,66 @@
+"""The crosswalk of definitions: what may be met is, what would mislead is refused and says why, the document is current."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from living_finance.contracts.definitions import CROSSWALK, crosswalk_text, refusal
+from living_finance.income.published import chosen_figures
+from living_finance.months import Month
+
+FINANCES, TREND = "household_finances_survey", "household_trend_survey"
+
+
+def test_the_committed_crosswalk_is_current() -> None:
+    document = Path(__file__).resolve().parents[2] / "docs" / "definitions.md"
+    assert document.read_text(encoding="utf-8") == "\n".join(crosswalk_text()) + "\n", "stale: run `make docs`"
+    keys = [(row.source, row.indicator) for row in CROSSWALK]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize(
+    ("source", "indicator", "period", "because"),
+    [
+        (FINANCES, "mean_total_income", "2020", None),
+        (FINANCES, "mean_total_income", "2019", None),
+        (FINANCES, "mean_total_income", "", None),
+        (FINANCES, "mean_total_income", "2018", "2 years"),
+        (FINANCES, "mean_total_income", "2021", "-1 years"),
+        (TREND, "mean_irregular_income", "2019", "1 years"),
+        (FINANCES, "mean_debt", "2020", "deposit"),
+        (FINANCES, "mean_disposable_income", "2020", "before tax"),
+        (FINANCES, "mean_current_income", "2020", "irregular"),
+        ("another_survey", "mean_total_income", "2020", "does not know"),
+    ],
+)
+def test_figures_are_met_or_refused_with_the_reason(source: str, indicator: str, period: str, because: str | None) -> None:
+    found = refusal(source, indicator, year=2020, reference_period=period)
+    assert found is None if because is None else found is not None and because in found and source in found
+
+
+def row(source: str, indicator: str, value: float, error: float | None) -> dict[str, Any]:
+    return {
+        "source": source,
+        "indicator": indicator,
+        "dimension": "all",
+        "category": "all",
+        "year": 2020,
+        "reference_period": "2020",
+        "value": value,
+        "relative_standard_error": error,
+    }
+
+
+def test_a_refused_figure_is_not_chosen_however_small_its_error() -> None:
+    rows = [
+        row("another_survey", "mean_total_income", 1.0, 0.001),
+        row(FINANCES, "mean_total_income", 60.0, 0.02),
+        row(TREND, "mean_total_income", 61.0, 0.01),
+        row(FINANCES, "mean_debt", 90.0, 0.01),
+    ]
+    figures, refused = chosen_figures(rows, month=Month(2020, 1))
+    assert {figure[0]: chosen.value for figure, chosen in figures.items()} == {"mean_total_income": 61.0}
+    assert len(refused) == 2 and "mean_debt" in refused[0] and "another_survey" in refused[1]

@@ -1,0 +1,235 @@
+"""Train, promote, choose: on a real MLflow store, with made data and without Spark."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from living_finance.config import IncomeSettings, ModelSettings, Settings, TrackingSettings
+from living_finance.errors import MissingInput, ModelRefused, StorageDamaged
+from living_finance.income.estimate import IncomeEvidence
+from living_finance.income.model import IncomeModel
+from living_finance.income.serving import expected_income, made_up_households
+from living_finance.income.training import TrainingData
+from living_finance.months import Month
+from living_finance.registry import CHALLENGER, CHAMPION, Registry
+from living_finance.steps import models
+from living_finance.steps.models import Circumstances, choose_model, promote, train_version
+
+sys.path.insert(0, str(Path(__file__).parent / "income"))
+from made_income import training_data
+
+JANUARY, FEBRUARY, NOVEMBER = Month(2020, 1), Month(2020, 2), Month(2020, 11)
+SETTINGS = Settings(income=IncomeSettings(draws=2))
+SHARES = {"tenure": {"owned": 0.4, "jeonse": 0.6}}
+
+
+@dataclass(frozen=True)
+class MadeEvidence:
+    """As much of IncomeEvidence as training reads."""
+
+    data: TrainingData
+    households: dict[str, dict[str, float]]
+    refused: tuple[str, ...] = ("mean_debt of household_finances_survey: not met",)
+
+    def training(self) -> TrainingData:
+        return self.data
+
+
+def evidence(seed: int = 1, shares: dict[str, dict[str, float]] = SHARES) -> IncomeEvidence:
+    return cast(IncomeEvidence, MadeEvidence(training_data(seed, households=800, answers=400), shares))
+
+
+@pytest.fixture(autouse=True)
+def shares_as_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "input_shares", lambda households: households)
+
+
+def at(root: Path, month: Month = JANUARY, settings: Settings = SETTINGS, **changes: Any) -> Circumstances:
+    given = Circumstances(
+        settings=settings,
+        root=str(root),
+        month=month,
+        references=dict.fromkeys(("benchmarks", "census", "survey"), NOVEMBER),
+        data_versions={"silver.household": 3},
+        code_version="abc",
+    )
+    return replace(given, **changes)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="module")
+def registry(root: Path) -> Registry:
+    return Registry(SETTINGS.tracking, str(root))
+
+
+def test_months_take_the_champion_that_may_serve_them(root: Path, registry: Registry) -> None:
+    first = choose_model(at(root), evidence(), fingerprint="january")
+    assert (first.version.number, first.why, first.version.is_promoted) == (1, "trained", True)
+    assert set(first.version.aliases) == {CHALLENGER, CHAMPION}
+    assert first.version.label == f"living-finance-income/1/{first.model.version().rpartition('/')[2]}"
+
+    again = choose_model(at(root), evidence(2), fingerprint="january")
+    assert (again.version.number, again.why) == (1, "scored this month before")
+    assert again.model.to_json() == first.model.to_json()
+
+    after = choose_model(at(root, FEBRUARY), evidence(2), fingerprint="february")
+    assert (after.version.number, after.why, after.due) == (1, "champion", ())
+    assert after.stability == {"tenure": 0.0}
+
+    before = choose_model(at(root, JANUARY.previous()), evidence(2), fingerprint="december")
+    assert (before.version.number, before.why) == (2, "trained")  # nothing of January serves December
+    champion = next(v for v in registry.versions() if CHAMPION in v.aliases)
+    assert champion.number == 1  # of later data
+
+    by_number = at(root, settings=SETTINGS.model_copy(update={"income": IncomeSettings(draws=2, version=2)}))
+    named = choose_model(by_number, evidence(), fingerprint="named")
+    assert (named.version.number, named.why) == (2, "named by income.version")
+    with pytest.raises(ModelRefused, match="trained on 202001"):
+        choose_model(
+            at(root, Month(2019, 11), SETTINGS.model_copy(update={"income": IncomeSettings(draws=2, version=1)})),
+            evidence(),
+            fingerprint="x",
+        )
+
+
+def test_what_is_stored_is_the_model_and_nothing_of_rows_or_this_machine(root: Path, registry: Registry) -> None:
+    version = registry.versions()[0]
+    model = IncomeModel.from_json(registry.content(version))
+    data = evidence().training()
+    amounts = {str(int(value)) for column in data.survey.amounts.values() for value in column.tolist() if value > 1e6}
+    texts = []
+    for file in sorted((root / "mlflow" / "artifacts").rglob("*")):
+        if file.is_file() and file.suffix in ("", ".json", ".md", ".py", ".yaml", ".txt"):
+            texts.append(file.read_text(encoding="utf-8"))
+    assert len(texts) > 10
+    for text in texts:
+        assert str(root) not in text and str(Path(__file__).parents[1]) not in text and "/tmp/" not in text
+        assert not [key for key in data.survey.keys.tolist() if key in text]
+        assert not [value for value in amounts if f"{value}.0" in text]
+    import mlflow
+
+    loaded = mlflow.pyfunc.load_model(f"models:/{registry.name}@{CHAMPION}")
+    assert loaded.metadata.signature is not None
+    example = made_up_households()
+    assert loaded.predict(example).equals(expected_income(model, example))
+
+
+def test_changed_parameters_are_noticed(root: Path, registry: Registry) -> None:
+    version = registry.versions()[1]
+    file = next((root / "mlflow" / "artifacts" / version.run_id).rglob("income_model.json"))
+    kept = file.read_text()
+    file.write_text(kept.replace('"seed": ', '"seed": 1'))
+    try:
+        with pytest.raises(StorageDamaged):
+            registry.content(version)
+    finally:
+        file.write_text(kept)
+    assert registry.content(version) == kept
+
+
+def test_promotion_is_by_the_gate_against_the_present_champion(root: Path, registry: Registry) -> None:
+    champion = next(v for v in registry.versions() if CHAMPION in v.aliases)
+    assert promote(SETTINGS, root=str(root), number=champion.number).number == champion.number
+    with pytest.raises(MissingInput):
+        promote(SETTINGS, root=str(root), number=99)
+
+    made, said = train_version(at(root, FEBRUARY), evidence(4), registry=registry, champion=champion, now=SHARES)
+    metrics = registry.metrics(made)
+    assert metrics["gate_loss_difference"] == pytest.approx(metrics["cv_loss"] - metrics["gate_champion_loss"])
+    assert said.passes == (metrics["gate_loss_difference"] <= metrics["gate_loss_difference_error"])
+    generous = SETTINGS.model_copy(update={"models": ModelSettings(allowed_errors=1e6)})
+    assert promote(generous, root=str(root), number=None).number == made.number
+
+    stale, _ = train_version(
+        at(root, FEBRUARY, code_version="def"), evidence(5), registry=registry, champion=champion, now=SHARES
+    )
+    with pytest.raises(ModelRefused, match="held against 1"):
+        promote(SETTINGS, root=str(root), number=stale.number)
+    assert next(v for v in registry.versions() if CHAMPION in v.aliases).number == made.number
+
+
+def test_drift_makes_a_training_due(root: Path, registry: Registry) -> None:
+    by_command = SETTINGS.model_copy(update={"models": ModelSettings(train_when_due=False)})
+    moved = {"tenure": {"owned": 0.9, "jeonse": 0.1}}
+    count = len(registry.versions())
+    found = choose_model(at(root, Month(2020, 3), by_command), evidence(1, moved), fingerprint="march")
+    assert found.why == "champion" and "tenure" in found.due[0] and len(registry.versions()) == count
+    trained = choose_model(at(root, Month(2020, 4)), evidence(6, moved), fingerprint="april")
+    assert len(registry.versions()) == count + 1 and trained.gate
+
+
+def test_a_model_that_fails_the_bounds_serves_its_month_but_is_no_champion(tmp_path: Path) -> None:
+    bounds = ModelSettings(largest_component_bias=1e-9, largest_total_bias=1e-9)
+    data = training_data(1, households=800, answers=400)
+    wrong = {name: amount * (1.0 + 2.0 * (data.areas[0] == "11110")) for name, amount in data.survey.amounts.items()}
+    odd = MadeEvidence(TrainingData(replace(data.survey, amounts=wrong), data.city, data.published), SHARES)
+    found = choose_model(
+        at(tmp_path, settings=SETTINGS.model_copy(update={"models": bounds})), cast(IncomeEvidence, odd), fingerprint="x"
+    )
+    assert (found.why, found.version.is_promoted, found.version.aliases) == ("trained", False, (CHALLENGER,))
+    assert found.due and found.gate
+    with pytest.raises(ModelRefused) as caught:
+        promote(SETTINGS.model_copy(update={"models": bounds}), root=str(tmp_path), number=None)
+    assert caught.value.exit_code == 53 and "beyond its error" in str(caught.value)
+    file = tmp_path / "settings.yaml"
+    file.write_text("models: {largest_component_bias: 1.0e-9, largest_total_bias: 1.0e-9}\n")
+    shown = subprocess.run(
+        [sys.executable, "-m", "living_finance.cli", "promote", "--warehouse", str(tmp_path), "--config", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert shown.returncode == 53 and "ModelRefused" in shown.stdout + shown.stderr
+
+
+@contextlib.contextmanager
+def server(folder: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    where = ["--backend-store-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", str(folder / "kept")]
+    process = subprocess.Popen([*command, *where], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"{address}/health", timeout=5)
+                break
+            if process.poll() is not None:
+                break
+            time.sleep(0.5)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@pytest.mark.server
+def test_the_same_on_a_real_server_by_one_setting(tmp_path: Path) -> None:
+    with server(tmp_path) as address:
+        settings = SETTINGS.model_copy(update={"tracking": TrackingSettings(uri=address)})
+        where = at(tmp_path / "warehouse", settings=settings)
+        first = choose_model(where, evidence(), fingerprint="january")
+        again = choose_model(where, evidence(2), fingerprint="january")
+        assert (first.version.number, again.version.number, again.why) == (1, 1, "scored this month before")
+        assert again.model.to_json() == first.model.to_json()
+    assert not (tmp_path / "warehouse").exists()
+    assert json.loads(next((tmp_path / "kept").rglob("income_model.json")).read_text())["format"] == 1
