@@ -184,7 +184,7 @@ def lorenz(shares: Sequence[tuple[float, float]], *, x_title: str, y_title: str)
     curve = base.mark_line(color=_CLASSES[4], point=alt.OverlayMarkDef(color=_CLASSES[4])).encode(
         x=x, y=alt.Y("income:Q", title=y_title, scale=alt.Scale(domain=[0, 100]))
     )
-    return alt.layer(equal, curve).properties(width=340, height=340)
+    return alt.layer(equal, curve).properties(width=WIDTH, height=WIDTH - 60)
 
 
 def class_limits(values: Sequence[float], *, step: float) -> tuple[float, ...]:
