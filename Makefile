@@ -66,15 +66,17 @@ $(VENV)/.made-jars: $(VENV)/.made-packages conf/jars.sha256 conf/fetch_jars.py |
 # --- use --------------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: setup ## a small synthetic city: deliveries, one month to statistics, scores, database
+demo: setup ## a small synthetic city: deliveries, one month to statistics, scores, database, report
 	@$(BIN)/living-finance synthesize --gu 11140,11230 --fraction 0.02 --months $(DEMO_MONTH) --seed 7 \
 	  --out $(DEMO)/landing --truth $(DEMO)/truth
 	@$(BIN)/living-finance run --landing $(DEMO)/landing --warehouse $(DEMO)/warehouse --month $(DEMO_MONTH)
 	@$(BIN)/living-finance evaluate --warehouse $(DEMO)/warehouse --truth $(DEMO)/truth --month $(DEMO_MONTH) \
 	  --json $(DEMO)/scores.json
 	@$(BIN)/living-finance publish --warehouse $(DEMO)/warehouse --month $(DEMO_MONTH)
+	@$(BIN)/living-finance report --warehouse $(DEMO)/warehouse --month $(DEMO_MONTH) --out $(DEMO)/report
 	@echo
 	@echo "The demo is made. Where to look:"
+	@echo "  the report   $(DEMO)/report/report-$(DEMO_MONTH)-ko.html (and .pdf, .hwpx)"
 	@echo "  deliveries   $(DEMO)/landing"
 	@echo "  tables       $(DEMO)/warehouse/gold/household_statistics (and the others beside it)"
 	@echo "  scores       $(DEMO)/scores.json"
@@ -116,6 +118,20 @@ test: setup ## all tests but the cluster's
 test-cluster: setup ## the same months on a real cluster and locally, row by row
 	@$(BIN)/python -m pytest -m cluster
 
+# The browser's own packages stay apart from the others; the browser is the machine's.
+BROWSER_VENV ?= .venv-browser
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+.PHONY: test-browser
+test-browser: $(BROWSER_VENV)/.made ## open the demo's report in Chromium at desktop and phone width; screenshots in .demo
+	@test -n "$(CHROMIUM)" || { echo "No Chromium found. Remedy: Debian: apt-get install chromium, or CHROMIUM=/path/to/it" >&2; exit 1; }
+	@ls $(DEMO)/report/*.html >/dev/null 2>&1 || { echo "No report in $(DEMO)/report. Remedy: make demo" >&2; exit 1; }
+	@$(BROWSER_VENV)/bin/python tests/browser/check_report.py $(DEMO)/report/*.html --browser "$(CHROMIUM)" --out $(DEMO)/screenshots
+
+$(BROWSER_VENV)/.made: conf/browser.lock
+	@python="$$($(FIND_PYTHON))"; "$$python" -m venv --clear $(BROWSER_VENV)
+	@$(BROWSER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r conf/browser.lock
+	@touch $@
+
 .PHONY: lint types docs bench
 lint: setup ## ruff (rules and format) and hadolint
 	@$(BIN)/ruff check .
@@ -144,6 +160,7 @@ COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --
 lock: setup ## resolve the lock files anew (LOCK_FLAGS=--upgrade for newer versions)
 	@$(COMPILE) conf/bootstrap.in --output-file conf/bootstrap.lock
 	@$(COMPILE) conf/build.in --output-file conf/build.lock
+	@$(COMPILE) conf/browser.in --output-file conf/browser.lock
 	@$(COMPILE) pyproject.toml --output-file requirements.lock
 	@$(COMPILE) pyproject.toml --extra dev --output-file requirements-dev.lock
 
@@ -152,4 +169,4 @@ clean: ## remove what was made, but not the environment
 	@rm -rf $(DEMO) .bench build dist spark-warehouse metastore_db derby.log .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 distclean: clean ## the environment and fetched jars too
-	@rm -rf $(VENV) .cache
+	@rm -rf $(VENV) $(BROWSER_VENV) .cache

@@ -135,7 +135,7 @@ alt.layer(lines, boxes, medians).properties(width=480, title=f"가구 총소득 
 
 # %%
 boundaries = json.loads(
-    resources.files("living_finance.synthetic").joinpath("data", "seoul_dong_2020.geojson").read_text(encoding="utf-8")
+    resources.files("living_finance.places").joinpath("data", "seoul_dong_2020.geojson").read_text(encoding="utf-8")
 )
 shown = set(dongs["region_code"])
 features = [feature for feature in boundaries["features"] if feature["properties"]["adm3_code"] in shown]

@@ -208,7 +208,7 @@ regions = warehouse.read(silver.REGION, base_month=month).select("dong_code", "d
 quality = certainty.join(fit, on="dong_code", how="left").join(regions, on="dong_code", how="inner").toPandas()
 quality["region"] = quality["gu_name_ko"] + " " + quality["dong_name_ko"]
 boundaries = json.loads(
-    resources.files("living_finance.synthetic").joinpath("data", "seoul_dong_2020.geojson").read_text(encoding="utf-8")
+    resources.files("living_finance.places").joinpath("data", "seoul_dong_2020.geojson").read_text(encoding="utf-8")
 )
 shown = set(quality["dong_code"])
 features = [feature for feature in boundaries["features"] if feature["properties"]["adm3_code"] in shown]

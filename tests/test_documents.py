@@ -72,6 +72,7 @@ def test_make_lists_the_commands() -> None:
         "demo",
         "test",
         "test-cluster",
+        "test-browser",
         "bench",
         "lint",
         "types",

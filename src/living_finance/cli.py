@@ -465,6 +465,47 @@ def analyse(
     console.print(f"{len(rows):,} rows  {out}")
 
 
+@app.command()
+def report(
+    out: Annotated[Path, typer.Option(help="Folder for the files.")],
+    month: Annotated[str, typer.Option(help="YYYYMM, a finished month.")] = "",
+    year: Annotated[int | None, typer.Option(help="YYYY: its finished months, the last of them described.")] = None,
+    warehouse: Annotated[Path | None, typer.Option(help="Folder of the Delta tables.", exists=True, file_okay=False)] = None,
+    release_folder: Annotated[
+        Path | None, typer.Option("--release", help="Approved release instead: public report of its cells.", exists=True)
+    ] = None,
+    region: Annotated[str, typer.Option(help="City (11) or a district (11140).")] = "11",
+    language: Annotated[str, typer.Option("--lang", help="ko or en.")] = "ko",
+    formats: Annotated[str, typer.Option("--format", help="Comma-separated: html, pdf, hwpx.")] = "html,pdf,hwpx",
+    config: ConfigFile = None,
+) -> None:
+    """Trend report (동향보고서) with maps, errors and sources: HTML, PDF and HWPX, internal or of an approved release.
+
+    Exit codes: 21 the month is not finished, 61 the release is not approved, 62 it was changed.
+    """
+    from living_finance.steps.report import check_wishes, data_of_release, data_of_warehouse, write_report
+    from living_finance.storage.warehouse import Warehouse
+
+    wanted = [name.strip() for name in formats.split(",") if name.strip()]
+    check_wishes(language=language, formats=wanted)
+    if (warehouse is None) == (release_folder is None):
+        raise ConfigurationError("A report is made from a warehouse or from a release.", remedy="--warehouse or --release")
+    if release_folder is not None:
+        data = data_of_release(release_folder, region=region)
+    else:
+        settings = _settings(config)
+        with _session(settings) as spark, working(f"동향보고서 report {month or year}"):
+            data = data_of_warehouse(
+                Warehouse(spark, str(warehouse.absolute())),  # type: ignore[union-attr]
+                month=Month.parse(month) if month else None,
+                year=year,
+                region=region,
+                settings=settings.analyses,
+            )
+    for file in write_report(data, language=language, formats=wanted, out=out):
+        console.print(f"report      {file}")
+
+
 RulesFile = Annotated[
     Path | None, typer.Option("--rules", help="What a channel publishes and how; default: conf/release/<channel>.yaml.")
 ]

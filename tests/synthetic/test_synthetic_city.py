@@ -188,7 +188,7 @@ def test_census_margins_are_the_truth_where_not_masked(city: City) -> None:
 
 def test_buildings_lie_inside_their_dong_and_hold_their_people(city: City) -> None:
     boundaries = json.loads(
-        (Path(__file__).parents[2] / "src/living_finance/synthetic/data/seoul_dong_2020.geojson").read_text(encoding="utf-8")
+        (Path(__file__).parents[2] / "src/living_finance/places/data/seoul_dong_2020.geojson").read_text(encoding="utf-8")
     )
     project = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:5179", always_xy=True).transform
     polygons = {f["properties"]["adm3_code"]: shapely.geometry.shape(f["geometry"]) for f in boundaries["features"]}

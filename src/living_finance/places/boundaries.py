@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from importlib import resources
 from typing import Any
 
 import shapely
@@ -17,6 +18,17 @@ from living_finance.contracts.utilization import BUILDING_GRID, GRID_METRES
 _DIGITS = 5
 """Decimals of a degree kept: about a metre, as in the source."""
 _GU_CODE_LENGTH = 5
+
+BOUNDARY_YEAR = 2020
+BOUNDARY_SOURCE = "Statistics Korea SGIS (통계청 통계지리정보서비스), KOGL type 1 (공공누리 제1유형)"
+DONG_CODE_PROPERTY = "adm3_code"
+
+
+def dong_boundaries() -> Mapping[str, Any]:
+    """Published boundaries of the dongs: GeoJSON FeatureCollection, WGS 84, the dong's code in `adm3_code`."""
+    file = resources.files("living_finance.places").joinpath("data", f"seoul_dong_{BOUNDARY_YEAR}.geojson")
+    collection: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))  # ok: part of the package
+    return collection
 
 
 def region_boundaries(dongs: Mapping[str, Any], *, code_property: str) -> Iterator[tuple[str, str, str]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -16,16 +14,20 @@ from living_finance.contracts.core import Table
 from living_finance.contracts.utilization import BUILDING_GRID, HOUSEHOLD_CUBE, PUBLISHED
 from living_finance.errors import MissingInput
 from living_finance.months import Month
-from living_finance.places.boundaries import building_grid, region_boundaries
+from living_finance.places.boundaries import (
+    BOUNDARY_SOURCE,
+    BOUNDARY_YEAR,
+    DONG_CODE_PROPERTY,
+    building_grid,
+    dong_boundaries,
+    region_boundaries,
+)
 from living_finance.statistics.cube import household_cube
 from living_finance.steps.quality import refuse_failed
 from living_finance.storage import postgres_schema
 from living_finance.storage.ledger import Ledger
 from living_finance.storage.postgres import Database, load_spark
 from living_finance.storage.warehouse import Warehouse
-
-_BOUNDARY_YEAR = 2020
-_BOUNDARY_SOURCE = "Statistics Korea SGIS (통계청 통계지리정보서비스), KOGL type 1 (공공누리 제1유형)"
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,8 @@ def publication_facts(ledger: Ledger, month: Month) -> dict[str, Any]:
 
 def boundaries() -> Iterator[tuple[str, str, int, str, str]]:
     """Rows of the boundary table: region level, region code, year, GeoJSON geometry, source."""
-    source = resources.files("living_finance.synthetic").joinpath("data", f"seoul_dong_{_BOUNDARY_YEAR}.geojson")
-    collection = json.loads(source.read_text(encoding="utf-8"))
-    for level, code, geometry in region_boundaries(collection, code_property="adm3_code"):
-        yield level, code, _BOUNDARY_YEAR, geometry, _BOUNDARY_SOURCE
+    for level, code, geometry in region_boundaries(dong_boundaries(), code_property=DONG_CODE_PROPERTY):
+        yield level, code, BOUNDARY_YEAR, geometry, BOUNDARY_SOURCE
 
 
 def _is_same(facts: dict[str, Any], before: Any, definition: str) -> bool:

@@ -92,7 +92,7 @@ def make_release(
         raise MissingInput(f"{month} is not finished.", remedy=f"living-finance run --month {month} first")
     refuse_failed(Ledger(warehouse.root), month, quality)
     cells = cells_of_month(warehouse, month, rules)
-    regions = _region_names(warehouse, month)
+    regions = region_names(warehouse, month)
     return release_cells(cells, regions=regions, month=month, rules=rules, store=store)
 
 
@@ -224,7 +224,7 @@ def _earlier(history: list[Released], name: texts.ReleaseName) -> Earlier | None
     return Earlier({table: pd.concat(parts, ignore_index=True) for table, parts in patterns.items()}) if patterns else None
 
 
-def _region_names(warehouse: Warehouse, month: Month) -> pd.DataFrame:
+def region_names(warehouse: Warehouse, month: Month) -> pd.DataFrame:
     """One row per dong, district and the city: code and names."""
     valid = warehouse.read(silver.REGION, base_month=month.date).toPandas()  # ok: one row per dong
     dongs = valid.rename(columns={"dong_code": "region_code", "dong_name_ko": "region_name_ko", "dong_name_en": "region_name_en"})

@@ -213,7 +213,7 @@ def _read_census() -> pd.DataFrame:
 
 def _read_boundaries() -> tuple[dict[str, bytes], dict[str, str]]:
     """Polygons in metres and full Korean names by dong; points are drawn a little inside, so that rounding stays in."""
-    file = resources.files("living_finance.synthetic") / "data" / "seoul_dong_2020.geojson"
+    file = resources.files("living_finance.places") / "data" / "seoul_dong_2020.geojson"
     features = json.loads(file.read_text(encoding="utf-8"))["features"]
     project = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:5179", always_xy=True).transform
     boundaries: dict[str, bytes] = {}

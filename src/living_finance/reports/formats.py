@@ -1,0 +1,176 @@
+"""Numbers as readers of the report read them: amounts in 만원, errors beside values, marks for what is not reliable."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from living_finance.contracts import codes
+from living_finance.reports.document import Language
+
+_MAN, _EOK = 10_000, 100_000_000
+_MILLION = 1_000_000
+_SURE = 1.96
+"""Standard errors to either side of a 95 % interval."""
+
+MARKS = {"publishable": "", "caution": "*", "unreliable": "†"}
+"""Reliability → the mark behind a figure."""
+NONE = "–"
+
+
+def is_missing(value: object) -> bool:
+    """Whether a cell of a frame holds no number.
+
+    >>> is_missing(None), is_missing(float("nan")), is_missing(0.0)
+    (True, True, False)
+    """
+    return value is None or (isinstance(value, float) and math.isnan(value)) or value != value
+
+
+def manwon(krw: float) -> str:
+    """Whole 만원, halves to even, without the unit: for columns whose head names it.
+
+    >>> manwon(49_691_558), manwon(-2_300_000), manwon(4_000)
+    ('4,969', '-230', '0')
+    """
+    return f"{round(krw / _MAN) or 0:,}"
+
+
+def amount(krw: float, language: Language) -> str:
+    """An amount in a sentence.
+
+    >>> amount(62_818_214, "ko"), amount(128_967_751, "ko"), amount(200_000_000, "ko"), amount(-310_000, "ko")
+    ('6,282만원', '1억 2,897만원', '2억원', '-31만원')
+    >>> amount(62_818_214, "en"), amount(2_313_719, "en")
+    ('KRW 62.82 million', 'KRW 2.31 million')
+    """
+    if language == "en":
+        return f"{'-' if krw < 0 else ''}KRW {abs(krw) / _MILLION:,.2f} million"
+    whole = round(abs(krw) / _MAN)
+    sign = "-" if krw < 0 and whole else ""
+    eok, man = divmod(whole, _EOK // _MAN)
+    if not eok:
+        return f"{sign}{man:,}만원"
+    return f"{sign}{eok:,}억 {man:,}만원" if man else f"{sign}{eok:,}억원"
+
+
+def percent(share: float, *, digits: int = 1) -> str:
+    """A share as per cent, without the sign.
+
+    >>> percent(0.47313), percent(-0.0004), percent(0.005, digits=2)
+    ('47.3', '0.0', '0.50')
+    """
+    text = f"{share * 100:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def value_in(unit: str, value: object) -> str:
+    """A number for a table column whose head names the unit (`unit_label`).
+
+    >>> value_in("KRW/year", 49_691_558.0), value_in("share", 0.25), value_in("index", 0.42193), value_in("households", 19661.2)
+    ('4,969', '25.0', '0.422', '19,661')
+    >>> value_in("KRW", None), value_in("KRW/month", 2_313_719), value_in("ratio", 5.125)
+    ('–', '231.4', '5.12')
+    """
+    if is_missing(value):
+        return NONE
+    number = float(value)  # type: ignore[arg-type]
+    if unit == "KRW/month":
+        return f"{number / _MAN:,.1f}"
+    if unit.startswith("KRW"):
+        return manwon(number)
+    if unit == "share":
+        return percent(number)
+    if unit == "index":
+        return f"{number:.3f}"
+    if unit == "ratio":
+        return f"{number:.2f}"
+    return f"{number:,.0f}"
+
+
+_UNITS: dict[str, tuple[str, str]] = {
+    "KRW": ("만원", "10,000 KRW"),
+    "KRW/year": ("만원/연", "10,000 KRW a year"),
+    "KRW/month": ("만원/월", "10,000 KRW a month"),
+    "share": ("%", "%"),
+    "households": ("가구", "households"),
+    "persons": ("명", "persons"),
+    "establishments": ("개", "establishments"),
+    "jobs": ("명", "jobs"),
+    "rank": ("위", "rank"),
+}
+
+
+def unit_label(unit: str, language: Language) -> str:
+    """What `value_in` counts in; nothing for pure numbers.
+
+    >>> unit_label("KRW/month", "ko"), unit_label("KRW", "en"), unit_label("index", "ko")
+    ('만원/월', '10,000 KRW', '')
+    """
+    korean, english = _UNITS.get(unit, ("", ""))
+    return korean if language == "ko" else english
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its error and class; both may be missing."""
+
+    value: object
+    unit: str
+    error: object = None
+    reliability: str | None = None
+
+    @property
+    def is_unreliable(self) -> bool:
+        return self.reliability == "unreliable"
+
+    @property
+    def is_beyond_error(self) -> bool:
+        """For a difference: whether it is more than 1.96 standard errors from nothing; never without an error."""
+        if is_missing(self.value) or is_missing(self.error):
+            return False
+        return abs(float(self.value)) > _SURE * float(self.error)  # type: ignore[arg-type]
+
+    def shown(self, *, with_error: bool = True) -> str:
+        """Value, ± standard error, and the mark of its class.
+
+        >>> Estimate(62_818_214, "KRW/year", 967_455, "publishable").shown()
+        '6,282 ± 97'
+        >>> Estimate(0.313, "share", 0.06, "unreliable").shown(), Estimate(0.42, "index").shown()
+        ('31.3 ± 6.0 †', '0.420')
+        >>> Estimate(0.313, "share", 0.04, "caution").shown(with_error=False)
+        '31.3 *'
+        """
+        if is_missing(self.value):
+            return NONE
+        text = value_in(self.unit, self.value)
+        if with_error and not is_missing(self.error):
+            text += f" ± {value_in(self.unit, self.error)}"
+        mark = MARKS.get(self.reliability or "", "")
+        return f"{text} {mark}" if mark else text
+
+    def change(self, language: Language) -> str:
+        """A difference: shown with its sign where it is beyond its error, else said to be within.
+
+        >>> Estimate(1_230_000.0, "KRW/year", 300_000.0).change("ko"), Estimate(-0.012, "share", 0.01).change("ko")
+        ('+123 ± 30', '오차 범위 내')
+        >>> Estimate(None, "share").change("en"), Estimate(-0.03, "share", 0.01).change("en")
+        ('–', '-3.0 ± 1.0')
+        """
+        if is_missing(self.value) or is_missing(self.error):
+            return NONE
+        if not self.is_beyond_error:
+            return "오차 범위 내" if language == "ko" else "within its error"
+        sign = "+" if float(self.value) > 0 else ""  # type: ignore[arg-type]
+        return f"{sign}{value_in(self.unit, self.value)} ± {value_in(self.unit, self.error)}"
+
+
+def reliability_label(reliability: object, language: Language) -> str:
+    """The class in words; a figure without one says so.
+
+    >>> reliability_label("caution", "ko"), reliability_label(None, "en"), reliability_label(float("nan"), "ko")
+    ('이용 주의', 'error not estimated', '오차 미산출')
+    """
+    if is_missing(reliability) or not reliability:
+        return "오차 미산출" if language == "ko" else "error not estimated"
+    return codes.RELIABILITY.label(str(reliability), language)

@@ -1,0 +1,299 @@
+"""A trend report: read what is published, hand it to `reports`, write the files. No formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from living_finance.analyses.registry import ANALYSES, Analysis
+from living_finance.config import AnalysisSettings
+from living_finance.contracts import codes, gold
+from living_finance.contracts import releases as r
+from living_finance.errors import ConfigurationError, MissingInput, ReleaseDamaged, ReleaseNotReady
+from living_finance.months import Month
+from living_finance.places.boundaries import BOUNDARY_SOURCE, BOUNDARY_YEAR, DONG_CODE_PROPERTY, dong_boundaries
+from living_finance.progress import note
+from living_finance.reports.content import build_report
+from living_finance.reports.data import (
+    PolicyAnalysis,
+    ReportData,
+    region_pairs,
+    released_areas,
+    released_breakdown,
+    released_names,
+    released_persons,
+)
+from living_finance.reports.document import Language, Report
+from living_finance.reports.to_html import to_html
+from living_finance.reports.to_hwpx import to_hwpx
+from living_finance.reports.to_pdf import to_pdf
+from living_finance.steps.analyse import analyse
+from living_finance.steps.release import region_names
+from living_finance.storage import releases as files
+from living_finance.storage.ledger import Ledger
+from living_finance.storage.warehouse import Warehouse
+
+FORMATS: Mapping[str, Callable[[Report], bytes]] = {"html": to_html, "pdf": to_pdf, "hwpx": to_hwpx}
+_LEVELS = ("city", "gu", "dong")
+_GU_DIGITS = 5
+_REGION_DIGITS = (2, _GU_DIGITS)
+_OF_EVERY_REGION = (codes.ALL, "minus_city", "change_since")
+"""Dimensions of analyses that a report shows of every region; others of its own region only."""
+_TABLES = (
+    gold.HOUSEHOLD_STATISTICS,
+    gold.HOUSEHOLD_BREAKDOWN,
+    gold.PERSON_STATISTICS,
+    gold.QUALITY_REPORT,
+    gold.EDIT_REPORT,
+)
+
+
+def data_of_warehouse(
+    warehouse: Warehouse, *, month: Month | None, year: int | None, region: str, settings: AnalysisSettings
+) -> ReportData:
+    """Published figures of a month or a year, and the policy analyses of its (last) month.
+
+    Args:
+        warehouse: where months are.
+        month: a finished month; None with a year.
+        year: its finished months are the series, the last of them is described.
+        region: code of the city or of a district.
+        settings: of the analyses.
+
+    Raises:
+        MissingInput: the month, or every month of the year, is not finished.
+        ConfigurationError: neither month nor year, or no such region.
+    """
+    _check_region(region)
+    ledger = Ledger(warehouse.root)
+    finished = [m for m in ledger.months() if ledger.manifest(m) is not None]
+    last = _last(finished, month, year)
+    series = [m for m in finished if m <= last and (year is None or m.year == year)]
+    manifest: Mapping[str, Any] = ledger.manifest(last) or {}
+    versions = {name: f"{name} v{entry['version']}" for name, entry in manifest["tables"].items()}
+    areas = _areas(warehouse, series)
+    if region not in set(areas["region_code"]):
+        raise MissingInput(f"{last} has no region {region}.", remedy="name the city (11) or a district that was delivered")
+    changes = {
+        since: _analysed(warehouse, ANALYSES["change"], last, region, settings, versions, against=since)
+        for since in _compared(finished, last, year)
+    }
+    at_month = {table.name: warehouse.read(table, base_month=last.date) for table in _TABLES}
+    edits = at_month["edit_report"].groupBy("table", "reason").agg(*(F.sum(c).alias(c) for c in _EDIT_COUNTS))
+    return ReportData(
+        month=last,
+        year=year,
+        region=region,
+        names=_names(region_names(warehouse, last), region),
+        areas=areas,
+        breakdown=at_month["household_breakdown"].where(F.col("region_code") == region).toPandas(),  # ok: some twenty rows
+        persons=_margins(at_month["person_statistics"], "sex", "age_band").toPandas(),  # ok: two rows per dong
+        models={m: _models(ledger, m) for m in series},
+        sources={table.name: versions.get(table.qualified_name, table.qualified_name) for table in _TABLES},
+        is_public=False,
+        analyses=tuple(
+            _analysed(warehouse, analysis, last, region, settings, versions)
+            for analysis in ANALYSES.values()
+            if not analysis.compares_months
+        ),
+        changes=changes,
+        quality=at_month["quality_report"].toPandas(),  # ok: one row per indicator
+        edits=edits.toPandas(),  # ok: one row per table and reason
+        boundaries=_boundaries(set(areas["region_code"])),
+        boundary_source=f"{BOUNDARY_SOURCE}, {BOUNDARY_YEAR}",
+    )
+
+
+def data_of_release(folder: Path, *, region: str) -> ReportData:
+    """Approved cells of a release and, as a series, of earlier releases of its channel that are public.
+
+    Args:
+        folder: `<releases>/<channel>/<YYYYMM-vN>`.
+        region: code of the city or of a district.
+
+    Raises:
+        ReleaseDamaged: a file is not what was registered.
+        ReleaseNotReady: the release is not approved, or was withdrawn.
+    """
+    _check_region(region)
+    place = folder.resolve()
+    store = files.ReleaseStore(place.parents[1])
+    line = store.current().get((place.parent.name, place.name))
+    if line is None or line.state not in (r.APPROVED, r.IS_PUBLIC):
+        raise ReleaseNotReady(f"{folder} is not approved.", remedy="living-finance approve, or name an approved release")
+    if files.check_hashes(folder) != line.checksums_sha256:
+        raise ReleaseDamaged(f"{folder} is not what was registered.", remedy="make the release again")
+    month = Month.parse(line.month)
+    tables = files.read_release(folder, with_csv=False).tables
+    statistics = tables["household_statistics"]
+    areas, withheld = released_areas(statistics, month=month)
+    if region not in set(areas["region_code"]):
+        raise MissingInput(f"{folder} has no region {region}.", remedy="name the city (11) or a district that was released")
+    earlier = {
+        Month.parse(other.month): released_areas(
+            files.read_release(store.folder(other.channel, other.id), with_csv=False).tables["household_statistics"],
+            month=Month.parse(other.month),
+        )[0]
+        for other in sorted(store.current().values(), key=lambda o: (o.month, o.version))
+        if other.state == r.IS_PUBLIC and other.channel == line.channel and Month.parse(other.month) < month
+    }
+    ids = {Month.parse(o.month): f"{o.channel} {o.id}" for o in store.current().values() if Month.parse(o.month) in earlier}
+    return ReportData(
+        month=month,
+        year=None,
+        region=region,
+        names=_in_district(released_names(statistics), region),
+        areas=pd.concat([*earlier.values(), areas], ignore_index=True),
+        breakdown=released_breakdown(tables["household_breakdown"], region=region),
+        persons=released_persons(tables["person_statistics"]),
+        models={**ids, month: f"{line.channel} {line.id}"},
+        sources={name: f"{line.channel} {line.id} data/{name}.csv" for name in tables},
+        is_public=True,
+        withheld=withheld,
+        boundaries=_boundaries(set(areas["region_code"])),
+        boundary_source=f"{BOUNDARY_SOURCE}, {BOUNDARY_YEAR}",
+    )
+
+
+def write_report(data: ReportData, *, language: str, formats: Sequence[str], out: Path) -> list[Path]:
+    """Write a report; the same figures give the same bytes.
+
+    Args:
+        data: of `data_of_warehouse` or `data_of_release`.
+        language: `ko` or `en`.
+        formats: of FORMATS.
+        out: folder, made where it is not there.
+
+    Returns:
+        The files.
+
+    Raises:
+        ConfigurationError: unknown language or format.
+    """
+    check_wishes(language=language, formats=formats)
+    chosen: Language = "en" if language == "en" else "ko"
+    report = build_report(data, chosen)
+    out.mkdir(parents=True, exist_ok=True)
+    when = str(data.year or data.month)
+    where = "" if data.region == codes.CITY_CODE else f"-{data.region}"
+    written = []
+    for name in formats:
+        note(f"report: {name}")
+        file = out / f"report{'-public' if data.is_public else ''}-{when}{where}-{chosen}.{name}"
+        file.write_bytes(FORMATS[name](report))
+        written.append(file)
+    return written
+
+
+def check_wishes(*, language: str, formats: Sequence[str]) -> None:
+    """Refuse an unknown language or format before anything is read.
+
+    Raises:
+        ConfigurationError: one is unknown.
+    """
+    if language not in get_args(Language):
+        raise ConfigurationError(f"There is no report in {language!r}.", remedy="--lang ko or en")
+    unknown = sorted(set(formats) - FORMATS.keys())
+    if unknown or not formats:
+        raise ConfigurationError(f"There is no format {', '.join(unknown) or '(none)'}.", remedy=f"--format {','.join(FORMATS)}")
+
+
+_EDIT_COUNTS = ("rows_kept", "rows_edited", "rows_quarantined", "rows_removed")
+
+
+def _check_region(region: str) -> None:
+    if not region.isdigit() or len(region) not in _REGION_DIGITS:
+        raise ConfigurationError(f"{region!r} is neither the city nor a district.", remedy="give 11 or five digits, as 11140")
+
+
+def _last(finished: Sequence[Month], month: Month | None, year: int | None) -> Month:
+    if (month is None) == (year is None):
+        raise ConfigurationError("A report is of a month or of a year.", remedy="give --month YYYYMM or --year YYYY")
+    known = [m for m in finished if (m == month if month else m.year == year)]
+    if not known:
+        raise MissingInput(f"{month or year} is not finished.", remedy="living-finance run; `living-finance status` lists months")
+    return known[-1]
+
+
+def _compared(finished: Sequence[Month], last: Month, year: int | None) -> list[Month]:
+    """The finished month before (of a year: its first), and the same month a year ago, where they are there."""
+    before = [m for m in finished if m < last and (year is None or m.year == year)]
+    nearest = before[:1] if year else before[-1:]
+    return sorted({*nearest, *(m for m in finished if m == last.plus(-12))})
+
+
+def _areas(warehouse: Warehouse, months: Sequence[Month]) -> pd.DataFrame:
+    statistics = warehouse.read(gold.HOUSEHOLD_STATISTICS).where(F.col("base_month").isin(*(m.date for m in months)))
+    frame = _margins(statistics, "head_sex", "head_age_band", "household_type")
+    rows = frame.withColumns({"base_month": F.date_format("base_month", "yyyyMM")})
+    return rows.toPandas()  # ok: one row per month and region
+
+
+def _margins(frame: DataFrame, *dimensions: str) -> DataFrame:
+    """Rows of the city, its districts and dongs in which every category is `all`."""
+    rows = frame.where(F.col("region_level").isin(*_LEVELS))
+    for name in dimensions:
+        rows = rows.where(F.col(name) == codes.ALL)
+    return rows
+
+
+def _analysed(
+    warehouse: Warehouse,
+    analysis: Analysis,
+    month: Month,
+    region: str,
+    settings: AnalysisSettings,
+    versions: Mapping[str, str],
+    *,
+    against: Month | None = None,
+) -> PolicyAnalysis:
+    note(f"analysis: {analysis.label_ko} {analysis.label_en}")
+    result = analyse(warehouse, analysis.name, month=month, region=region, settings=settings, against=against)
+    is_shown = F.col("dimension").isin(*_OF_EVERY_REGION) | (F.col("region_code") == region)
+    rows = result.where(is_shown).toPandas()  # ok: some hundred regions, or one region's categories
+    return PolicyAnalysis(
+        name=analysis.name,
+        label_ko=analysis.label_ko,
+        label_en=analysis.label_en,
+        formulas=analysis.formulas,
+        source=analysis.source,
+        tables=", ".join(versions.get(table.qualified_name, table.qualified_name) for table in analysis.tables.values()),
+        rows=rows,
+    )
+
+
+def _models(ledger: Ledger, month: Month) -> str:
+    records = (ledger.find(month, step) for step in ("households", "income"))
+    found = [record.facts.get("model_version", "") for record in records if record is not None]
+    return ", ".join(filter(None, found)) or "unknown"
+
+
+def _names(regions: pd.DataFrame, region: str) -> dict[str, tuple[str, str]]:
+    return _in_district(region_pairs(regions), region)
+
+
+def _in_district(names: Mapping[str, tuple[str, str]], region: str) -> dict[str, tuple[str, str]]:
+    """Dongs of the whole city with their district before them: some names occur twice."""
+    if region != codes.CITY_CODE:
+        return dict(names)
+    return {
+        code: (f"{gu[0]} {own[0]}", f"{own[1]}, {gu[1]}")
+        if len(code) > _GU_DIGITS and (gu := names.get(code[:_GU_DIGITS]))
+        else own
+        for code, own in names.items()
+    }
+
+
+def _boundaries(regions: set[str]) -> dict[str, Any]:
+    """Boundaries of the dongs among some regions, with their code in `dong_code`."""
+    features = [
+        {"type": "Feature", "geometry": feature["geometry"], "properties": {"dong_code": code}}
+        for feature in dong_boundaries()["features"]
+        if (code := feature["properties"][DONG_CODE_PROPERTY]) in regions
+    ]
+    return {"type": "FeatureCollection", "features": features}

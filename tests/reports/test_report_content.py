@@ -1,0 +1,195 @@
+"""What a report says: changes only beyond their error, marks on what is not reliable, sources on everything."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+from small_city import CHANGES, DONGS, MODELS, MONTHS, SOURCES, UNRELIABLE, analysis, areas, result_row, small_city
+
+from living_finance.analyses.registry import ANALYSES
+from living_finance.contracts import codes, gold
+from living_finance.contracts import releases as r
+from living_finance.reports.charts import class_limits
+from living_finance.reports.content import build_report
+from living_finance.reports.data import released_areas, released_breakdown
+from living_finance.reports.document import Grid, Language, Origin, Report
+from living_finance.reports.policy import VIEWS
+
+
+@pytest.fixture(scope="module")
+def korean() -> Report:
+    return build_report(small_city(), "ko")
+
+
+def grid_of(report: Report, caption: str) -> Grid:
+    return next(grid for grid in report.grids() if caption in grid.caption)
+
+
+def rows_of(report: Report, caption: str) -> dict[str, tuple[str, ...]]:
+    return {row[0]: row[1:] for row in grid_of(report, caption).rows}
+
+
+def test_the_overview_has_values_errors_and_classes(korean: Report) -> None:
+    rows = rows_of(korean, "주요 지표")
+    assert rows["평균 총소득 (만원/연)"] == ("5,060", "± 81", "공표 가능")
+    assert rows["지니계수(균등화소득) (지수)"] == ("0.360", "± 0.004", "공표 가능")
+    assert rows["중위 총소득 (만원/연)"] == ("4,149", "–", "오차 미산출")
+    assert rows["월평균 소비지출 (만원/월)"][0] == "187.4"
+
+
+def test_a_change_is_shown_only_beyond_its_error(korean: Report) -> None:
+    rows = rows_of(korean, "지표의 변화")
+    assert rows["평균 총소득 (만원/연)"] == ("+123 ± 30",)
+    assert rows["평균 부채 (만원)"] == ("오차 범위 내",)
+    sentence = korean.summary[-1]
+    assert "+123 ± 30" in sentence
+    assert "평균 부채" not in sentence
+
+
+@pytest.mark.parametrize(("value", "shown"), [(587_000.0, "within its error"), (589_000.0, "+59 ± 30")])
+def test_the_limit_of_a_change_is_1_96_standard_errors(value: float, shown: str) -> None:
+    changes = {MONTHS[1]: analysis("change", [CHANGES[0] | {"value": value}])}
+    rows = rows_of(build_report(small_city(changes=changes), "en"), "Changes in")
+    assert rows["mean total income (10,000 KRW a year)"] == (shown,)
+
+
+def test_without_an_earlier_month_the_report_says_so() -> None:
+    first = areas()[lambda f: f["base_month"] == str(MONTHS[-1])]
+    report = build_report(small_city(changes={}, areas=first), "ko")
+    text = " ".join(p for s in report.sections for b in s.blocks if hasattr(b, "paragraphs") for p in b.paragraphs)
+    assert "비교할 앞선 달이 아직 없다" in text
+    assert "자료가 한 달뿐" in text
+
+
+def test_what_is_not_reliable_is_marked_wherever_it_stands(korean: Report) -> None:
+    name = small_city().name(UNRELIABLE, "ko")
+    row = rows_of(korean, "행정동별 주요 지표")[name]
+    *figures, reliability = row[1:]
+    assert reliability == "신뢰 불가"
+    assert [figure for figure in figures if not figure.endswith(" †")] == []
+    assert rows_of(korean, "행정동별 주요 지표")[small_city().name(DONGS[0], "ko")][1].endswith(" *")
+
+
+def test_maps_leave_out_unreliable_dongs(korean: Report) -> None:
+    maps = next(section for section in korean.sections if section.key == "maps")
+    figures = [block for block in maps.blocks if hasattr(block, "svg")]
+    assert len(figures) == 3
+    for figure in figures:
+        assert "신뢰 불가" in figure.svg
+        assert "6개 동" in figure.alternative
+        assert small_city().name(UNRELIABLE, "ko") not in figure.alternative
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_every_table_and_figure_states_source_month_and_model(language: Language) -> None:
+    report = build_report(small_city(), language)
+    shown = [*report.grids(), *report.figures()]
+    assert len(shown) > 20
+    known = (
+        *SOURCES.values(),
+        *(f"analyse {name} (gold.household v3)" for name in ("inequality", "low_income", "change", "household_moves")),
+    )
+    for block in shown:
+        assert any(source in block.origin.source for source in known), block.caption
+        assert re.search(r"2020-0[1-3]", block.origin.month)
+        assert block.origin.model == MODELS
+    assert [figure.caption for figure in report.figures() if len(figure.alternative) < 20] == []
+
+
+@pytest.mark.parametrize("missing", ["source", "month", "model"])
+def test_no_table_without_an_origin(missing: str) -> None:
+    whole = {"source": "gold.x", "month": "2020-01", "model": "m/1"}
+    Origin(**whole)
+    with pytest.raises(ValueError, match=missing):
+        Origin(**{**whole, missing: " "})
+
+
+def test_the_banner_and_for_whom_it_is(korean: Report) -> None:
+    assert "국가통계 승인 전 시험 통계" in korean.banner
+    assert korean.marking == "내부용"
+    assert "내부용" not in build_report(small_city(is_public=True), "ko").marking
+
+
+def test_a_delivered_part_of_the_city_is_named(korean: Report) -> None:
+    text = " ".join(p for b in korean.sections[0].blocks if hasattr(b, "paragraphs") for p in b.paragraphs)
+    assert "25개 중 2개(마포구, 강남구)" in text
+
+
+def test_a_district_edition_shows_its_dongs_only() -> None:
+    report = build_report(small_city(region="11140", changes={}), "ko")
+    names = {row[0] for row in grid_of(report, "행정동별 주요 지표").rows}
+    assert names == {"마포구", *(small_city().name(code, "ko") for code in DONGS if code.startswith("11140"))}
+
+
+def test_every_analysis_has_a_view_of_statistics_that_have_names() -> None:
+    shown = set(ANALYSES) - {name for name, a in ANALYSES.items() if a.compares_months}
+    assert set(VIEWS) == shown
+    assert all(view.statistics for views in VIEWS.values() for view in views)
+
+
+def test_an_analysis_nobody_has_arranged_is_shown_by_region() -> None:
+    rows = [
+        result_row(region_level="gu", region_code=code, statistic="gini", unit="index", value=0.3) for code in ("11140", "11230")
+    ]
+    report = build_report(small_city(analyses=(analysis("new_one", rows),)), "en")
+    section = next(s for s in report.sections if s.key == "new-one")
+    grid = next(block for block in section.blocks if isinstance(block, Grid))
+    assert [row[0] for row in grid.rows] == ["Mapo-gu", "Gangnam-gu"]
+    assert grid.header == ("district", "Gini of equivalised income")
+
+
+def test_categories_stand_in_their_order(korean: Report) -> None:
+    assert [row[0] for row in grid_of(korean, "가구주 연령별").rows] == ["20–29세", "30–39세", "80세 이상"]
+    assert next(iter(rows_of(korean, "소득 5분위별 가구 통계"))) == "1분위(최저)"
+
+
+def _released(
+    statistic: str, value: float | None, *, status: str = r.PUBLISHED, code: str = "11", **dimensions: str
+) -> dict[str, object]:
+    level = {2: "city", 5: "gu"}.get(len(code), "dong")
+    everything = dict.fromkeys((*r.DIMENSIONS["household_statistics"], *r.DIMENSIONS["household_breakdown"]), codes.ALL)
+    return {"region_level": level, "region_code": code, **everything, **dimensions, "statistic": statistic, "value": value,
+            "status": status, "reliability": "publishable" if status == r.PUBLISHED else None}  # fmt: skip
+
+
+def test_a_public_report_holds_published_cells_only() -> None:
+    mean = f"mean_{gold.TOTAL_INCOME}"
+    long = pd.DataFrame(
+        [
+            _released(mean, 60_000_000.0),
+            _released("cv_mean_total_income", 0.02),
+            _released(mean, 55_000_000.0, code="11140"),
+            # A value that stands beside another status must not reach anybody.
+            _released(mean, 99_990_000.0, code="11230", status="suppressed_small"),
+            _released(mean, 12_340_000.0, head_sex="F"),
+        ]
+    )
+    found, withheld = released_areas(long, month=MONTHS[-1])
+    assert withheld == {"suppressed_small": 1}
+    public = small_city(
+        areas=found,
+        analyses=(),
+        changes={},
+        quality=None,
+        edits=None,
+        is_public=True,
+        withheld=withheld,
+        boundaries=None,
+        breakdown=released_breakdown(long, region="11"),
+        persons=pd.DataFrame(),
+    )
+    report = build_report(public, "ko")
+    rows = rows_of(report, "자치구별 주요 지표")
+    assert rows["서울특별시"][1] == "6,000 ± 120"
+    assert rows["강남구"][1] == "–"
+    cells = {cell for grid in report.grids() for row in grid.rows for cell in row}
+    assert not {cell for cell in cells if "9,999" in cell or "1,234" in cell}
+    assert rows_of(report, "공표하지 않은 셀") == {"비공표(소수)": ("1",)}
+
+
+def test_limits_of_a_maps_classes_hold_about_as_many_each() -> None:
+    limits = class_limits([float(value) for value in range(100)], step=10)
+    assert limits == (20, 40, 60, 80)
+    assert class_limits([1.0, 2.0], step=1) == ()

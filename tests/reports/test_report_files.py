@@ -1,0 +1,151 @@
+"""The files of a report: whole, readable by machines, without requests, the same bytes again."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pypdfium2
+import pytest
+from hwpx import HwpxDocument
+from small_city import small_city
+
+from living_finance.errors import ConfigurationError
+from living_finance.reports.content import build_report
+from living_finance.reports.document import Report
+from living_finance.reports.to_html import to_html
+from living_finance.reports.to_hwpx import to_hwpx
+from living_finance.reports.to_pdf import to_pdf
+from living_finance.steps.report import FORMATS, check_wishes, write_report
+
+_VOID = {"meta", "link", "br", "img", "input", "hr", "path", "line", "rect"}
+
+
+class Page(HTMLParser):
+    """Tags, ids and open elements of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.unbalanced: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _VOID:
+            return
+        if not self.open or self.open.pop() != tag:
+            self.unbalanced.append(tag)
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return build_report(small_city(), "ko")
+
+
+@pytest.fixture(scope="module")
+def html(report: Report) -> str:
+    return to_html(report).decode()
+
+
+@pytest.fixture(scope="module")
+def hwpx(report: Report) -> bytes:
+    return to_hwpx(report)
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    parsed = Page()
+    parsed.feed(html)
+    return parsed
+
+
+def test_html_is_balanced_and_names_its_language(page: Page) -> None:
+    assert (page.open, page.unbalanced) == ([], [])
+    assert dict(page.tags[0][1]) == {"lang": "ko"}
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_html_asks_for_nothing_from_outside(html: str, page: Page) -> None:
+    addresses = re.findall(r"""(?:src|href|url\()=?["'(]?\s*(https?:|//)[^"')\s]*""", html)
+    assert addresses == []
+    assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "img"}
+    assert re.findall(r"@import|url\((?!data:|#)", html) == []
+
+
+def test_html_can_be_read_without_seeing(report: Report, page: Page) -> None:
+    tags = [tag for tag, _ in page.tags]
+    tables = sum(1 for _ in report.grids())
+    assert tags.count("table") == tags.count("caption") == tables
+    assert [a for tag, a in page.tags if tag == "th" and a.get("scope") not in ("col", "row")] == []
+    pictures = [a for _, a in page.tags if a.get("role") == "img"]
+    assert [a["aria-label"] for a in pictures] == [figure.alternative for figure in report.figures()]
+    assert next(a for tag, a in page.tags if tag == "a") == {"class": "skip", "href": "#report"}
+
+
+def test_html_escapes_what_it_shows() -> None:
+    names = small_city().names | {"11140": ("<b>마포</b>", "<b>Mapo</b>")}
+    shown = to_html(build_report(small_city(names=names, boundaries=None, analyses=()), "ko")).decode()
+    assert "<b>마포" not in shown
+    assert "&lt;b&gt;마포" in shown
+
+
+def test_pdf_has_pages_and_korean_text(report: Report) -> None:
+    document = pypdfium2.PdfDocument(to_pdf(report))
+    text = "\n".join(page.get_textpage().get_text_bounded() for page in document)
+    assert len(document) >= 5
+    for wanted in (report.title, "국가통계 승인 전 시험 통계", "내부용", "5,060", "출처", "small-area/0123456789ab"):
+        assert wanted in text, wanted
+    assert document.get_metadata_dict()["Title"] == report.title
+
+
+def test_hwpx_opens_again_with_its_tables(report: Report, hwpx: bytes) -> None:
+    document = HwpxDocument.open(hwpx)
+    grids = list(report.grids())
+    tables = [table for section in document.sections for p in section.paragraphs for table in p.tables]
+    assert [(table.row_count, table.column_count) for table in tables] == [(len(g.rows) + 1, len(g.header)) for g in grids]
+    text = " ".join(p.text or "" for section in document.sections for p in section.paragraphs)
+    assert report.title in text
+    assert "국가통계 승인 전 시험 통계" in text
+    first = tables[0]
+    assert [first.cell(1, column).text for column in range(first.column_count)] == list(grids[0].rows[0])
+
+
+def test_hwpx_names_no_author_and_no_time(report: Report, hwpx: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(hwpx)) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        package = archive.read("Contents/content.hpf").decode()
+    assert report.title in package
+    assert "fixture" not in package
+    assert "Date" not in package
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_the_same_figures_give_the_same_bytes(name: str, tmp_path: Path) -> None:
+    written = [
+        write_report(small_city(), language="en", formats=[name], out=tmp_path / str(time))[0].read_bytes() for time in range(2)
+    ]
+    assert written[0] == written[1]
+    assert len(written[0]) > 10_000
+
+
+def test_files_are_named_by_month_region_and_language(tmp_path: Path) -> None:
+    district = small_city(region="11140", year=2020, changes={}, analyses=())
+    assert [f.name for f in write_report(district, language="ko", formats=["pdf"], out=tmp_path)] == ["report-2020-11140-ko.pdf"]
+
+
+@pytest.mark.parametrize(("language", "formats"), [("fr", ["html"]), ("ko", ["docx"]), ("ko", [])])
+def test_unknown_wishes_are_refused_first(language: str, formats: list[str]) -> None:
+    with pytest.raises(ConfigurationError):
+        check_wishes(language=language, formats=formats)
