@@ -112,11 +112,15 @@ def receive(
 ) -> None:
     """Verify every delivery in landing and store it as delivered; the same delivery again changes nothing."""
     from living_finance.steps.receive import receive as receive_all
+    from living_finance.storage.pseudonyms import open_keys
     from living_finance.storage.warehouse import Warehouse
 
     settings = _settings(config, allow_row_fall=allow_row_fall)
     with _session(settings) as spark:
-        receipts = receive_all(Warehouse(spark, str(warehouse)), landing=landing, settings=settings.receipt, on_progress=note)
+        keys = open_keys(settings.pseudonyms, outside=(warehouse, landing))
+        receipts = receive_all(
+            Warehouse(spark, str(warehouse)), landing=landing, settings=settings.receipt, keys=keys, on_progress=note
+        )
     table = RichTable("delivery", "outcome", "rows", "to quarantine", "seconds", title="receive")
     for receipt in receipts:
         table.add_row(
@@ -447,6 +451,52 @@ def withdraw(
 
     take_back(folder, reason=reason, approver=approver)
     console.print(f"withdrawn   {folder}")
+
+
+@app.command("new-key")
+def new_key(
+    key_file: Annotated[
+        Path, typer.Option(help="File for the keys, outside warehouse and landing; pseudonyms.key_file names it.")
+    ],
+    key_id: Annotated[str, typer.Option(help="Name of the key; stands in the data.")],
+) -> None:
+    """Make the first key of person pseudonyms. Keep a copy: without it no later month can be joined.
+
+    Exit code: 10 the file has keys already, or the id is none.
+    """
+    from living_finance.storage.pseudonyms import add_key
+
+    if key_file.exists():
+        raise ConfigurationError(
+            f"{key_file} is there already.", remedy="living-finance rotate-key changes the key of a warehouse"
+        )
+    add_key(key_file, key_id)
+    console.print(
+        f"key         {key_id} in {key_file}\nnext        pseudonyms: {{enabled: true, key_file: {key_file}}} in the settings"
+    )
+
+
+@app.command("rotate-key")
+def rotate_key(
+    warehouse: WarehouseFolder,
+    key_id: Annotated[str, typer.Option(help="Name of the new key.")],
+    config: ConfigFile = None,
+) -> None:
+    """Add a key and re-key every stored person identifier; households, their ids and links over months stay. No run may be going.
+
+    Interrupted, it goes on with the same command. Exit codes: 12 no usable key, 31 a month is being made.
+    """
+    from living_finance.steps.rotate import rotate_key as rotate
+    from living_finance.storage.pseudonyms import open_keys
+    from living_finance.storage.warehouse import Warehouse
+
+    settings, root = _settings(config), str(warehouse.absolute())
+    keys = open_keys(settings.pseudonyms, outside=(root,))
+    if keys is None:
+        raise ConfigurationError("Pseudonyms are off.", remedy="name the settings by which the warehouse was made (--config)")
+    with _session(settings) as spark:
+        done = rotate(Warehouse(spark, root), keys=keys, key_id=key_id, on_progress=note)
+    console.print(f"{sum(rows for _, rows in done):,} rows of {len(done)} slices re-keyed by {key_id}")
 
 
 def _rules_of(channel: str) -> Path:
