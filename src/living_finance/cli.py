@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
 import sys
 import threading
@@ -229,7 +230,10 @@ def query(
     ] = "lf_reader",
     config: ConfigFile = None,
 ) -> None:
-    """Ask the utilization database, read-only, with the rights of a role; or keep the embedded one running for other programs."""
+    """Ask the utilization database, read-only, with the rights of a role; or keep the embedded one running for other programs.
+
+    In role lf_analyst the question is recorded first: who, when, what, how many rows (access.read_record).
+    """
     from living_finance.storage.postgres import open_database
 
     settings = _with_database(_settings(config), database_url)
@@ -239,7 +243,7 @@ def query(
             with contextlib.suppress(KeyboardInterrupt):
                 threading.Event().wait()
             return
-        columns, rows = database.query(statement, role=role)
+        columns, rows = database.query(statement, role=role, person=getpass.getuser())
     table = RichTable(*(Column(name, overflow="fold") for name in columns))
     for row in rows:
         table.add_row(*("" if value is None else escape(str(value)) for value in row))
@@ -497,6 +501,46 @@ def rotate_key(
     with _session(settings) as spark:
         done = rotate(Warehouse(spark, root), keys=keys, key_id=key_id, on_progress=note)
     console.print(f"{sum(rows for _, rows in done):,} rows of {len(done)} slices re-keyed by {key_id}")
+
+
+@app.command()
+def purge(
+    warehouse: WarehouseFolder,
+    before: Annotated[str, typer.Option(help="YYYYMM: rows of people of earlier months go, as far as retention allows.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go and what stays, and change nothing.")] = False,
+    database_url: DatabaseUrl = None,
+    config: ConfigFile = None,
+) -> None:
+    """Remove rows of people that are no longer needed, with their files (VACUUM), and old access records. No run may be going.
+
+    The newest made month stays: the next takes household ids from it. Exit codes: 21 no month is made, 31 a month is being made.
+    """
+    from living_finance.steps.purge import plan_purge
+    from living_finance.steps.purge import purge as remove
+    from living_finance.storage.postgres import open_database
+    from living_finance.storage.postgres_server import folder_of
+    from living_finance.storage.warehouse import Warehouse
+
+    settings, root, month = _with_database(_settings(config), database_url), str(warehouse.absolute()), Month.parse(before)
+    with _session(settings) as spark, working("purge"):
+        store = Warehouse(spark, root)
+        if dry_run:
+            plan = plan_purge(store, before=month, retention=settings.retention)
+        else:
+            plan = remove(store, before=month, retention=settings.retention, on_progress=note)
+    table = RichTable("table", "slice", "rows", title="would go" if dry_run else "gone")
+    for removed, part, rows in plan.slices:
+        table.add_row(removed.qualified_name, " ".join(map(str, part.values())), f"{rows:,}")
+    console.print(table if plan.slices else f"No rows of people before {before} can go.")
+    for kept, why in plan.kept:
+        console.print(f"kept        {kept}: {why}")
+    if plan.months:
+        console.print(f"note        {plan.months[-1].plus(1)} can no longer be made again with the same household ids")
+    if settings.database.url or folder_of(root).is_dir():
+        months = settings.retention.access_months
+        with open_database(settings.database, warehouse_root=root) as database:
+            records = database.purge_records(months=months, dry_run=dry_run)
+        console.print(f"records     {records:,} reads older than {months} months {'would go' if dry_run else 'gone'}")
 
 
 def _rules_of(channel: str) -> Path:

@@ -122,47 +122,59 @@ def person_records(persons: DataFrame, members: DataFrame, *, rules: RowRules, r
     )
 
 
-def with_coded_amounts(records: DataFrame, file: rf.RowFile, rules: RowRules) -> DataFrame:
-    """Amounts rounded, tails cut, and the classes of income and debt that follow from them.
+def with_classes(records: DataFrame, file: rf.RowFile, rules: RowRules) -> DataFrame:
+    """Amounts rounded to whole won, and the classes of income and debt that follow from them.
 
-    `tail_share` of the rows, and never fewer than twice k, get the limit on either side, so that no lone extreme is left.
-    Two numbers per amount, and four for the classes, come to the driver.
+    The four limits of income come to the driver.
     """
     bases = {a.name: rules.base_of(a.column.unit) for a in file.amounts}
     rounded = records.withColumns(
         {name: (F.rint(F.col(name) / F.lit(float(base))) * F.lit(float(base))).cast("bigint") for name, base in bases.items()}
     )
-    rows = rounded.count()
-    if rows == 0:
-        return rounded.withColumns({name: F.lit("") for name in rf.SENSITIVE_CODES})
-    tail = min(max(rules.tail_share.value, 2 * rules.k.value / rows), 0.5)
-    asked = [tail, 1 - tail]
-    found = rounded.agg(
-        *(F.percentile(name, F.array(*map(F.lit, asked))).alias(name) for name in bases),
-        F.percentile(file.income, F.array(*(F.lit(n / 5) for n in range(1, 5)))).alias("_classes"),
-    ).first()
-    quantiles = found.asDict() if found else {}
-    limits = {name: [float(np.rint(limit / base) * base) for limit in quantiles[name]] for name, base in bases.items()}
-    coded = {name: F.least(F.greatest(F.col(name), F.lit(int(low))), F.lit(int(high))) for name, (low, high) in limits.items()}
-    above = (F.when(F.col(file.income) > F.lit(float(limit)), 1).otherwise(0) for limit in quantiles["_classes"])
+    found = rounded.agg(F.percentile(file.income, [n / 5 for n in range(1, 5)]).alias("limits")).first()
+    limits = found["limits"] if found and found["limits"] else []
+    above = (F.when(F.col(file.income) > F.lit(float(limit)), 1).otherwise(0) for limit in limits)
     debt = F.when(F.col("debt_krw") <= 0, F.lit(rf.DEBT_CLASS.codes[0]))
     for name, limit in rf.DEBT_LIMITS:
         debt = debt.when(F.col("debt_krw") < limit, F.lit(name))
-    return rounded.withColumns(coded).withColumns(
+    return rounded.withColumns(
         {"income_class": sum(above, start=F.lit(1)).cast("string"), "debt_class": debt.otherwise(rf.DEBT_CLASS.codes[-1])}
     )
+
+
+def with_cut_tails(rows: DataFrame, file: rf.RowFile, rules: RowRules) -> DataFrame:
+    """`tail_share` of the rows, and never fewer than k, get the limit at either end of an amount: no lone extreme is left.
+
+    Args:
+        rows: all that are published, amounts rounded; read once more for their limits, two numbers per amount.
+        file: which.
+        rules: of the row-level files.
+    """
+    number = rows.count()
+    if number == 0:
+        return rows
+    tail = min(max(rules.tail_share.value, (rules.k.value + 1) / number), 0.5)
+    found = rows.agg(*(F.percentile(a.name, [tail, 1 - tail]).alias(a.name) for a in file.amounts)).first()
+    limits = found.asDict() if found else {}
+    cut = {}
+    for amount in file.amounts:
+        base = rules.base_of(amount.column.unit)
+        # towards the middle, so that as many rows as meant are at the limit or beyond
+        low, high = (int(f(limit / base)) * base for f, limit in zip((np.ceil, np.floor), limits[amount.name], strict=True))
+        cut[amount.name] = F.least(F.greatest(F.col(amount.name), F.lit(low).cast("bigint")), F.lit(high).cast("bigint"))
+    return rows.withColumns(cut)
 
 
 def deidentified(records: DataFrame, *, file: rf.RowFile, rules: RowRules, forbidden: pd.DataFrame) -> Deidentified:
     """Generalise, leave out what stays alone, and drop everything that is not published.
 
     Args:
-        records: of `household_records` or `person_records`; read four times.
+        records: of `household_records` or `person_records`; read some times: limits, classes, tails, rows.
         file: which.
         rules: of the row-level files.
         forbidden: cells (`region_code` and quasi-identifiers, `all` for a margin) of which no row may be shown.
     """
-    coded = with_coded_amounts(records, file, rules)
+    coded = with_classes(records, file, rules)
     names = list(file.quasi_names)
     group = F.substring("region_code", 1, 5) if rules.scope.value == "district" else F.lit(codes.CITY_CODE)
     bits = {f"{_BITS}{name}": F.bit_or(_bit(F.col(name), known)) for name, known in rf.SENSITIVE_CODES.items()}
@@ -184,7 +196,8 @@ def deidentified(records: DataFrame, *, file: rf.RowFile, rules: RowRules, forbi
         lambda column, pair: column.when(length == pair[0], F.lit(pair[1])), rf.REGION_LEVELS.items(), F.when(F.lit(False), "")
     )
     wanted = [name for name in file.column_names if name not in ("base_month", "region_name_ko", "region_name_en")]
-    return Deidentified(published.withColumn("region_level", level).select(*wanted), information_loss(chosen, file=file))
+    rows = with_cut_tails(published, file, rules).withColumn("region_level", level).select(*wanted)
+    return Deidentified(rows, information_loss(chosen, file=file))
 
 
 def _bit(code: Column, known: tuple[str, ...]) -> Column:

@@ -24,7 +24,7 @@ from living_finance.cleansing.disposition import Cleansed
 from living_finance.config import Settings
 from living_finance.contracts import bronze, gold, silver
 from living_finance.contracts.core import Table
-from living_finance.errors import ContractViolation
+from living_finance.errors import ContractViolation, MissingInput
 from living_finance.households import PreviousMonth, householding
 from living_finance.income.estimate import estimate_income
 from living_finance.months import Month
@@ -35,6 +35,7 @@ from living_finance.quality.edit_report import edit_report
 from living_finance.quality.householding import householding_metrics
 from living_finance.statistics.households import household_breakdown, household_statistics
 from living_finance.statistics.persons import person_statistics
+from living_finance.steps.purge import PURGED
 from living_finance.steps.receive import regions_for
 from living_finance.storage.ledger import Ledger, StepRecord
 from living_finance.storage.register import Delivery, DeliveryRegister
@@ -117,6 +118,7 @@ class MonthRun:
 def cleanse(run: MonthRun) -> None:
     """Bronze → silver tables, with every row kept, removed or quarantined, and gold.edit_report."""
     month = run.month
+    refuse_purged(run, month, {"bronze.bureau_persons", "bronze.city_residents"})
     regions = regions_for(run.warehouse, month)
     settings = run.settings
 
@@ -322,11 +324,29 @@ def _previous_month(run: MonthRun) -> PreviousMonth | None:
     if made is None:
         return None
     month, _ = made
+    refuse_purged(run, month, {silver.HOUSEHOLD_REGISTER.qualified_name, gold.HOUSEHOLD_MEMBER.qualified_name})
     households, members, register = (
         run.warehouse.read(table, base_month=month.date)
         for table in (silver.HOUSEHOLD, gold.HOUSEHOLD_MEMBER, silver.HOUSEHOLD_REGISTER)
     )
     return PreviousMonth(month, households=households, members=members, register=register)
+
+
+def refuse_purged(run: MonthRun, month: Month, tables: set[str]) -> None:
+    """Raises MissingInput where rows of a month that this one needs were purged and have not been made anew."""
+    purged = run.ledger.find(month, PURGED)
+    if purged is None or not tables & purged.facts["rows"].keys():
+        return
+    delivered = {
+        name: delivery.content_sha256
+        for name in purged.facts["deliveries"]
+        if (delivery := DeliveryRegister(run.warehouse).current(name, month)) is not None
+    }
+    if delivered == purged.facts["deliveries"]:
+        raise MissingInput(
+            f"{run.month} cannot be made again: people of {month} were purged.",
+            remedy=f"keep {run.month} as it is, or have {month} delivered again under a higher number",
+        )
 
 
 def _benchmark_rse(run: MonthRun) -> float | None:
