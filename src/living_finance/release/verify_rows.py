@@ -182,25 +182,22 @@ def _inside_withheld(file: rf.RowFile, frame: pd.DataFrame, tables: Mapping[str,
 
 def _in_register(frame: pd.DataFrame, register: pd.DataFrame, limits: RowLimits) -> Iterator[Finding]:
     """P11: whom anybody can count in the register: fewer people of this region, sex and age than k."""
-    atoms = {
-        category: {old for old, new in level.items() if new == category}
-        for quasi in rf.PERSONS.quasi
-        if quasi.name == "age_band"
-        for level in quasi.levels
-        for category in level.values()
+    age = next(quasi for quasi in rf.PERSONS.quasi if quasi.name == "age_band")
+    bands = {
+        category: [old for old, new in level.items() if new == category] for level in age.levels for category in level.values()
     }
     classes = _combinations(rf.PERSONS, frame)[["region_code", "sex", "age_band"]].drop_duplicates()
-    counts = register.groupby(["dong_code", "sex", "age_band"])["persons"].sum()
-    cells = counts.reset_index()
-    totals: dict[tuple[str, str], pd.DataFrame] = {}
+    counts: dict[tuple[str, str, str], int] = {}
+    for length in classes["region_code"].str.len().unique():
+        cells = register.assign(region=register["dong_code"].str[:length], age_band=register["age_band"].astype(str))
+        for each in (cells, cells.assign(sex=rf.ALL)):
+            summed = each.groupby(["region", "sex", "age_band"], as_index=False)["persons"].sum()
+            keys = zip(summed["region"], summed["sex"], summed["age_band"], strict=True)
+            counts |= dict(zip(keys, summed["persons"].astype(int), strict=True))
     for row in classes.itertuples(index=False):
-        key = (str(row.region_code), str(row.sex))
-        if key not in totals:
-            is_there = cells["dong_code"].str.startswith(key[0])
-            totals[key] = cells[is_there if key[1] == rf.ALL else is_there & (cells["sex"] == key[1])]
-        there = totals[key]
-        if int(there.loc[there["age_band"].astype(str).isin(atoms[str(row.age_band)]), "persons"].sum()) < limits.anonymity:
-            cell = _named(["region_code", "sex", "age_band"], (row.region_code, row.sex, row.age_band))
+        region, sex, band = str(row.region_code), str(row.sex), str(row.age_band)
+        if sum(counts.get((region, sex, years), 0) for years in bands[band]) < limits.anonymity:
+            cell = _named(["region_code", "sex", "age_band"], (region, sex, band))
             yield "P11", rf.PERSONS.name, cell, "the register counts fewer people"
 
 
