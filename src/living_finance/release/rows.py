@@ -26,8 +26,10 @@ from pyspark.storagelevel import StorageLevel
 from living_finance.contracts import codes, silver
 from living_finance.contracts import releases as r
 from living_finance.contracts import row_files as rf
+from living_finance.methods.grouped import WEIGHT_SCALE
 from living_finance.methods.joins import join_to_one
 from living_finance.methods.keyed_random import uniform
+from living_finance.methods.quantiles import fixed_weight
 from living_finance.release.rules import RowRules
 
 _DIMENSIONS = frozenset(name for names in r.DIMENSIONS.values() for name in names)
@@ -180,7 +182,7 @@ def deidentified(records: DataFrame, *, file: rf.RowFile, rules: RowRules, forbi
     bits = {f"{_BITS}{name}": F.bit_or(_bit(F.col(name), known)) for name, known in rf.SENSITIVE_CODES.items()}
     classes = coded.groupBy(group.alias(_GROUP), *names).agg(
         F.count(F.lit(1)).alias("_rows"),
-        F.sum("_weight").alias("_weights"),
+        (F.sum(fixed_weight(F.col("_weight"))) / F.lit(WEIGHT_SCALE)).alias("_weights"),
         *(column.cast("bigint").alias(name) for name, column in bits.items()),
     )
 
