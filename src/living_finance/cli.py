@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
 import sys
 import threading
@@ -119,11 +120,15 @@ def receive(
 ) -> None:
     """Verify every delivery in landing and store it as delivered; the same delivery again changes nothing."""
     from living_finance.steps.receive import receive as receive_all
+    from living_finance.storage.pseudonyms import open_keys
     from living_finance.storage.warehouse import Warehouse
 
     settings = _settings(config, allow_row_fall=allow_row_fall)
     with _session(settings) as spark:
-        receipts = receive_all(Warehouse(spark, str(warehouse)), landing=landing, settings=settings.receipt, on_progress=note)
+        keys = open_keys(settings.pseudonyms, outside=(warehouse, landing))
+        receipts = receive_all(
+            Warehouse(spark, str(warehouse)), landing=landing, settings=settings.receipt, keys=keys, on_progress=note
+        )
     table = RichTable("delivery", "outcome", "rows", "to quarantine", "seconds", title="receive")
     for receipt in receipts:
         table.add_row(
@@ -293,7 +298,10 @@ def query(
     ] = "lf_reader",
     config: ConfigFile = None,
 ) -> None:
-    """Ask the utilization database, read-only, with the rights of a role; or keep the embedded one running for other programs."""
+    """Ask the utilization database, read-only, with the rights of a role; or keep the embedded one running for other programs.
+
+    In role lf_analyst the question is recorded first: who, when, what, how many rows (access.read_record).
+    """
     from living_finance.storage.postgres import open_database
 
     settings = _with_database(_settings(config), database_url)
@@ -303,7 +311,7 @@ def query(
             with contextlib.suppress(KeyboardInterrupt):
                 threading.Event().wait()
             return
-        columns, rows = database.query(statement, role=role)
+        columns, rows = database.query(statement, role=role, person=getpass.getuser())
     table = RichTable(*(Column(name, overflow="fold") for name in columns))
     for row in rows:
         table.add_row(*("" if value is None else escape(str(value)) for value in row))
@@ -517,7 +525,7 @@ def release(
     warehouse: WarehouseFolder,
     month: Annotated[str, typer.Option(help="YYYYMM, a finished month.")],
     out: Annotated[Path, typer.Option(help="Folder of all releases, with their register.")],
-    channel: Annotated[str, typer.Option(help="portal, or campus (more tables; row-level files are not made).")] = "portal",
+    channel: Annotated[str, typer.Option(help="portal, or campus (also row-level files of persons and households).")] = "portal",
     rules: RulesFile = None,
     config: ConfigFile = None,
     allow_failed_checks: AllowFailedChecks = False,
@@ -551,17 +559,18 @@ def verify_release(
     Exit codes: 0 nothing found, 60 an attack succeeds, 62 files or register are not what was registered.
     """
     from living_finance.errors import DisclosureFound
-    from living_finance.steps.release import cells_of_month, load_rules
+    from living_finance.steps.release import cells_of_month, load_rules, register_of_month
     from living_finance.steps.release import verify_release as attack
     from living_finance.storage.warehouse import Warehouse
 
     wanted = load_rules(rules or _rules_of(folder.resolve().parent.name))
     month = Month.parse(folder.resolve().name.partition("-v")[0])
-    cells = None
+    cells = register = None
     if warehouse is not None:
         with _session(_settings(config)) as spark, working("contributors"):
-            cells = cells_of_month(Warehouse(spark, str(warehouse.absolute())), month, wanted)
-    findings = attack(folder, rules=wanted, cells=cells)
+            store = Warehouse(spark, str(warehouse.absolute()))
+            cells, register = cells_of_month(store, month, wanted), register_of_month(store, month)
+    findings = attack(folder, rules=wanted, cells=cells, register=register)
     if findings_file is not None:
         findings.to_csv(findings_file, index=False)
     for found in findings.head(20).itertuples(index=False):
@@ -602,6 +611,92 @@ def withdraw(
 
     take_back(folder, reason=reason, approver=approver)
     console.print(f"withdrawn   {folder}")
+
+
+@app.command("new-key")
+def new_key(
+    key_file: Annotated[
+        Path, typer.Option(help="File for the keys, outside warehouse and landing; pseudonyms.key_file names it.")
+    ],
+    key_id: Annotated[str, typer.Option(help="Name of the key; stands in the data.")],
+) -> None:
+    """Make the first key of person pseudonyms. Keep a copy: without it no later month can be joined.
+
+    Exit code: 10 the file has keys already, or the id is none.
+    """
+    from living_finance.storage.pseudonyms import add_key
+
+    if key_file.exists():
+        raise ConfigurationError(
+            f"{key_file} is there already.", remedy="living-finance rotate-key changes the key of a warehouse"
+        )
+    add_key(key_file, key_id)
+    console.print(
+        f"key         {key_id} in {key_file}\nnext        pseudonyms: {{enabled: true, key_file: {key_file}}} in the settings"
+    )
+
+
+@app.command("rotate-key")
+def rotate_key(
+    warehouse: WarehouseFolder,
+    key_id: Annotated[str, typer.Option(help="Name of the new key.")],
+    config: ConfigFile = None,
+) -> None:
+    """Add a key and re-key every stored person identifier; households, their ids and links over months stay. No run may be going.
+
+    Interrupted, it goes on with the same command. Exit codes: 12 no usable key, 31 a month is being made.
+    """
+    from living_finance.steps.rotate import rotate_key as rotate
+    from living_finance.storage.pseudonyms import open_keys
+    from living_finance.storage.warehouse import Warehouse
+
+    settings, root = _settings(config), str(warehouse.absolute())
+    keys = open_keys(settings.pseudonyms, outside=(root,))
+    if keys is None:
+        raise ConfigurationError("Pseudonyms are off.", remedy="name the settings by which the warehouse was made (--config)")
+    with _session(settings) as spark:
+        done = rotate(Warehouse(spark, root), keys=keys, key_id=key_id, on_progress=note)
+    console.print(f"{sum(rows for _, rows in done):,} rows of {len(done)} slices re-keyed by {key_id}")
+
+
+@app.command()
+def purge(
+    warehouse: WarehouseFolder,
+    before: Annotated[str, typer.Option(help="YYYYMM: rows of people of earlier months go, as far as retention allows.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go and what stays, and change nothing.")] = False,
+    database_url: DatabaseUrl = None,
+    config: ConfigFile = None,
+) -> None:
+    """Remove rows of people that are no longer needed, with their files (VACUUM), and old access records. No run may be going.
+
+    The newest made month stays: the next takes household ids from it. Exit codes: 21 no month is made, 31 a month is being made.
+    """
+    from living_finance.steps.purge import plan_purge
+    from living_finance.steps.purge import purge as remove
+    from living_finance.storage.postgres import open_database
+    from living_finance.storage.postgres_server import folder_of
+    from living_finance.storage.warehouse import Warehouse
+
+    settings, root, month = _with_database(_settings(config), database_url), str(warehouse.absolute()), Month.parse(before)
+    with _session(settings) as spark, working("purge"):
+        store = Warehouse(spark, root)
+        if dry_run:
+            plan = plan_purge(store, before=month, retention=settings.retention)
+        else:
+            plan = remove(store, before=month, retention=settings.retention, on_progress=note)
+    table = RichTable("table", "slice", "rows", title="would go" if dry_run else "gone")
+    for removed, part, rows in plan.slices:
+        table.add_row(removed.qualified_name, " ".join(map(str, part.values())), f"{rows:,}")
+    console.print(table if plan.slices else f"No rows of people before {before} can go.")
+    for kept, why in plan.kept:
+        console.print(f"kept        {kept}: {why}")
+    if plan.months:
+        console.print(f"note        {plan.months[-1].plus(1)} can no longer be made again with the same household ids")
+    if settings.database.url or folder_of(root).is_dir():
+        months = settings.retention.access_months
+        with open_database(settings.database, warehouse_root=root) as database:
+            records = database.purge_records(months=months, dry_run=dry_run)
+        console.print(f"records     {records:,} reads older than {months} months {'would go' if dry_run else 'gone'}")
 
 
 def _rules_of(channel: str) -> Path:

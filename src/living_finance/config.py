@@ -191,6 +191,21 @@ class DatabaseSettings(_Section):
     connections: int = Field(default=4, ge=1, description="tasks that load a table at a time, each with a connection")
 
 
+class PseudonymSettings(_Section):
+    """Keyed hashing of delivered person identifiers on entry."""
+
+    enabled: bool = False
+    key_file: str = Field(default="", description="JSON, outside warehouse and landing; executors find it under the same path")
+
+
+class RetentionSettings(_Section):
+    """What `living-finance purge` leaves, in months back from the newest made month (access records: from today)."""
+
+    bronze_months: int = Field(default=13, ge=1, description="people as delivered")
+    silver_months: int = Field(default=25, ge=1, description="people cleansed, placed and in households")
+    access_months: int = Field(default=24, ge=1, description="records of who read rows of households")
+
+
 class Settings(BaseSettings):
     """All settings of a run."""
 
@@ -208,6 +223,8 @@ class Settings(BaseSettings):
     catalog: CatalogSettings = CatalogSettings()
     tracking: TrackingSettings = TrackingSettings()
     database: DatabaseSettings = DatabaseSettings()
+    pseudonyms: PseudonymSettings = PseudonymSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -29,6 +29,12 @@ class EnvironmentProblem(LivingFinanceError):
     exit_code = 11
 
 
+class PseudonymKeyMissing(LivingFinanceError):
+    """Pseudonyms are on, but there is no key that could be used."""
+
+    exit_code = 12
+
+
 class RefusedDelivery(LivingFinanceError):
     """A delivery breaks the contract; no table has changed."""
 

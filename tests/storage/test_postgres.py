@@ -256,7 +256,7 @@ VIEWS_FOR_READERS = (
 VIEWS_FOR_ANALYSTS = ("restricted.household", "restricted.household_grid", "access.district_grant")
 OBJECTS_FOR_READERS = (*(schema.relation(table) for table in STATISTICS_TABLES), *VIEWS_FOR_READERS)
 OBJECTS_FOR_ANALYSTS = (*(schema.relation(t) for t in (*HOUSEHOLD_TABLES, gold.EDIT_REPORT)), *VIEWS_FOR_ANALYSTS)
-OBJECTS_FOR_NOBODY = ("staging.loaded", "gold.household_202001", "gold.household_statistics_202001")
+OBJECTS_FOR_NOBODY = ("staging.loaded", "access.read_record", "gold.household_202001", "gold.household_statistics_202001")
 ACTIONS = {
     "select": "select count(*) from {name}",
     "insert": "insert into {name} default values",
@@ -528,6 +528,42 @@ def test_queries_read_only_and_one_at_a_time(server: Server) -> None:
     ):
         with pytest.raises(ConfigurationError):
             server.administrator.query(statement, role=OWNER)
+
+
+def test_an_analysts_question_is_recorded_before_it_is_answered(server: Server) -> None:
+    def records() -> list[tuple[Any, ...]]:
+        with server.administrator.connection() as connection:
+            query = "select login, person, role, statement, rows from access.read_record where person = 'kim' order by read_id"
+            return connection.execute(query.encode()).fetchall()
+
+    asked = "select 7 as seven"
+    _, rows = server.login("analyst").query(asked, role=ANALYST, person="kim")
+    with pytest.raises(ConfigurationError):
+        server.login("analyst").query("select no_such_column from restricted.household", role=ANALYST, person="kim")
+    server.login("analyst").query("select 1", role=READER, person="kim")
+    assert records() == [
+        ("analyst", "kim", ANALYST, asked, len(rows)),
+        ("analyst", "kim", ANALYST, "select no_such_column from restricted.household", None),
+    ]
+    assert rows
+    with server.login("analyst").connection(role=None) as connection:
+        for number in range(1, 9):
+            connection.execute(f"select access.end_read({number}, 99)".encode())
+    assert records()[0][-1] == len(rows), "what is recorded stays"
+    with server.administrator.connection() as connection:
+        connection.execute(b"update access.read_record set rows = null where statement like '%no_such%'")
+    with pytest.raises(ConfigurationError, match="lacks a right"), server.login("reader").connection(role=None) as connection:
+        connection.execute(b"select access.begin_read('', '', '')")
+
+    assert server.publisher.purge_records(months=24, dry_run=False) == 0
+    with server.administrator.connection() as connection:
+        connection.execute(
+            b"update access.read_record set read_at = now() - interval '25 months' where person = 'kim' and rows is null"
+        )
+    assert server.publisher.purge_records(months=24, dry_run=True) == 1
+    assert len(records()) == 2
+    assert server.publisher.purge_records(months=24, dry_run=False) == 1
+    assert len(records()) == 1
 
 
 def test_the_url_is_shown_without_its_password() -> None:

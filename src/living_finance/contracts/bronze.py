@@ -100,3 +100,7 @@ DELIVERY_COLUMN = Table(
         ),
     ),
 )
+
+PSEUDONYMISED_ON_ENTRY: dict[str, dict[str, str]] = {"bureau_persons": {"person_id": "person"}}
+"""Bronze table → column → purpose of the key. Register households, addresses and units stay the pseudonyms that the city
+supplies: bureau and city share them, and no person is named by them."""

@@ -157,7 +157,13 @@ def dcat(package: Mapping[str, Any], *, rules: ReleaseRules, name: ReleaseName) 
 
 
 def evidence(
-    counts: pd.DataFrame, findings: pd.DataFrame, *, rules: ReleaseRules, name: ReleaseName, history: Sequence[str]
+    counts: pd.DataFrame,
+    findings: pd.DataFrame,
+    *,
+    rules: ReleaseRules,
+    name: ReleaseName,
+    history: Sequence[str],
+    rows: Mapping[str, Any] | None = None,
 ) -> str:
     """The evidence pack for the pre-check: rules, cells before and after, the result of each attack. No true cell.
 
@@ -167,6 +173,7 @@ def evidence(
         rules: of the channel.
         name: of the release.
         history: releases that the attacks took in.
+        rows: what is to be said of row-level files.
     """
     limits = {
         key: {"value": value["value"], "owner": value["owner"], "source": value["source"]}
@@ -192,6 +199,7 @@ def evidence(
             "표별 셀 수": cells,
             "공격별 발견 건수": attacks,
             "함께 검증한 공개": sorted(history),
+            **({"행 자료": rows} if rows else {}),
         }
     )
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
+from living_finance.contracts.row_files import ROW_FILES
 from living_finance.errors import ConfigurationError
 
 _Value = TypeVar("_Value", int, float, bool)
@@ -99,6 +100,49 @@ class TableRules(_Section):
         return tuple(name for name in r.STATISTICS[self.source] if not cross.statistics or name in cross.statistics)
 
 
+class SourcedScope(_Section):
+    """As `Sourced`, of a choice."""
+
+    value: Literal["district", "city"]
+    owner: _Text
+    source: _Text
+
+
+class RowRules(_Section):
+    """How the row-level files are made (`release.rows`)."""
+
+    k: Annotated[Sourced[int], Field(description="fewest rows that share all categories")]
+    distinct_classes: Annotated[Sourced[int], Field(description="l: fewest different classes of income, and of debt, among them")]
+    largest_suppressed_share: Annotated[
+        Sourced[float], Field(description="rows that may be left out instead of generalising more")
+    ]
+    scope: Annotated[SourcedScope, Field(description="district: each chooses its own levels; city: one choice")]
+    household_share: Annotated[Sourced[float], Field(description="of the households; their members are in no other file")]
+    person_share: Annotated[Sourced[float], Field(description="of the bureau residents; their households are in no other file")]
+    sampling_seed: Sourced[int]
+    krw_year_base: Sourced[int]
+    krw_month_base: Sourced[int]
+    krw_base: Sourced[int]
+    tail_share: Annotated[Sourced[float], Field(description="rows at each end whose amounts are replaced by the limit")]
+    importance: Annotated[dict[str, Sourced[float]], Field(description="of each quasi-identifier: what its generalisation costs")]
+
+    @model_validator(mode="after")
+    def _nobody_is_in_both_files(self) -> RowRules:
+        shares = (self.household_share.value, self.person_share.value)
+        if min(shares) <= 0 or sum(shares) > 1:
+            raise ValueError("household_share and person_share must be above 0 and add up to 1 at most: nobody is in both files")
+        if not 0 <= self.tail_share.value < 0.5 or not 0 <= self.largest_suppressed_share.value < 1:
+            raise ValueError("tail_share must be below 0.5 and largest_suppressed_share below 1")
+        wanted = {name for file in ROW_FILES.values() for name in file.quasi_names}
+        if self.importance.keys() != wanted:
+            raise ValueError(f"importance must name {', '.join(sorted(wanted))}")
+        return self
+
+    def base_of(self, unit: str) -> int:
+        """Rounding base of a unit."""
+        return {"KRW/year": self.krw_year_base, "KRW/month": self.krw_month_base, "KRW": self.krw_base}[unit].value
+
+
 class StructuralZero(_Section):
     """A category that cannot hold anybody, so that its zero tells nothing."""
 
@@ -120,6 +164,7 @@ class ReleaseRules(_Section):
     parameters: Parameters
     tables: tuple[TableRules, ...]
     structural_zeros: tuple[StructuralZero, ...] = ()
+    rows: RowRules | None = None
 
     def is_structural(self, source: str, dimension: str, category: str) -> bool:
         """Whether a category is on the list of signed zeros."""

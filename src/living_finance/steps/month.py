@@ -41,6 +41,7 @@ from living_finance.registry import CHAMPION, ModelVersion, Registry
 from living_finance.statistics.households import household_breakdown, household_statistics
 from living_finance.statistics.persons import person_statistics
 from living_finance.steps.models import YEARLY, Circumstances, choose_model, train_version
+from living_finance.steps.purge import PURGED
 from living_finance.steps.quality import assess, month_facts
 from living_finance.steps.receive import regions_for
 from living_finance.storage.ledger import Ledger, StepRecord
@@ -131,6 +132,7 @@ class MonthRun:
 def cleanse(run: MonthRun) -> None:
     """Bronze → silver tables, with every row kept, removed or quarantined, and gold.edit_report."""
     month = run.month
+    refuse_purged(run, month, {"bronze.bureau_persons", "bronze.city_residents"})
     regions = regions_for(run.warehouse, month)
     settings = run.settings
 
@@ -417,11 +419,29 @@ def _previous_month(run: MonthRun) -> PreviousMonth | None:
     if made is None:
         return None
     month, _ = made
+    refuse_purged(run, month, {silver.HOUSEHOLD_REGISTER.qualified_name, gold.HOUSEHOLD_MEMBER.qualified_name})
     households, members, register = (
         run.warehouse.read(table, base_month=month.date)
         for table in (silver.HOUSEHOLD, gold.HOUSEHOLD_MEMBER, silver.HOUSEHOLD_REGISTER)
     )
     return PreviousMonth(month, households=households, members=members, register=register)
+
+
+def refuse_purged(run: MonthRun, month: Month, tables: set[str]) -> None:
+    """Raises MissingInput where rows of a month that this one needs were purged and have not been made anew."""
+    purged = run.ledger.find(month, PURGED)
+    if purged is None or not tables & purged.facts["rows"].keys():
+        return
+    delivered = {
+        name: delivery.content_sha256
+        for name in purged.facts["deliveries"]
+        if (delivery := DeliveryRegister(run.warehouse).current(name, month)) is not None
+    }
+    if delivered == purged.facts["deliveries"]:
+        raise MissingInput(
+            f"{run.month} cannot be made again: people of {month} were purged.",
+            remedy=f"keep {run.month} as it is, or have {month} delivered again under a higher number",
+        )
 
 
 def _benchmark_rse(run: MonthRun) -> float | None:

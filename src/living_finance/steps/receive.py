@@ -20,8 +20,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.config import ReceiptSettings
-from living_finance.contracts.bronze import BRONZE_TABLES, DELIVERY, DELIVERY_COLUMN
-from living_finance.contracts.core import Measure
+from living_finance.contracts.bronze import BRONZE_TABLES, DELIVERY, DELIVERY_COLUMN, PSEUDONYMISED_ON_ENTRY
+from living_finance.contracts.core import Column, Measure
 from living_finance.contracts.deliveries import REGIONS, Cycle, Dataset, DeliveredTable
 from living_finance.contracts.deliveries import dataset as dataset_of
 from living_finance.contracts.validation import ValidRegions, parse, row_reasons
@@ -29,10 +29,11 @@ from living_finance.deliveries import checks
 from living_finance.deliveries.checks import TableFacts
 from living_finance.deliveries.manifest import Manifest, parse_folder_name, parse_manifest, quoted
 from living_finance.deliveries.rules import refusal
-from living_finance.errors import ImplausibleChange, MissingInput, RefusedDelivery
+from living_finance.errors import ConfigurationError, ImplausibleChange, MissingInput, RefusedDelivery
 from living_finance.months import Month
 from living_finance.storage import landing as landing_files
 from living_finance.storage.landing import FILE_CHANGED, DeliveryFolder
+from living_finance.storage.pseudonyms import Keys, pseudonymised
 from living_finance.storage.register import Delivery, DeliveryRegister
 from living_finance.storage.warehouse import PartitionValue, Warehouse, Write
 
@@ -42,6 +43,9 @@ _OF_ONE_MONTH = ("city", "bureau")
 """Datasets of which a month needs its own delivery and no other; of the rest it may need any."""
 
 _MOST_REASONS_NAMED = 8
+
+APPLIED_BY_US = "; living-finance HMAC-SHA256 key "
+"""After the supplier and before the key's id, where we made pseudonyms of pseudonyms."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ def receive(
     settings: ReceiptSettings,
     datasets: Collection[str] | None = None,
     months: Collection[Month] | None = None,
+    keys: Keys | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> list[Receipt]:
     """Verify every delivery in landing and store what is new; stops at the first that is refused.
@@ -76,6 +81,7 @@ def receive(
         settings: rules of intake.
         datasets: receive these only.
         months: of the bureau's and the city's deliveries, receive these months only.
+        keys: of the pseudonyms that take the place of delivered person identifiers; None: these are kept.
         on_progress: told one line per delivery.
 
     Returns:
@@ -85,7 +91,9 @@ def receive(
         RefusedDelivery: a delivery breaks the contract; it is noted under `<warehouse>/_refused`.
         ImplausibleChange: it conforms, but has far fewer rows than the month before, or lacks a district.
         MissingInput: there is no landing folder, or no regions list to check codes against.
+        ConfigurationError: what was received before has other pseudonyms, or none: months could not be joined.
     """
+    check_keys(warehouse, keys)
     if not landing.is_dir():
         raise MissingInput(f"No folder {landing}.", remedy="name the folder that holds the deliveries (--landing)")
     register = DeliveryRegister(warehouse)
@@ -95,13 +103,36 @@ def receive(
             continue
         on_progress(f"{folder.label}: checking")
         with _refusals_recorded(warehouse, folder):
-            receipt = _Intake(warehouse, folder, settings, register).run()
+            receipt = _Intake(warehouse, folder, settings, register, keys).run()
         if receipt.outcome == "accepted":
             register = DeliveryRegister(warehouse)
         log.info("received %s %s rows=%d", folder.label, receipt.outcome, sum(receipt.rows.values()))
         on_progress(f"{folder.label}: {receipt.outcome}, {sum(receipt.rows.values()):,} rows, {receipt.seconds:.1f} s")
         receipts.append(receipt)
     return receipts
+
+
+def key_in_data(warehouse: Warehouse) -> set[str | None]:
+    """Ids of the keys by which stored person identifiers were made; None for delivered ones."""
+    if not warehouse.exists(DELIVERY_COLUMN):
+        return set()
+    named = warehouse.read(DELIVERY_COLUMN).where(
+        F.concat("dataset", F.lit("_"), "table_name").isin(list(PSEUDONYMISED_ON_ENTRY)) & (F.col("column_name") == "person_id")
+    )
+    found = named.select("applied_by").distinct().collect()  # ok: one row per supplier and key
+    parts = (row["applied_by"].rpartition(APPLIED_BY_US) for row in found)
+    return {key if separator else None for _, separator, key in parts}
+
+
+def check_keys(warehouse: Warehouse, keys: Keys | None) -> None:
+    """Raises ConfigurationError where stored pseudonyms are of another key than the one in use."""
+    stored = key_in_data(warehouse)
+    if stored - {keys.current if keys else None}:
+        names = ", ".join(sorted(key or "none" for key in stored))
+        raise ConfigurationError(
+            f"The warehouse has person identifiers by key {names}, the settings say {keys.current if keys else 'none'}.",
+            remedy="name its key file by pseudonyms.key_file, or run living-finance rotate-key to its end; else a new warehouse",
+        )
 
 
 def regions_for(warehouse: Warehouse, month: Month, register: DeliveryRegister | None = None) -> ValidRegions:
@@ -161,12 +192,18 @@ class _Intake:
     """One delivery on its way from landing to bronze."""
 
     def __init__(
-        self, warehouse: Warehouse, folder: DeliveryFolder, settings: ReceiptSettings, register: DeliveryRegister
+        self,
+        warehouse: Warehouse,
+        folder: DeliveryFolder,
+        settings: ReceiptSettings,
+        register: DeliveryRegister,
+        keys: Keys | None,
     ) -> None:
         self._warehouse = warehouse
         self._folder = folder
         self._settings = settings
         self._register = register
+        self._keys = keys
 
     def run(self) -> Receipt:
         started = time.monotonic()
@@ -236,6 +273,23 @@ class _Intake:
 
     def _rows(self, manifest: Manifest, table: DeliveredTable) -> DataFrame:
         return landing_files.read_rows(self._warehouse.spark, folder=self._folder, manifest=manifest, table=table)
+
+    def _stored_rows(self, manifest: Manifest, table: DeliveredTable) -> DataFrame:
+        """As bronze keeps them: with our pseudonyms, where they are made."""
+        rows = self._rows(manifest, table)
+        if self._keys is None:
+            return rows
+        for column, purpose in PSEUDONYMISED_ON_ENTRY.get(table.bronze_name, {}).items():
+            rows = pseudonymised(rows, column, purpose=purpose, keys=self._keys)
+        return rows
+
+    def _applied_by(self, table: DeliveredTable, column: Column, supplier: str) -> str:
+        """Who took the de-identification measure of a column."""
+        if column.measure is Measure.NONE:
+            return Measure.NONE.value
+        if self._keys and column.name in PSEUDONYMISED_ON_ENTRY.get(table.bronze_name, {}):
+            return f"{supplier}{APPLIED_BY_US}{self._keys.current}"
+        return supplier
 
     def _facts(self, dataset: Dataset, manifest: Manifest, regions: ValidRegions | None) -> dict[str, TableFacts]:
         per_table = [
@@ -345,7 +399,7 @@ class _Intake:
                 "table_name": table.name,
                 "column_name": column.name,
                 "measure": column.measure.value,
-                "applied_by": Measure.NONE.value if column.measure is Measure.NONE else manifest.supplier,
+                "applied_by": self._applied_by(table, column, manifest.supplier),
                 "has_direct_identifier": False,  # a delivery with one was refused
             }
             for table in dataset.tables
@@ -368,7 +422,7 @@ class _Intake:
             for name, found in facts.items()
         ]
         stored = [
-            Write(BRONZE_TABLES[table.bronze_name], self._rows(manifest, table), slice_of, facts[table.name].rows)
+            Write(BRONZE_TABLES[table.bronze_name], self._stored_rows(manifest, table), slice_of, facts[table.name].rows)
             for table in dataset.tables
         ]
         described = Write(DELIVERY_COLUMN, spark.createDataFrame(columns, DELIVERY_COLUMN.schema()), registered, len(columns))

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.config import QualitySettings
 from living_finance.contracts import codes, gold, silver
 from living_finance.contracts import releases as r
+from living_finance.contracts import row_files as rf
 from living_finance.errors import ConfigurationError, DisclosureFound, MissingInput, ReleaseDamaged, ReleaseNotReady
+from living_finance.methods.joins import join_to_one
 from living_finance.methods.quantiles import weighted_quantiles
 from living_finance.months import Month
-from living_finance.release import contributors
+from living_finance.release import contributors, row_texts
 from living_finance.release import package as texts
+from living_finance.release import rows as row_files
 from living_finance.release.protect import Earlier, protect
 from living_finance.release.rules import ReleaseRules, read_rules
 from living_finance.release.verify import Released, SignedZeros, verify
+from living_finance.release.verify_rows import verify_rows
 from living_finance.steps.quality import refuse_failed
 from living_finance.storage import releases as files
 from living_finance.storage.ledger import Ledger
@@ -75,6 +81,33 @@ def cells_of_month(warehouse: Warehouse, month: Month, rules: ReleaseRules) -> d
     return cells
 
 
+@dataclass(frozen=True)
+class RowSources:
+    """What row-level files are made from: the month's rows of silver and gold."""
+
+    households: DataFrame
+    members: DataFrame
+    persons: DataFrame
+    register: pd.DataFrame
+    """Of `register_of_month`."""
+
+
+def row_sources(warehouse: Warehouse, month: Month) -> RowSources:
+    """The month's people and households."""
+    households, members, persons = (
+        warehouse.read(table, base_month=month.date) for table in (gold.HOUSEHOLD, gold.HOUSEHOLD_MEMBER, silver.PLACED_PERSON)
+    )
+    return RowSources(households, members, persons, register_of_month(warehouse, month))
+
+
+def register_of_month(warehouse: Warehouse, month: Month) -> pd.DataFrame:
+    """Registered residents, as the public can look them up: dong_code, sex, age_band (five years, 0 to 80), persons."""
+    register = warehouse.read(silver.REGISTER_PERSON, base_month=month.date)
+    band = F.least((F.col("age") / 5).cast("int") * 5, F.lit(80)).cast("string")
+    counted = register.groupBy("dong_code", "sex", band.alias("age_band")).agg(F.count(F.lit(1)).alias("persons"))
+    return counted.toPandas()  # ok: dongs × sexes × ages
+
+
 def make_release(
     warehouse: Warehouse, *, month: Month, rules: ReleaseRules, store: files.ReleaseStore, quality: QualitySettings
 ) -> Path:
@@ -93,11 +126,18 @@ def make_release(
     refuse_failed(Ledger(warehouse.root), month, quality)
     cells = cells_of_month(warehouse, month, rules)
     regions = region_names(warehouse, month)
-    return release_cells(cells, regions=regions, month=month, rules=rules, store=store)
+    people = row_sources(warehouse, month) if rules.rows else None
+    return release_cells(cells, regions=regions, month=month, rules=rules, store=store, people=people)
 
 
 def release_cells(
-    cells: Mapping[str, pd.DataFrame], *, regions: pd.DataFrame, month: Month, rules: ReleaseRules, store: files.ReleaseStore
+    cells: Mapping[str, pd.DataFrame],
+    *,
+    regions: pd.DataFrame,
+    month: Month,
+    rules: ReleaseRules,
+    store: files.ReleaseStore,
+    people: RowSources | None = None,
 ) -> Path:
     """As `make_release`, from cells.
 
@@ -107,6 +147,7 @@ def release_cells(
         month: of the cells.
         rules: of the channel.
         store: where releases are.
+        people: for row-level files; None: none are made.
     """
     name = texts.ReleaseName(rules.channel, month, store.next_version(rules.channel, str(month)))
     history = _history(store)
@@ -119,31 +160,88 @@ def release_cells(
     findings = pd.DataFrame()
     with store.staging(rules.channel, name.release_id) as folder:
         written = files.write_tables(folder, tables)
-        candidate = Released(name.release_id, name.channel, name.base_month, name.version, files.read_release(folder).tables)
-        findings = verify(candidate, history=history, signed=_signed(rules), facts=cells)
+        loss = {}
+        if people is not None:
+            for file in rf.ROW_FILES.values():
+                made = _row_file(file, people, withheld=protected.tables, rules=rules, name=name, regions=regions)
+                written |= files.write_rows(folder, file.name, made.rows, file.columns)
+                loss[file.name] = made.loss.toPandas()  # ok: one row per district
+        stored = files.read_release(folder)
+        candidate = Released(name.release_id, name.channel, name.base_month, name.version, stored.tables)
+        findings = pd.concat(
+            [
+                verify(candidate, history=history, signed=_signed(rules), facts=cells),
+                verify_rows(
+                    stored.rows, month=name.base_month, tables=stored.tables, register=people.register if people else None
+                ),
+            ],
+            ignore_index=True,
+        )
         if len(findings):
             kept = store.refuse(rules.channel, name.release_id, findings)
             raise _disclosure(findings, f"findings: {kept}")
         package = texts.datapackage(sources, files=written, rules=rules, name=name)
+        about_rows, readme_of_rows = None, ""
+        if rules.rows and people is not None:
+            package["resources"] += row_texts.resources(written, rules=rules.rows)
+            about_rows = row_texts.evidence(loss, rules=rules.rows)
+            readme_of_rows = row_texts.readme(loss, rules=rules.rows)
         shown = [f"{h.channel} {h.release_id}" for h in history]
         documents = {
             "datapackage.json": texts.datapackage_text(package),
             "dcat.jsonld": texts.dcat(package, rules=rules, name=name),
-            "README.md": texts.readme({t: len(f) for t, f in tables.items()}, protected.counts, rules=rules, name=name),
-            "evidence/evidence.json": texts.evidence(protected.counts, findings, rules=rules, name=name, history=shown),
+            "README.md": texts.readme({t: len(f) for t, f in tables.items()}, protected.counts, rules=rules, name=name)
+            + readme_of_rows,
+            "evidence/evidence.json": texts.evidence(
+                protected.counts, findings, rules=rules, name=name, history=shown, rows=about_rows
+            ),
         }
         files.write_documents(folder, documents)
     store.register(channel=name.channel, release_id=name.release_id, month=str(month), version=name.version, state=r.CANDIDATE)
     return store.folder(name.channel, name.release_id)
 
 
-def verify_release(folder: Path, *, rules: ReleaseRules, cells: Mapping[str, pd.DataFrame] | None = None) -> pd.DataFrame:
+def _row_file(
+    file: rf.RowFile,
+    people: RowSources,
+    *,
+    withheld: Mapping[str, pd.DataFrame],
+    rules: ReleaseRules,
+    name: texts.ReleaseName,
+    regions: pd.DataFrame,
+) -> row_files.Deidentified:
+    """One row-level file, month and names of regions added."""
+    if rules.rows is None:
+        raise ConfigurationError("The channel has no rules for row-level files.", remedy="see `rows` in conf/release/campus.yaml")
+    forbidden = row_files.withheld_cells(withheld, file)
+    if file is rf.HOUSEHOLDS:
+        records = row_files.household_records(people.households, rules=rules.rows, release=name.release_id)
+    else:
+        records = row_files.person_records(people.persons, people.members, rules=rules.rows, release=name.release_id)
+        scarce = row_files.scarce_in_register(people.register, k=rules.rows.k.value)
+        forbidden = pd.concat([forbidden, scarce], ignore_index=True)
+    made = row_files.deidentified(records, file=file, rules=rules.rows, forbidden=forbidden)
+    names = regions[["region_code", "region_name_ko", "region_name_en"]].fillna("")
+    safe = names.assign(**{column: names[column].map(texts.neutralised) for column in names.columns})
+    known = made.rows.sparkSession.createDataFrame(safe)
+    rows = join_to_one(made.rows, known, on=["region_code"], how="inner", broadcast=True)
+    return row_files.Deidentified(rows.withColumn("base_month", F.lit(name.base_month)), made.loss)
+
+
+def verify_release(
+    folder: Path,
+    *,
+    rules: ReleaseRules,
+    cells: Mapping[str, pd.DataFrame] | None = None,
+    register: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Attack a release on disk together with everything its register knows to have been public.
 
     Args:
         folder: `<releases>/<channel>/<release_id>`.
         rules: for the signed zeros only.
         cells: of `cells_of_month`; None: public data only.
+        register: of `register_of_month`, for row-level files.
 
     Returns:
         Findings: attack, table, cell, what.
@@ -154,7 +252,9 @@ def verify_release(folder: Path, *, rules: ReleaseRules, cells: Mapping[str, pd.
     files.check_hashes(folder)
     stored = files.read_release(folder)
     history = _history(files.ReleaseStore(folder.resolve().parents[1]))
-    return verify(_released(stored), history=history, signed=_signed(rules), facts=cells)
+    cells_found = verify(_released(stored), history=history, signed=_signed(rules), facts=cells)
+    rows_found = verify_rows(stored.rows, month=stored.month, tables=stored.tables, register=register)
+    return pd.concat([cells_found, rows_found], ignore_index=True)
 
 
 def approve(folder: Path, *, approver: str, rules: ReleaseRules) -> None:

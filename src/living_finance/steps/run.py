@@ -20,6 +20,7 @@ from living_finance.progress import note, working
 from living_finance.steps.month import STEPS, Step, StepOutcome, open_month, pending_steps, run_steps
 from living_finance.steps.receive import Receipt, receive
 from living_finance.storage.ledger import Ledger
+from living_finance.storage.pseudonyms import open_keys
 from living_finance.storage.register import DeliveryRegister
 from living_finance.storage.warehouse import Warehouse
 
@@ -132,6 +133,7 @@ def make_months(
         raise MissingInput(f"No step {', '.join(unknown)}.", remedy=f"steps are {', '.join(s.name for s in STEPS)}")
     warehouse, ledger = Warehouse(spark, root), Ledger(root)
     ledger.check_versions()
+    keys = open_keys(settings.pseudonyms, outside=(root, landing))
     if dry_run:
         return _plan(warehouse, landing, months, settings)
     outcome = RunOutcome(root)
@@ -143,6 +145,7 @@ def make_months(
                 settings=settings.receipt,
                 datasets=(*_YEARLY_AND_REGIONS, *_MONTHLY),
                 months=months,
+                keys=keys,
                 on_progress=note,
             )
         outcome.peak_bytes["receive"] = memory.restart()

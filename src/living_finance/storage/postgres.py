@@ -174,14 +174,56 @@ class Database:
         log.info("published %s rows=%d", month, sum(counted.values()))
         return Publication(month.date, schema.fingerprint(), everything, row[0] if row else dt.datetime.min)
 
-    def query(self, statement: str, *, role: str = READER, limit: int = 1000) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Column names and at most `limit` rows of one read-only statement, run in a role."""
+    def query(
+        self, statement: str, *, role: str = READER, limit: int = 1000, person: str = ""
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Column names and at most `limit` rows of one read-only statement, run in a role.
+
+        In any role but the readers' it is recorded before it runs, and not run if it cannot be.
+
+        Args:
+            statement: one statement.
+            role: group role.
+            limit: most rows.
+            person: who asks, as the machine knows them; the database login is recorded too.
+        """
+        record = None if role == READER else self._begin_record(statement, role=role, person=person)
         with self.connection(role) as connection, connection.transaction():
             connection.execute("set transaction read only")
             cursor = connection.execute(statement.encode(), prepare=True)  # prepared: a second statement is refused
-            if cursor.description is None:
-                return [], []
-            return [column.name for column in cursor.description], cursor.fetchmany(limit)
+            columns = [column.name for column in cursor.description] if cursor.description else []
+            rows = cursor.fetchmany(limit) if columns else []
+        if record is not None:
+            with self.connection(role) as connection:
+                connection.execute(f"select {schema.ACCESS}.end_read(%s, %s)".encode(), (record, len(rows)))
+        return columns, rows
+
+    def _begin_record(self, statement: str, *, role: str, person: str) -> int:
+        with self.connection(role) as connection:
+            begin = f"select {schema.ACCESS}.begin_read(%s, %s, %s)"
+            row = connection.execute(begin.encode(), (person, role, statement)).fetchone()
+        if row is None:
+            raise ContractViolation("The read could not be recorded.")
+        return int(row[0])
+
+    def purge_records(self, *, months: int, dry_run: bool) -> int:
+        """Remove access records older than some months.
+
+        Returns:
+            How many there are, or were.
+        """
+        old = f"{schema.ACCESS}.read_record where read_at < now() - make_interval(months => %s)"
+        with self.connection(role=None) as connection:
+            if self._definition(connection) is None:
+                return 0
+            connection.execute(f"set role {OWNER}".encode())
+            is_there = connection.execute("select to_regclass(%s)", (f"{schema.ACCESS}.read_record",)).fetchone()
+            if is_there is None or is_there[0] is None:  # a database that an earlier version made
+                return 0
+            counted = connection.execute(f"select count(*) from {old}".encode(), (months,)).fetchone()
+            if not dry_run:
+                connection.execute(f"delete from {old}".encode(), (months,))
+            return int(counted[0]) if counted else 0
 
     def _stage(
         self,

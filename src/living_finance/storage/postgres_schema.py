@@ -148,10 +148,17 @@ def _access() -> Iterator[str]:
         primary key (grantee, gu_code))"""
     yield f"""comment on table {ACCESS}.district_grant is
         '자치구별 열람 권한 / districts whose household rows a database login may read; the login is also in {ANALYST}'"""
+    yield f"""create table if not exists {ACCESS}.read_record (
+        read_id bigint generated always as identity primary key, read_at timestamptz not null default now(),
+        login text not null default session_user, person text not null, role text not null, statement text not null,
+        rows bigint)"""
+    yield f"""comment on table {ACCESS}.read_record is
+        '열람 기록 / reads through living-finance query in a role that sees household rows: who, when, what, rows'"""
     yield f"""create table if not exists {STAGING}.loaded (
         target text not null, part integer not null, row_count bigint not null, primary key (target, part))"""
     yield f"comment on table {STAGING}.loaded is '적재 조각 / parts of a staging table that are in it, each once'"
-    for table, owner_rule in (("publication", "true"), ("district_grant", "true")):
+    yield from _read_record_functions()
+    for table, owner_rule in (("publication", "true"), ("district_grant", "true"), ("read_record", "true")):
         yield from _secured(
             f"{ACCESS}.{table}",
             {"owner_writes": f"for all to {OWNER} using ({owner_rule}) with check ({owner_rule})"},
@@ -160,6 +167,23 @@ def _access() -> Iterator[str]:
     yield from _policy(
         f"{ACCESS}.district_grant", "analysts_see_theirs", f"for select to {ANALYST} using (grantee = current_user)"
     )
+
+
+def _read_record_functions() -> Iterator[str]:
+    """By which an analyst's login leaves a record and cannot change one: they run as the owner, and know the login."""
+    bodies = {
+        "begin_read(person text, role text, statement text) returns bigint": f"""insert into {ACCESS}.read_record
+            (person, role, statement) values (person, role, statement) returning read_id""",
+        "end_read(id bigint, number bigint) returns void": f"""update {ACCESS}.read_record r set rows = number
+            where r.read_id = id and r.login = session_user and r.rows is null""",
+    }
+    for head, body in bodies.items():
+        yield f"""create or replace function {ACCESS}.{head} language sql security definer
+            set search_path = pg_catalog as $$ {body} $$"""
+        types = ", ".join(part.split()[1] for part in head[head.index("(") + 1 : head.index(")")].split(", "))
+        name = f"{ACCESS}.{head.partition('(')[0]}({types})"
+        yield f"revoke all on function {name} from public"
+        yield f"grant execute on function {name} to {ANALYST}"
 
 
 def _table(published: Published) -> Iterator[str]:

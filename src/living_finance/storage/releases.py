@@ -13,22 +13,27 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from filelock import FileLock
+from pyspark.sql import DataFrame
 
 from living_finance.contracts import releases as r
+from living_finance.contracts.core import Column, Kind
+from living_finance.contracts.row_files import ROW_FILES
 from living_finance.errors import MissingInput, ReleaseDamaged, ReleaseNotReady
 
 _FIRST = "0" * 64
 _BOM = b"\xef\xbb\xbf"
 _NOT_HASHED = {"checksums.sha256", "evidence/approval.json"}
+_BLOCK_ROWS = 131_072
 _DOCUMENTS = {"datapackage.json", "dcat.jsonld", "README.md", "checksums.sha256", "evidence/evidence.json"}
 _FOLLOWS: dict[str, tuple[str | None, ...]] = {
     r.CANDIDATE: (None, r.CANDIDATE),
@@ -66,6 +71,8 @@ class StoredRelease:
     version: int
     tables: dict[str, pd.DataFrame]
     oddities: tuple[str, ...]
+    rows: dict[str, pd.DataFrame] = field(default_factory=dict)
+    """Row-level files, texts as categories."""
 
 
 def _utc_now() -> str:
@@ -208,6 +215,56 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> dict[str, 
     return files
 
 
+def write_rows(folder: Path, name: str, rows: DataFrame, columns: Sequence[Column]) -> dict[str, tuple[int, str]]:
+    """Write a row-level file as `write_tables`, in the order of its values; the driver holds one block of rows at a time.
+
+    Args:
+        folder: of the release, seen by all executors.
+        name: of the file.
+        rows: its columns and no other.
+        columns: their declarations, in order.
+
+    Returns:
+        Path in the package → (bytes, SHA-256).
+    """
+    kinds = {Kind.MONEY: pa.int64(), Kind.DECIMAL: pa.float64()}
+    schema = pa.schema([(column.name, kinds.get(column.kind, pa.string())) for column in columns])
+    sorted_parts = folder / f"_{name}"
+    try:
+        rows.select(*schema.names).orderBy(*schema.names).write.parquet(str(sorted_parts.absolute()))
+        parts = ds.dataset(sorted(map(str, sorted_parts.glob("part-*.parquet"))), schema=schema)
+        paths = [f"data/{name}.csv", f"data/{name}.parquet"]
+        with (
+            (folder / paths[0]).open("wb") as handle,
+            pq.ParquetWriter(folder / paths[1], schema, compression="zstd", store_schema=False) as parquet,
+        ):
+            handle.write(_BOM)
+            with pacsv.CSVWriter(handle, schema, write_options=pacsv.WriteOptions(quoting_style="needed")) as csv:
+                for block in _blocks(parts):
+                    csv.write_table(block)
+                    parquet.write_table(block, row_group_size=_BLOCK_ROWS)
+    finally:
+        shutil.rmtree(sorted_parts, ignore_errors=True)
+    return {path: ((folder / path).stat().st_size, _sha256_of(folder / path)) for path in paths}
+
+
+def _blocks(parts: ds.Dataset) -> Iterator[pa.Table]:
+    """Rows in the order of the files, in blocks of a fixed size whatever the files' own."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in parts.to_batches(batch_size=_BLOCK_ROWS, use_threads=False):
+        waiting.append(batch)
+        rows += batch.num_rows
+        if rows >= _BLOCK_ROWS:
+            table = pa.Table.from_batches(waiting)
+            whole = rows - rows % _BLOCK_ROWS
+            for start in range(0, whole, _BLOCK_ROWS):
+                yield table.slice(start, _BLOCK_ROWS).combine_chunks()
+            waiting, rows = table.slice(whole).to_batches(), rows - whole
+    if rows:
+        yield pa.Table.from_batches(waiting).combine_chunks()
+
+
 def write_documents(folder: Path, documents: Mapping[str, str]) -> None:
     """Write the texts of a release, and `checksums.sha256` over all its files."""
     for path, text in documents.items():
@@ -261,8 +318,13 @@ def read_release(folder: Path, *, with_csv: bool = True) -> StoredRelease:
     files = sorted((folder / "data").glob("*.parquet")) if (folder / "data").is_dir() else []
     if not files or not version.isdigit():
         raise MissingInput(f"{folder} is no release.", remedy="name a folder <releases>/<channel>/<YYYYMM-vN>")
-    tables, oddities = {}, []
+    tables, oddities, rows = {}, [], {}
     for file in files:
+        if file.stem in ROW_FILES:
+            if with_csv:
+                rows[file.stem], odd = _read_rows(file)
+                oddities += odd
+            continue
         table = pq.read_table(file)
         frame = table.to_pandas(strings_to_categorical=False)
         tables[file.stem] = frame.astype({c: object for c in frame if frame[c].dtype == "category"})
@@ -274,8 +336,42 @@ def read_release(folder: Path, *, with_csv: bool = True) -> StoredRelease:
         known = {f"data/{file.stem}.{kind}" for file in files for kind in ("csv", "parquet")} | _DOCUMENTS | _NOT_HASHED
         oddities += [f"{path} belongs to no release" for path in sorted(_files(folder) - known)]
     return StoredRelease(
-        folder.resolve().parent.name, folder.resolve().name, f"{month[:4]}-{month[4:]}", int(version), tables, tuple(oddities)
+        folder.resolve().parent.name,
+        folder.resolve().name,
+        f"{month[:4]}-{month[4:]}",
+        int(version),
+        tables,
+        tuple(oddities),
+        rows,
     )
+
+
+def _read_rows(file: Path) -> tuple[pd.DataFrame, list[str]]:
+    """A row-level file, and how its CSV differs from it."""
+    schema = pq.read_schema(file)
+    texts = [name for name in schema.names if pa.types.is_string(schema.field(name).type)]
+    table = pq.read_table(file, read_dictionary=texts)
+    oddities = [f"data/{file.name} carries metadata"] if schema.metadata else []
+    csv = file.with_suffix(".csv")
+    if not csv.is_file() or not _starts_with_mark(csv):
+        oddities.append(f"data/{csv.name} is missing or has no byte-order mark")
+    else:
+        options = pacsv.ConvertOptions(column_types=table.schema)
+        try:
+            read = pacsv.read_csv(csv, convert_options=options)
+            if read.column_names != table.column_names or any(
+                not read[name].cast(kind).equals(table[name].cast(kind))
+                for name, kind in zip(schema.names, schema.types, strict=True)
+            ):
+                oddities.append(f"data/{csv.name} and the Parquet file differ")
+        except pa.ArrowInvalid:
+            oddities.append(f"data/{csv.name} cannot be read as the Parquet file")
+    return table.to_pandas(), oddities
+
+
+def _starts_with_mark(file: Path) -> bool:
+    with file.open("rb") as handle:
+        return handle.read(len(_BOM)) == _BOM
 
 
 def _unlike(file: Path, frame: pd.DataFrame) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 PartitionValue = str | int | dt.date
 
 _COMMITS_AT_ONCE = 3
+_USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+_RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,41 @@ class Warehouse:
 
         with ThreadPoolExecutor(max_workers=_COMMITS_AT_ONCE) as pool:
             return list(pool.map(one, list(writes)))
+
+    @contextlib.contextmanager
+    def noted(self, text: str) -> Iterator[None]:
+        """Commits of the block carry a text in Delta's history, in one with what they do."""
+        self.spark.conf.set(_USER_METADATA, text)
+        try:
+            yield
+        finally:
+            self.spark.conf.unset(_USER_METADATA)
+
+    def notes(self, table: Table) -> set[str]:
+        """Texts of the table's commits."""
+        history = DeltaTable.forPath(self.spark, self.path(table)).history().select("userMetadata").dropna()
+        return {row["userMetadata"] for row in history.collect()}  # ok: one row per commit
+
+    def slices(self, table: Table, *names: str) -> list[dict[str, PartitionValue]]:
+        """Values of some partition columns that the table has rows of, in order."""
+        found = self.read(table).select(*names).distinct().orderBy(*names)
+        return [row.asDict() for row in found.collect()]  # ok: one row per month or delivery
+
+    def remove(self, table: Table, *, partition: Mapping[str, PartitionValue]) -> None:
+        """Delete one slice; its files stay until `vacuum`."""
+        condition = " and ".join(f"{name} = {_sql_literal(value)}" for name, value in partition.items())
+        DeltaTable.forPath(self.spark, self.path(table)).delete(condition)
+
+    def vacuum(self, table: Table) -> None:
+        """Delete all files that the newest version does not need: no reader of an older one, no writer may be at work.
+
+        Delta refuses less than a week unless told that this is meant; it is, here only.
+        """
+        self.spark.conf.set(_RETENTION_CHECK, "false")
+        try:
+            DeltaTable.forPath(self.spark, self.path(table)).vacuum(0)
+        finally:
+            self.spark.conf.unset(_RETENTION_CHECK)
 
     def _conform(self, table: Table, frame: DataFrame) -> DataFrame:
         found = {field.name: field.dataType for field in frame.schema.fields}

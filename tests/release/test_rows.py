@@ -1,0 +1,380 @@
+"""Row-level files: the choice of levels against all of them, the gate against planted leaks, and a package on disk."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import frictionless
+import numpy as np
+import pandas as pd
+import pytest
+from cubes import ROOT, regions_of, small_rules
+from pycanon.anonymity import k_anonymity, l_diversity
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from living_finance.contracts import codes, silver
+from living_finance.contracts import row_files as rf
+from living_finance.errors import ConfigurationError
+from living_finance.months import Month
+from living_finance.release import rows as r
+from living_finance.release.rules import ReleaseRules, RowRules, read_rules
+from living_finance.release.verify_rows import verify_rows
+from living_finance.steps.release import RowSources, release_cells, verify_release
+from living_finance.storage.releases import ReleaseStore, read_release
+
+CAMPUS = ROOT / "conf" / "release" / "campus.yaml"
+NONE = pd.DataFrame(columns=list(rf.HOUSEHOLDS.quasi_names), dtype=object)
+
+
+def campus_rules(**changes: float | str) -> RowRules:
+    rules = read_rules(CAMPUS.read_text(encoding="utf-8"), name="campus.yaml").rows
+    assert rules is not None
+    values = {name: getattr(rules, name).model_copy(update={"value": value}) for name, value in changes.items()}
+    return rules.model_copy(update=values)
+
+
+def made_people(seed: int, number: int) -> pd.DataFrame:
+    """Rows with the categories of a household and its exact amounts."""
+    draws = np.random.default_rng(seed)
+    frame = pd.DataFrame({"region_code": draws.choice(["1101050", "1101051", "1102050", "1102051"], number)})
+    for quasi in rf.HOUSEHOLDS.quasi:
+        share = np.arange(len(quasi.categories), 0, -1) ** 2.0
+        frame[quasi.name] = draws.choice(quasi.categories, number, p=share / share.sum())
+    for amount in rf.HOUSEHOLDS.amounts:
+        frame[amount.name] = np.round(np.exp(draws.normal(17, 1, number))) * (draws.random(number) < 0.6)
+    return frame
+
+
+def classes_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """As the aggregation counts them."""
+    draws = np.random.default_rng(3)
+    bits = {f"_bits_{name}": 1 << draws.integers(0, 5, len(frame)) for name in rf.SENSITIVE_CODES}
+    grouped = frame.assign(_rows=1, _weights=1.0, **bits).groupby(list(rf.HOUSEHOLDS.quasi_names))
+    classes = grouped.agg(
+        {"_rows": "sum", "_weights": "sum", **dict.fromkeys(bits, lambda b: np.bitwise_or.reduce(b.to_numpy()))}
+    )
+    return classes.reset_index().assign(_group="11010")
+
+
+@pytest.mark.parametrize(("seed", "number", "share"), [(1, 60, 0.05), (2, 300, 0.02), (3, 900, 0.1), (4, 900, 0.0)])
+def test_the_chosen_levels_are_the_cheapest_that_suffice(seed: int, number: int, share: float) -> None:
+    rules = campus_rules(largest_suppressed_share=share, scope="city")
+    classes = r._Classes(classes_of(made_people(seed, number)), file=rf.HOUSEHOLDS, rules=rules)
+    lattice = r._Lattice(classes.heights, [rules.importance[name].value for name in rf.HOUSEHOLDS.quasi_names])
+    chosen = r.cheapest_node(classes, lattice, most_suppressed=share * number)
+    assert classes.suppressed(lattice.nodes[chosen]) <= share * number
+    cheaper = [at for at in range(chosen) if classes.suppressed(lattice.nodes[at]) <= share * number]
+    assert cheaper == []
+
+
+def test_nothing_suffices_and_everything_goes() -> None:
+    out = r.generalised_classes(classes_of(made_people(1, 6)), file=rf.HOUSEHOLDS, rules=campus_rules(), forbidden=NONE)
+    assert out["is_suppressed"].all()
+    assert (out["level_tenure"] == len(rf.HOUSEHOLDS.quasi[-1].levels) - 1).all()
+
+
+def test_a_class_inside_a_withheld_cell_is_not_shown() -> None:
+    people = classes_of(made_people(5, 900))
+    rules = campus_rules(k=1, distinct_classes=1)
+    cell = NONE.assign(region_code=["11010"], household_type="one_generation").fillna(codes.ALL)
+    out = r.generalised_classes(people, file=rf.HOUSEHOLDS, rules=rules, forbidden=cell)
+    is_inside = out["region_code"].str.startswith("11010") & (out["household_type"] == "one_generation")
+    assert is_inside.any() and (~is_inside).any()
+    assert (out["is_suppressed"] == is_inside).all()
+    wider = out.assign(region_code="11", is_suppressed=False)
+    assert not r.inside_cells(wider, cell, names=rf.HOUSEHOLDS.quasi_names).any(), "the city is not inside the district"
+
+
+def test_weights_are_those_of_the_class_to_one_decimal() -> None:
+    people = classes_of(made_people(6, 900)).assign(_weights=lambda c: c["_rows"] * 1.23)
+    out = r.generalised_classes(people, file=rf.HOUSEHOLDS, rules=campus_rules(household_share=0.5), forbidden=NONE)
+    assert set(out["weight"]) == {2.5}
+
+
+def test_levels_are_nested_and_labels_are_of_one_level_or_the_same_categories() -> None:
+    for file in rf.ROW_FILES.values():
+        for quasi in file.quasi:
+            for lower, upper in itertools.pairwise(quasi.levels):
+                for merged in set(lower.values()):
+                    assert len({upper[c] for c in quasi.categories if lower[c] == merged}) == 1, (quasi.name, merged)
+            for level, other in itertools.combinations(quasi.levels, 2):
+                for label in set(level.values()) & set(other.values()):
+                    assert {c for c, x in level.items() if x == label} == {c for c, x in other.items() if x == label}, label
+
+
+def test_scarce_cells_of_the_register() -> None:
+    register = pd.DataFrame(
+        [("1101050", "M", "30", 6), ("1101050", "F", "30", 6), ("1101051", "M", "35", 20)],
+        columns=["dong_code", "sex", "age_band", "persons"],
+    )
+    scarce = set(r.scarce_in_register(register, k=10)[["region_code", "sex", "age_band"]].itertuples(index=False, name=None))
+    assert ("1101050", "M", "30") in scarce and ("11010", "F", "30_39") in scarce
+    assert ("1101050", "all", "30") not in scarce, "twelve of them"
+    assert ("1101051", "M", "35") not in scarce
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"household_share": {"value": 0.7, "owner": "o", "source": "s"}},
+        {"tail_share": {"value": 0.5, "owner": "o", "source": "s"}},
+        {"importance": {}},
+        {"l": {"value": 2, "owner": "o", "source": "s"}},
+    ],
+)
+def test_rules_that_cannot_hold_are_refused(change: dict[str, object]) -> None:
+    text = json.dumps(json.loads(read_rules(CAMPUS.read_text(encoding="utf-8"), name="x").model_dump_json()) | {})
+    content = json.loads(text)
+    content["rows"] |= change
+    with pytest.raises(ConfigurationError):
+        read_rules(json.dumps(content), name="x")
+
+
+# --- the gate ------------------------------------------------------------------------------------------------------------
+
+
+def clean_rows() -> dict[str, pd.DataFrame]:
+    """Files that keep all rules: a few classes of 24 rows with six different amounts, each for four rows or more."""
+    made = {}
+    for file in rf.ROW_FILES.values():
+        rows = []
+        for region, sex in itertools.product(("1101050", "11020"), ("M", "F")):
+            for number in range(24):
+                step = number % 2
+                row: dict[str, object] = dict.fromkeys((q.name for q in file.quasi), rf.ALL)
+                row |= {"base_month": "2020-01", "region_level": rf.REGION_LEVELS[len(region)], "region_code": region}
+                row |= {"region_name_ko": "동", "region_name_en": "dong", file.quasi[0].name: sex}
+                row |= {"income_class": str(1 + step), "debt_class": ("none", "200m_plus")[step]}
+                row |= {a.name: step * 300_000_000 for a in file.amounts}
+                row |= {"weight": 1.5}
+                rows.append(row)
+        made[file.name] = ordered(pd.DataFrame(rows)[list(file.column_names)])
+    return made
+
+
+def ordered(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.sort_values(list(frame.columns), ignore_index=True)
+
+
+def test_clean_files_pass() -> None:
+    assert verify_rows(clean_rows(), month="2020-01").empty
+
+
+def _set(column: str, value: object, rows: int = 1) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        changed = frame.copy()
+        changed.loc[changed.index[:rows], column] = value
+        return ordered(changed)
+
+    return change
+
+
+LEAKS: list[tuple[str, str, Callable[[pd.DataFrame], pd.DataFrame]]] = [
+    ("P10", "one row in a district of its own", _set("region_code", "1101051")),
+    ("P10", "nine rows of an age", lambda f: _set("age_band" if "age_band" in f else "head_age_band", "50_plus", 9)(f)),
+    ("P10", "a class with one income class", lambda f: ordered(f.assign(income_class="1"))),
+    ("P10", "a class with one debt class", lambda f: ordered(f.assign(debt_class="none"))),
+    ("P10", "names that tell rows apart", _set("region_name_ko", "동 가")),
+    ("P5", "an exact amount", lambda f: _set("debt_krw", 12_345_678, 12)(f)),
+    ("P8", "a lone extreme", _set("debt_krw", 900_000_000)),
+    ("P13", "an identifier as a column", lambda f: f.assign(person_id="P1")),
+    ("P13", "a column less", lambda f: f.drop(columns="debt_class")),
+    ("P13", "an exact age", lambda f: _set("age_band" if "age_band" in f else "head_age_band", "37", 24)(f)),
+    ("P13", "another order", lambda f: f.iloc[::-1].reset_index(drop=True)),
+    ("P13", "another month", _set("base_month", "2020-02")),
+    ("P13", "a missing value", _set("income_class", None)),
+    ("P13", "a level that is not the code's", lambda f: ordered(f.assign(region_level="gu"))),
+]
+
+
+@pytest.mark.parametrize("file", list(rf.ROW_FILES))
+@pytest.mark.parametrize(("attack", "name", "leak"), LEAKS, ids=[name for _, name, _ in LEAKS])
+def test_planted_leaks_are_found(file: str, attack: str, name: str, leak: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    rows = clean_rows()
+    rows[file] = leak(rows[file])
+    findings = verify_rows(rows, month="2020-01")
+    assert attack in set(findings.loc[findings["table"] == file, "attack"])
+
+
+def test_weights_that_tell_rows_apart_are_found() -> None:
+    rows = clean_rows()
+    rows[rf.HOUSEHOLDS.name] = _set("weight", 1.7)(rows[rf.HOUSEHOLDS.name])
+    assert set(verify_rows(rows, month="2020-01")["attack"]) == {"P10"}
+
+
+def test_rows_of_a_withheld_cell_are_found() -> None:
+    table = pd.DataFrame(
+        {
+            "region_level": ["dong", "dong"],
+            "region_code": ["1101050", "1102050"],
+            "place": "residence",
+            "sex": "M",
+            "age_band": "all",
+            "statistic": "persons",
+            "status": "suppressed_secondary",
+        }
+    )
+    findings = verify_rows(clean_rows(), month="2020-01", tables={"person_statistics": table})
+    assert list(zip(findings["attack"], findings["cell"], strict=True)) == [("P11", "region_code=1101050 sex=M")]
+
+
+def test_classes_that_the_register_says_are_small_are_found() -> None:
+    register = pd.DataFrame(
+        [(dong, sex, "40", 9 if (dong, sex) == ("1101050", "F") else 50) for dong in ("1101050", "1102050") for sex in "MF"],
+        columns=["dong_code", "sex", "age_band", "persons"],
+    )
+    findings = verify_rows(clean_rows(), month="2020-01", register=register)
+    assert list(findings["cell"]) == ["region_code=1101050 sex=F"]
+
+
+def test_bands_that_cut_across_each_other_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = clean_rows()
+    age = next(q for q in rf.PERSONS.quasi if q.name == "age_band")
+    crossing = rf.Quasi(age.column, age.categories, ({"25_44": ("25", "30", "35", "40")},))
+    others = tuple(q if q.name != "age_band" else crossing for q in rf.PERSONS.quasi)
+    object.__setattr__(rf.PERSONS, "quasi", others)
+    try:
+        for name, column, band in ((rf.PERSONS.name, "age_band", "25_44"), (rf.HOUSEHOLDS.name, "head_age_band", "30_49")):
+            rows[name] = ordered(rows[name].assign(**{column: band}))
+        findings = verify_rows(rows, month="2020-01")
+    finally:
+        object.__setattr__(rf.PERSONS, "quasi", tuple(age if q.name == "age_band" else q for q in others))
+    assert set(findings["attack"]) == {"P11"}
+
+
+# --- a package -----------------------------------------------------------------------------------------------------------
+
+MONTH = Month(2020, 1)
+
+
+def people(spark: SparkSession) -> RowSources:
+    """Households with their one or two bureau members, in four dongs."""
+    frame = made_people(8, 2400)
+    draws = np.random.default_rng(9)
+    frame["household_id"] = [f"H{number:05d}" for number in range(len(frame))]
+    frame["household_size"] = frame["household_size"].str[:1].astype(int)
+    frame["head_age_band"] = frame["head_age_band"].astype(int)
+    frame["weight"] = draws.uniform(0.5, 3, len(frame))
+    households = frame.rename(columns={"region_code": "dong_code"})
+    persons = pd.concat([frame, frame[draws.random(len(frame)) < 0.7]], ignore_index=True)
+    persons["person_id"] = [f"P{number:05d}" for number in range(len(persons))]
+    persons["sex"] = draws.choice(["M", "F"], len(persons))
+    persons["age_band"] = draws.choice(codes.AGE_BANDS, len(persons))
+    persons["employment"] = draws.choice(codes.EMPLOYMENT.codes, len(persons), p=[0.6, 0.15, 0.25])
+    of_persons = spark.createDataFrame(
+        persons[["person_id", "household_id", "region_code", "sex", "age_band", "employment", "debt_krw", "spending_krw_month"]]
+    ).select(
+        "*",
+        F.col("region_code").alias("dong_code"),
+        F.col("region_code").alias("home_dong"),
+        F.lit("seoul").alias("residence"),
+        *((F.col("debt_krw") / 4).alias(name) for name in silver.BALANCE_COLUMNS),
+        *((F.col("spending_krw_month") / 3).alias(name) for name in silver.SPENDING_COLUMNS),
+        *((F.col("spending_krw_month") * 20).alias(name) for name in silver.INCOME_COLUMNS),
+    )
+    bands = [*codes.AGE_BANDS]
+    register = pd.DataFrame(
+        [(dong, sex, str(age), 40) for dong in frame["region_code"].unique() for sex in "MF" for age in bands],
+        columns=["dong_code", "sex", "age_band", "persons"],
+    )
+    return RowSources(
+        spark.createDataFrame(households),
+        of_persons.select("person_id", "household_id"),
+        of_persons.drop("household_id", "region_code", "debt_krw", "spending_krw_month"),
+        register,
+    )
+
+
+@pytest.fixture(scope="module")
+def with_rows() -> ReleaseRules:
+    return small_rules().model_copy(update={"channel": "campus", "rows": campus_rules()})
+
+
+@pytest.fixture(scope="module")
+def packages(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, month: dict[str, pd.DataFrame], with_rows: ReleaseRules
+) -> list[Path]:
+    """The same release made twice, the second time from other partitions."""
+    made = []
+    source = people(spark)
+    for partitions in (2, 3):
+        store = ReleaseStore(tmp_path_factory.mktemp("releases"), clock=lambda: "2020-02-20T00:00:00+00:00")
+        again = RowSources(
+            *(frame.repartition(partitions) for frame in (source.households, source.members, source.persons)), source.register
+        )
+        made.append(release_cells(month, regions=regions_of(month), month=MONTH, rules=with_rows, store=store, people=again))
+    return made
+
+
+def test_row_level_files_are_k_anonymous_and_l_diverse_by_pycanon(packages: list[Path]) -> None:
+    for name, file in rf.ROW_FILES.items():
+        for frame in (
+            pd.read_csv(packages[0] / f"data/{name}.csv", dtype=str, encoding="utf-8-sig"),
+            pd.read_parquet(packages[0] / f"data/{name}.parquet"),
+        ):
+            assert tuple(frame.columns) == file.column_names
+            assert len(frame) > 300
+            assert k_anonymity(frame, list(file.quasi_names)) >= 10
+            assert l_diversity(frame, list(file.quasi_names), list(rf.SENSITIVE_CODES)) >= 2
+
+
+def test_the_package_says_what_was_lost_and_holds_no_identifier(packages: list[Path]) -> None:
+    evidence = json.loads((packages[0] / "evidence/evidence.json").read_text(encoding="utf-8"))["행 자료"]
+    for name in rf.ROW_FILES:
+        loss = evidence[name]["정보 손실"]
+        rows = len(pd.read_parquet(packages[0] / f"data/{name}.parquet"))
+        assert loss["행 수"] == rows
+        assert 0 <= loss["삭제된 행 비율"] < 0.5 and loss["식별 불가 지수(discernibility) 행당"] >= 10
+        text = (packages[0] / f"data/{name}.csv").read_text(encoding="utf-8-sig")
+        assert "H0" not in text and "P0" not in text
+    assert evidence["persons_deidentified"]["컬럼별 기법"]["person_id"].startswith("데이터 삭제")
+    described = frictionless.Package.from_descriptor(
+        json.loads((packages[0] / "datapackage.json").read_text(encoding="utf-8")), basepath=str(packages[0])
+    )
+    for resource in described.resources:
+        if resource.format == "csv" and "deidentified" in resource.path:
+            assert resource.validate().valid
+    assert "persons_deidentified" in (packages[0] / "dcat.jsonld").read_text(encoding="utf-8")
+
+
+def test_other_partitions_give_the_same_bytes(packages: list[Path]) -> None:
+    first, second = packages
+    files = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
+    assert [path for path in files if (first / path).read_bytes() != (second / path).read_bytes()] == []
+    assert {path.name for path in (first / "data").iterdir()} >= {
+        f"{n}.{kind}" for n in rf.ROW_FILES for kind in ("csv", "parquet")
+    }
+
+
+def test_a_row_more_in_a_file_is_refused(packages: list[Path], with_rows: ReleaseRules) -> None:
+    folder = packages[1]
+    assert verify_release(folder, rules=with_rows).empty
+    stored = read_release(folder)
+    name = rf.PERSONS.name
+    planted = stored.rows[name].astype({c: object for c in stored.rows[name] if c not in {a.name for a in rf.PERSONS.amounts}})
+    planted.loc[0, "age_band"] = "80"
+    findings = verify_rows(stored.rows | {name: planted}, month="2020-01", tables=stored.tables)
+    assert "P10" in set(findings["attack"])
+    csv = folder / f"data/{name}.csv"
+    csv.write_bytes(csv.read_bytes().replace(b"none", b"200m_plus", 1))
+    assert any("differ" in oddity for oddity in read_release(folder).oddities)
+
+
+def test_nobody_is_in_both_files_whatever_the_release(spark: SparkSession) -> None:
+    rules = campus_rules(household_share=0.3, person_share=0.5)
+    frame = spark.range(4000).select(F.concat(F.lit("H"), "id").alias("h"), F.concat(F.lit("P"), "id").alias("p"))
+    flags = frame.select(
+        *(
+            r.sampled(household=F.col("h"), person=person, rules=rules, release=release).alias(f"{side}_{release}")
+            for release in ("202001-v1", "202001-v2")
+            for side, person in (("h", None), ("p", F.col("p")))
+        )
+    ).toPandas()
+    households, persons = flags.filter(like="h_").any(axis=1), flags.filter(like="p_").any(axis=1)
+    assert not (households & persons).any()
+    assert abs(flags["h_202001-v1"].mean() - 0.3) < 0.03 and abs(flags["p_202001-v1"].mean() - 0.5) < 0.03
+    assert (flags["h_202001-v1"] != flags["h_202001-v2"]).any(), "each release draws anew"
