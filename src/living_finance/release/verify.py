@@ -135,6 +135,10 @@ def _dimensions(frame: pd.DataFrame) -> list[str]:
     return [name for name in frame.columns if name in _DIMENSIONS]
 
 
+def _named(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    return frame.set_axis([names.get(name, name) for name in frame], axis=1)
+
+
 def _is_multiple(value: np.ndarray, base: np.ndarray) -> np.ndarray:
     """Whether a value is a multiple of its base to the last bit, which could carry something else."""
     per_unit = np.maximum(np.rint(1 / base), 1)
@@ -405,7 +409,7 @@ def _close_totals(frame: pd.DataFrame, limits: Limits) -> pd.DataFrame:
     means = shown[shown["statistic"].str.startswith("mean_") & shown["unit"].isin(limits.bases)]
     # A count known to its rounding interval leaves several contributions open: only finer ones are looked at.
     is_fine = ~_is_multiple(counts["value"].to_numpy(float), counts["unit"].map(limits.bases).to_numpy(float))
-    fine = counts[is_fine].drop_duplicates(keys).rename(columns={"value": "count"}).drop(columns="unit")
+    fine = counts[is_fine].drop_duplicates(keys).pipe(_named, {"value": "count"}).drop(columns="unit")
     both = means[[*keys, "statistic", "value", "unit"]].merge(fine, on=keys, how="inner")
     base = both["unit"].map(limits.bases).to_numpy(float)
     width = np.where(_is_multiple(both["value"].to_numpy(float), base), base, 0.0) * both["count"]
@@ -613,7 +617,7 @@ def _insiders(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFrame],
     yield from _found("P1", name, shown[(contributors < limits.threshold) & occupied], "too few contributors")
     yield from _found("P11", name, shown[(contributors < limits.inside) & occupied], "masked inside, shown outside")
     yield from _whole_groups(name, shown[shown["unit"].isin(r.CONTRIBUTORS)], facts[source], source)
-    counted = frame[frame["statistic"] == r.COUNT_OF[source]][[*keys, "value"]].rename(columns={"value": "count"})
+    counted = frame[frame["statistic"] == r.COUNT_OF[source]][[*keys, "value"]].pipe(_named, {"value": "count"})
     for statistic, figure in r.STATISTICS[source].items():
         rows = shown[shown["statistic"] == statistic]
         base = (
@@ -643,7 +647,7 @@ def _whole_groups(name: str, shown: pd.DataFrame, facts: pd.DataFrame, source: s
     behind = r.CONTRIBUTORS[r.COUNT_OF[source]]
     for dimension in r.DIMENSIONS[source]:
         parts = shown[(shown[dimension] != codes.ALL) & (shown[behind] > 0)]
-        wholes = facts[facts[dimension] == codes.ALL][[*keys, behind]].rename(columns={behind: "whole"})
+        wholes = facts[facts[dimension] == codes.ALL][[*keys, behind]].pipe(_named, {behind: "whole"})
         both = parts.merge(wholes.drop(columns=dimension), on=[k for k in keys if k != dimension], how="inner")
         yield from _found("P9", name, both[both["whole"] == both[behind]], f"everybody is of one {dimension}")
 
@@ -659,7 +663,7 @@ def _left_over(
     keys = ["region_level", "region_code", *_dimensions(means)]
     of_facts = [f"largest_{statistic}", f"second_{statistic}", f"absolute_{statistic}"]
     true_count = r.COUNT_OF[next(s for s in r.SOURCES if list(r.dimension_columns(s)) == _dimensions(means))]
-    inside = facts[[*keys, true_count, statistic, *of_facts]].rename(columns={statistic: "mean", true_count: "size"})
+    inside = facts[[*keys, true_count, statistic, *of_facts]].pipe(_named, {statistic: "mean", true_count: "size"})
     cells = means.merge(counts, on=keys, how="left").merge(inside, on=keys, how="left").sort_values(keys, ignore_index=True)
     if cells.empty:
         return
