@@ -125,7 +125,11 @@ def _cells(
             }
         elif statistic.measured is r.Measured.QUANTILE:
             below = np.ceil(n * statistic.probability)
-            frame |= {name: np.rint(4e7 + 1e6 * noise), f"below_{name}": below, f"above_{name}": n - below + 1}
+            frame |= {
+                name: np.rint(4e7 * (0.5 + statistic.probability) + 1e6 * noise),
+                f"below_{name}": below,
+                f"above_{name}": n - below + 1,
+            }
         elif statistic.measured is r.Measured.SHARE:
             true = np.rint(n * (0.5 if name == "share_with_debt" else 0.02))
             frame |= {name: true / n, f"with_{name}": true}

@@ -136,7 +136,7 @@ def _dimensions(frame: pd.DataFrame) -> list[str]:
 
 
 def _named(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    return frame.set_axis([names.get(name, name) for name in frame], axis=1)
+    return frame.set_axis([names.get(str(name), str(name)) for name in frame], axis=1)
 
 
 def _is_multiple(value: np.ndarray, base: np.ndarray) -> np.ndarray:
