@@ -125,7 +125,11 @@ def _cells(
             }
         elif statistic.measured is r.Measured.QUANTILE:
             below = np.ceil(n * statistic.probability)
-            frame |= {name: np.rint(4e7 + 1e6 * noise), f"below_{name}": below, f"above_{name}": n - below + 1}
+            frame |= {
+                name: np.rint(4e7 * (0.5 + statistic.probability) + 1e6 * noise),
+                f"below_{name}": below,
+                f"above_{name}": n - below + 1,
+            }
         elif statistic.measured is r.Measured.SHARE:
             true = np.rint(n * (0.5 if name == "share_with_debt" else 0.02))
             frame |= {name: true / n, f"with_{name}": true}
@@ -161,12 +165,12 @@ def made_month(rules: ReleaseRules, *, seed: int, fraction: float) -> dict[str, 
     return cells
 
 
-def published_shares(counts: pd.DataFrame) -> dict[str, float]:
-    """Share of cells whose count is published, by table, number of dimensions and level."""
+def shares_of(counts: pd.DataFrame, status: str) -> dict[str, float]:
+    """Share of cells whose count has a status, by table, number of dimensions and level."""
     key = ["table", "ways", "region_level"]
     total = counts.groupby(key)["cells"].sum()
-    shown = counts[counts["status"] == r.PUBLISHED].groupby(key)["cells"].sum().reindex(total.index, fill_value=0)
-    return {"/".join(map(str, name)): round(float(share), 4) for name, share in (shown / total).items()}
+    these = counts[counts["status"] == status].groupby(key)["cells"].sum().reindex(total.index, fill_value=0)
+    return {"/".join(map(str, name)): round(float(share), 4) for name, share in (these / total).items()}
 
 
 def as_released(tables: dict[str, pd.DataFrame], *, rules: ReleaseRules, month: str) -> Released:
@@ -207,7 +211,8 @@ def main() -> None:
         "verify_seconds": round(time.perf_counter() - verify_at, 1),
         "verify_cpu_seconds": round(time.process_time() - verify_cpu, 1),
         "findings": findings.groupby("attack").size().to_dict(),
-        "published_share": published_shares(protected.counts),
+        "published_share": shares_of(protected.counts, r.PUBLISHED),
+        "primary_share": {name: share for name, share in shares_of(protected.counts, r.SMALL).items() if share},
     }
     print(json.dumps(figures, indent=2))
 

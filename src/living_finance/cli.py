@@ -700,7 +700,10 @@ def purge(
 
 
 def _rules_of(channel: str) -> Path:
-    return Path("conf") / "release" / f"{channel}.yaml"
+    """The rules here, else those of the package, else those of the checkout that it is run from."""
+    file = Path("conf") / "release" / f"{channel}.yaml"
+    package = Path(__file__).resolve().parent
+    return next((path for path in (file, package / file, package.parents[1] / file) if path.is_file()), file)
 
 
 @contextlib.contextmanager

@@ -79,17 +79,26 @@ def test_a_dominated_mean_is_withheld_with_its_row_and_the_count_stays(
 ) -> None:
     cells = {source: frame.copy() for source, frame in month.items()}
     frame = cells["household_statistics"]
-    is_cell = (frame["region_level"] == "city") & (frame["household_type"] == "one_person") & (frame["head_sex"] == "all")
-    at = frame.index[is_cell][0]
+    open_counts = (
+        protect(month, rules=rules)
+        .tables["household_statistics"]
+        .query(
+            "statistic == 'households' and status == 'published' and region_level == 'dong'"
+            " and head_sex == 'all' and household_type != 'all'"
+        )
+    )
+    types = open_counts.groupby("region_code")["household_type"].agg(list)
+    region, (one, other) = next((code, found[:2]) for code, found in types.items() if len(found) > 1)
+    at = frame.index[(frame["region_code"] == region) & (frame["household_type"] == one) & (frame["head_sex"] == "all")][0]
     frame.loc[at, "largest_mean_debt_krw"] = frame.loc[at, "absolute_mean_debt_krw"] * 0.95
     frame.loc[at, "second_mean_debt_krw"] = 0.0
     table = protect(cells, rules=rules).tables["household_statistics"]
-    row = table[
-        (table["region_code"] == frame.loc[at, "region_code"]) & (table["head_sex"] == "all") & (table["household_type"] != "all")
-    ].set_index(["household_type", "statistic"])["status"]
-    assert row["one_person", "mean_debt_krw"] == r.DOMINANCE
-    assert row["one_person", "households"] == r.PUBLISHED
-    assert row["two_generation", "mean_debt_krw"] == r.SECONDARY
+    row = table[(table["region_code"] == region) & (table["head_sex"] == "all")].set_index(["household_type", "statistic"])[
+        "status"
+    ]
+    assert row[one, "mean_debt_krw"] == r.DOMINANCE
+    assert row[one, "households"] == r.PUBLISHED
+    assert row[other, "mean_debt_krw"] == r.SECONDARY
 
 
 def attacked_by_another_program(release: Released, unit: str, half: float) -> dict[tuple[str, ...], float]:

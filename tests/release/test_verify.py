@@ -238,6 +238,66 @@ def of_insiders(clean: Released, month: Month) -> list[Leak]:
     ]
 
 
+def of_months(clean: Released, month: Month) -> list[Leak]:
+    """Leaks that months, registers, boundaries and differences give."""
+
+    def exact(frame: pd.DataFrame, more: float = 0.0) -> pd.DataFrame:
+        """Counts and mean debts as the warehouse has them."""
+        keys = ["region_level", "region_code", *r.dimension_columns(STATISTICS)]
+        both = frame.merge(month[STATISTICS][[*keys, "households", "mean_debt_krw"]], on=keys, how="left")
+        for name in ("households", "mean_debt_krw"):
+            at = (both["statistic"] == name) & both["value"].notna()
+            both.loc[at, "value"] = both.loc[at, name] + (more if name == "households" else 0.0) + 0.25
+        return both[frame.columns]
+
+    sex = rows_of(clean.tables[PERSONS], measured="persons", level="dong")
+    dongs = sorted(clean.tables[PERSONS].query("region_level == 'dong'")["region_code"].unique())
+    before = replace(changed(clean, STATISTICS, lambda f: exact(f, 2.0)), month="2019-12", release_id="201912-v1")
+
+    def recoded(frame: pd.DataFrame) -> None:
+        """The same month with the last dong under a new code and one rounding step more."""
+        gone = frame["region_code"] == dongs[-1]
+        frame.loc[gone & (frame["unit"] == "persons"), "value"] += 5
+        frame.loc[gone, "region_code"] = dongs[-1][:5] + "99"
+
+    shown = rows_of(clean.tables[STATISTICS], measured="households", level="dong")
+    mean, quantile = (rows_of(clean.tables[STATISTICS], measured=m)[0] for m in ("mean", "median"))
+    share = rows_of(clean.tables[STATISTICS], measured="share")[0]
+    dominated = month[STATISTICS].copy()
+    hidden = clean.tables[STATISTICS].loc[rows_of(clean.tables[STATISTICS], status=r.SMALL, measured="mean_debt", level="gu")]
+    at = (
+        dominated.merge(hidden[["region_code", "head_sex", "household_type"]].head(1), how="left", indicator=True)["_merge"]
+        == "both"
+    )
+    dominated.loc[at.to_numpy(), "largest_mean_debt_krw"] = 1e15
+    everybody = month[STATISTICS].assign(households_unweighted=500)
+    return [
+        ("P5", changed(clean, STATISTICS, exact), (before,), None),
+        ("P7", changed(clean, PERSONS, recoded), (replace(clean, version=0, release_id="202001-v0"),), None),
+        (
+            "P7",
+            changed(clean, PERSONS, lambda f: f.assign(region_level=f["region_level"].replace("dong", "school_zone"))),
+            (),
+            None,
+        ),
+        ("P7", changed(clean, AREAS, lambda f: f[f["region_code"] != dongs[0]].reset_index(drop=True)), (), None),
+        ("P8", clean, (), {**month, STATISTICS: dominated}),
+        ("P9", clean, (), {**month, STATISTICS: everybody}),
+        ("P9", put(clean, STATISTICS, mean, value=0.0), (), None),
+        ("P1", put(clean, STATISTICS, share, value=0.417), (), None),
+        ("P11", put(clean, STATISTICS, shown[0], value=clean.tables[STATISTICS].loc[shown[0], "value"] + 5), (), month),
+        ("P11", put(clean, STATISTICS, quantile, value=clean.tables[STATISTICS].loc[quantile, "value"] + 1e5), (), month),
+        ("P11", put(clean, PERSONS, sex[0], value=clean.tables[PERSONS].loc[sex[0], "value"] + 5), (), month),
+        ("P12", put(clean, AREAS, 0, value=clean.tables[AREAS].loc[0, "value"] + 5), (), None),
+        ("P13", put(clean, STATISTICS, shown[0], region_name_en="12 of them"), (), None),
+        ("P13", put(clean, STATISTICS, shown[0], mois_code="0000000007"), (), None),
+        ("P13", put(clean, STATISTICS, mean, unit="KRW/month"), (), None),
+        ("P13", put(clean, STATISTICS, mean, statistic="mean_of_three_months"), (), None),
+        ("P13", put(clean, STATISTICS, mean, reliability="n=7"), (), None),
+        ("P5", put(clean, STATISTICS, shown[0], value=clean.tables[STATISTICS].loc[shown[0], "value"] + 1e-9), (), None),
+    ]
+
+
 def test_every_planted_leak_is_found(clean: Released, month: Month) -> None:
     leaks = [
         *one_by_one(clean, lambda rows: int(rows[-1])),
@@ -246,8 +306,9 @@ def test_every_planted_leak_is_found(clean: Released, month: Month) -> None:
         *of_shares(clean),
         *of_files(clean),
         *of_insiders(clean, month),
+        *of_months(clean, month),
     ]
-    assert len(leaks) >= 60
+    assert len(leaks) >= 90
     missed = [
         (number, attack, found)
         for number, (attack, release, history, facts) in enumerate(leaks)

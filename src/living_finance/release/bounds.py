@@ -12,6 +12,7 @@ the top: again a lower bound. What no district vouches for is asked of everythin
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,7 +27,11 @@ Integers = npt.NDArray[np.int64]
 _WHOLE = 12_000
 _MARGIN = 1e-5
 _TRIES = 24
-_OPTIONS: dict[str, int | str] = {"threads": 1, "solver": "simplex", "simplex_strategy": 4, "presolve": "off"}
+_FURTHEST = 50.0
+"""A cell that seems narrow is asked once more with all others this many times freer."""
+_OPTIONS: dict[str, int | str] = {"threads": 1, "solver": "simplex", "presolve": "off"}
+_DUAL, _PRIMAL = 1, 4
+"""Dual simplex finds the first table (10 times faster), primal the others: the last one stays possible."""
 
 
 class Inconsistent(Exception):
@@ -55,6 +60,26 @@ def narrow_cells(
         return _narrow(links, low, high, asked)[0] if asked.any() else np.array([], dtype=np.int64)
     except Inconsistent:
         return None
+
+
+def implied(links: sparse.csr_matrix, low: Floats, high: Floats, *, sweeps: int = 3) -> tuple[Floats, Floats]:
+    """Intervals narrowed by each link in turn: no program, and never narrower than what links imply.
+
+    Args:
+        links, low, high: as of `narrow_cells`.
+        sweeps: over all links.
+    """
+    least, most = low.copy(), np.minimum(high, 1e15)
+    entries = links.tocoo()
+    row, cell, sign = entries.row, entries.col, entries.data
+    for _ in range(sweeps):
+        # sign × count lies between ends; all of a link add up to 0
+        lower, upper = np.where(sign > 0, least[cell], -most[cell]), np.where(sign > 0, most[cell], -least[cell])
+        sums = [np.bincount(row, weights=ends, minlength=links.shape[0])[row] for ends in (lower, upper)]
+        down, up = -(sums[1] - upper), -(sums[0] - lower)
+        np.maximum.at(least, cell, np.where(sign > 0, down, -up))
+        np.minimum.at(most, cell, np.where(sign > 0, up, -down))
+    return least, most
 
 
 def _doubtful(
@@ -120,12 +145,13 @@ def _narrow(
         least, most, total, tables = np.minimum(least, table), np.maximum(most, table), total + table, tables + 1
     open_cells = np.flatnonzero(most - least < need - _MARGIN)
     narrow = []
+    wide = np.maximum(low, first - _FURTHEST * far), np.minimum(high, first + _FURTHEST * far)
     for cell in open_cells.tolist():
-        for sign in (-1.0, 1.0):
+        for sign, (lowest, highest) in itertools.product((-1.0, 1.0), ((floor, ceiling), wide)):
             if most[cell] - least[cell] < need[cell] - _MARGIN:
                 direction = np.zeros(low.size)
                 direction[cell] = sign
-                furthest = solve(direction, floor, ceiling)
+                furthest = solve(direction, lowest, highest)
                 if furthest is not None:
                     least, most = np.minimum(least, furthest), np.maximum(most, furthest)
         if most[cell] - least[cell] < need[cell] - _MARGIN:
@@ -171,14 +197,17 @@ def _solver(links: sparse.csc_matrix, sums: Floats) -> _Solve:
     problem.a_matrix_.start_, problem.a_matrix_.index_, problem.a_matrix_.value_ = links.indptr, links.indices, links.data
     engine.passModel(problem)
     current: list[Floats] = []
+    is_warm = False
 
     def solve(direction: Floats, low: Floats, high: Floats) -> Floats | None:
+        nonlocal is_warm
         if not current or current[0] is not low:
             engine.changeColsBounds(columns.size, columns, low, high)
             current[:] = [low]
         engine.changeColsCost(columns.size, columns, direction)
+        engine.setOptionValue("simplex_strategy", _PRIMAL if is_warm else _DUAL)
         engine.run()
-        is_optimal = engine.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        is_optimal = is_warm = engine.getModelStatus() == highspy.HighsModelStatus.kOptimal
         return np.asarray(engine.getSolution().col_value) if is_optimal else None
 
     return solve

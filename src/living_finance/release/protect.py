@@ -44,6 +44,9 @@ WITH = "with_"
 
 _POPULATION = "population"
 
+_EXACT_ROUNDS, _EXACT_SWEEPS = 30, 3
+_UNBOUNDED = 1e12
+
 Texts = npt.NDArray[np.object_]
 
 
@@ -186,13 +189,18 @@ def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: Release
     printed = _rounded(count, base)
     # Persons are whole numbers: of 10 ± 2.5 a reader knows 8 to 12.
     half = (np.ceil(base / 2) - 1 if population == "persons" else base / 2) if is_interval else 0.0
+    # Census and register print households by region: no rounding hides them, and withholding them helps nobody.
+    is_public = layout.is_total & (population == "households")
     withheld = small | was_withheld
-    if small.any():
+    if is_interval and half >= 1:
+        slack = np.where(is_structural, 0.0, half)
+        withheld = _no_exact(layout.links, printed, slack, withheld=withheld, is_fixed=is_structural | is_shown, price=count)
+    if withheld.any():
         withheld = complement(
             LinkedCells(
                 count=count,
-                printed=printed if is_interval else count,
-                slack=np.full(count.size, half),
+                printed=np.where(is_public, count, printed) if is_interval else count,
+                slack=np.where(is_public, 0.0, half),
                 links=layout.links,
                 block=layout.block,
                 district=layout.district,
@@ -200,11 +208,40 @@ def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: Release
             ),
             sensitive=small,
             withheld=withheld,
-            is_fixed=is_structural | (is_shown & ~withheld),
+            is_fixed=is_structural | ((is_shown | is_public) & ~withheld),
             threshold=float(threshold),
         )
     status = np.where(small, r.SMALL, np.where(withheld, r.SECONDARY, r.PUBLISHED))
     return frame[list(_ALL_KEYS)].assign(status=status)
+
+
+def _no_exact(
+    links: sparse.csr_matrix, printed: Floats, slack: Floats, *, withheld: Flags, is_fixed: Flags, price: Floats
+) -> Flags:
+    """Withhold published counts until links make none of them exact: exact counts of two months could be differenced."""
+    withheld = withheld.copy()
+    entries, columns = links.tocoo(), links.tocsc()
+    size = links.shape[0]
+    for _ in range(_EXACT_ROUNDS):
+        low = np.where(withheld, 0.0, np.maximum(printed - slack, 0.0))
+        high = np.where(withheld, _UNBOUNDED, printed + slack)
+        for _ in range(_EXACT_SWEEPS):
+            least = np.where(entries.data > 0, low[entries.col], -high[entries.col])
+            most = np.where(entries.data > 0, high[entries.col], -low[entries.col])
+            upper = least - np.bincount(entries.row, least, size)[entries.row]
+            lower = most - np.bincount(entries.row, most, size)[entries.row]
+            np.minimum.at(high, entries.col, np.where(entries.data > 0, upper, -lower))
+            np.maximum.at(low, entries.col, np.where(entries.data > 0, lower, -upper))
+        exact = np.flatnonzero((high - low < 1) & (slack > 0) & ~withheld & ~is_fixed)
+        if not exact.size:
+            break
+        taken = np.zeros(size, dtype=bool)
+        for cell in exact[np.lexsort((exact, price[exact]))].tolist():  # one of a link: the next round says who is left
+            own = columns.indices[columns.indptr[cell] : columns.indptr[cell + 1]]
+            if not taken[own].any():
+                withheld[cell] = True
+                taken[own] = True
+    return withheld
 
 
 class _Layout:
@@ -277,6 +314,11 @@ class _Layout:
         entries = (np.concatenate(signs), (np.concatenate(rows), np.concatenate(columns)))
         return sparse.csr_matrix(entries, shape=(first, self._key.size))
 
+    @property
+    def is_total(self) -> Flags:
+        """Cells of a whole region."""
+        return np.asarray((self._categories == 0).all(axis=1))
+
     def holds_everybody(self, contributors: Integers) -> Flags:
         """Categories that alone make up their whole, beside empty ones."""
         result = np.zeros(contributors.size, dtype=bool)
@@ -289,36 +331,44 @@ class _Layout:
 def _long(frame: pd.DataFrame, *, count_status: Texts, table: TableRules, rules: ReleaseRules) -> pd.DataFrame:
     """One row per cell and statistic, sorted by key."""
     dimensions = [*r.dimension_columns(table.source)]
-    crossed = frame[list(r.DIMENSIONS[table.source])] != codes.ALL
-    reliability = frame["reliability"] if "reliability" in frame else pd.Series(None, index=frame.index, dtype=object)
-    region = frame["region_code"] + frame.get(r.PLACE, "")
-    row = pd.factorize(region)[0]
-    parts: list[pd.DataFrame] = []
-    at: list[npt.NDArray[Any]] = []
+    crossed = (frame[list(r.DIMENSIONS[table.source])] != codes.ALL).to_numpy()
+    reliability = frame["reliability"].to_numpy(object) if "reliability" in frame else np.full(len(frame), None, dtype=object)
+    row = pd.factorize(frame["region_code"] + frame.get(r.PLACE, ""))[0]
+    count_base = float(rules.parameters.count_base.value)
+    parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ("at", "value", "status", "statistic")}
     for cross in table.crosses:
         names = frozenset(cross.dimensions)
-        rows = np.flatnonzero((crossed == [name in names for name in crossed.columns]).all(axis=1))
+        rows = np.flatnonzero((crossed == [name in names for name in r.DIMENSIONS[table.source]]).all(axis=1))
         here = frame.iloc[rows]
         for name in table.statistics(names):
             statistic = r.STATISTICS[table.source][name]
             status = _statistic_status(here, count_status[rows], statistic, row=row[rows], table=table, rules=rules)
+            figure = here[name].to_numpy(float)
             if statistic.measured is not r.Measured.COUNT:
-                is_weak = (reliability.iloc[rows] == "unreliable").to_numpy() | here[name].isna().to_numpy()
+                is_weak = (reliability[rows] == "unreliable") | np.isnan(figure)
                 status = np.where((status == r.PUBLISHED) & is_weak, r.UNRELIABLE, status)
-            value = _rounded(here[name].to_numpy(float), rules.parameters.base_of(statistic.unit))
-            at.append(rows)
-            parts.append(
-                here[[*KEY, *dimensions]].assign(
-                    statistic=name,
-                    value=np.where(status == r.PUBLISHED, value, np.nan),
-                    unit=statistic.unit,
-                    status=status,
-                    reliability=reliability.iloc[rows].where(status == r.PUBLISHED),
-                )
-            )
-    long = pd.concat(parts, ignore_index=True)
-    order = np.lexsort((pd.factorize(long["statistic"], sort=True)[0], np.concatenate(at)))
-    return long.iloc[order].reset_index(drop=True)
+            if statistic.measured is r.Measured.SHARE:
+                value = _rounded_share(figure, _rounded(here[r.COUNT_OF[table.source]].to_numpy(float), count_base), rules)
+            else:
+                value = _rounded(figure, rules.parameters.base_of(statistic.unit))
+            parts["at"].append(rows)
+            parts["value"].append(np.where(status == r.PUBLISHED, value, np.nan))
+            parts["status"].append(status.astype(object))
+            parts["statistic"].append(np.full(rows.size, name, dtype=object))
+    found = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    order = np.lexsort((pd.factorize(found["statistic"], sort=True)[0], found["at"]))
+    at, status, name_of = found["at"][order], found["status"][order], found["statistic"][order]
+    units = {name: statistic.unit for name, statistic in r.STATISTICS[table.source].items()}
+    return pd.DataFrame(
+        {
+            **{name: frame[name].to_numpy(object)[at] for name in (*KEY, *dimensions)},
+            "statistic": name_of,
+            "value": found["value"][order],
+            "unit": pd.Series(name_of).map(units).to_numpy(object),
+            "status": status,
+            "reliability": np.where(status == r.PUBLISHED, reliability[at], None),
+        }
+    )
 
 
 def _still_withheld(long: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFrame:
@@ -361,8 +411,30 @@ def _statistic_status(
     else:
         return count_status
     bad &= is_open
+    if measured is r.Measured.MEAN and parameters.group_disclosure.value:
+        prints_nothing = _rounded(here[name].fillna(0).to_numpy(float), parameters.base_of(statistic.unit)) == 0
+        count_status = np.where(is_open & prints_nothing, r.SMALL, count_status)
+        is_open = count_status == r.PUBLISHED
     has_bad = np.bincount(row, weights=bad) > 0
     return np.where(bad, why, np.where(is_open & has_bad[row], r.SECONDARY, count_status))
+
+
+_SHARE_STEPS = (1, 10, 50, 100)
+
+
+def _rounded_share(share: Floats, printed_count: Floats, rules: ReleaseRules) -> Floats:
+    """Shares as fine as their count: among few, a fine share is a fraction of one number only and tells the count.
+
+    The base is the first of 1, 10, 50 and 100 times the share base that is at least 1 / the fewest the printed count allows.
+    """
+    finest = float(rules.parameters.share_base.value)
+    if not finest:
+        return share
+    fewest = printed_count - rules.parameters.count_base.value / 2
+    result = _rounded(share, finest * _SHARE_STEPS[-1])
+    for step in reversed(_SHARE_STEPS):
+        result = np.where(fewest * finest * step >= 1, _rounded(share, finest * step), result)
+    return result
 
 
 def _rounded(value: Floats, base: float) -> Floats:
@@ -370,7 +442,7 @@ def _rounded(value: Floats, base: float) -> Floats:
     if not base:
         return value
     per_unit = 1 / base
-    return np.rint(value / base) * base if base >= 1 else np.rint(value * per_unit) / per_unit
+    return np.rint(value / base) * base if base >= 1 else np.rint(value * np.rint(per_unit)) / np.rint(per_unit)
 
 
 def _tally(tables: Mapping[str, pd.DataFrame], rules: ReleaseRules) -> pd.DataFrame:

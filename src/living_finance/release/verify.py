@@ -8,15 +8,18 @@ is at hand, what only insiders know) and says what it could work out. Its limits
 | P1 | small counts, printed or implied by share × base |
 | P2 | whole less parts: nested regions, categories of a total |
 | P3, P4 | bounds of withheld counts over all links of all tables and channels of the month; persons are whole numbers |
-| P5 | figures finer than their rounding base, by which months, averages and counts could be differenced |
+| P5 | figures finer than their rounding base; counts that links make exact in two months; mean × count of two months |
 | P6 | versions and channels of one month with different patterns |
-| P7 | regions that overlap or changed: parts that disagree with the whole, slivers |
-| P8 | dominance of means (warehouse) |
-| P9 | zeros, groups that hold everybody, rows that are missing |
+| P7 | regions that overlap or changed: parts that disagree with the whole, no whole at all, slivers |
+| P8 | dominance of means, and of what whole less parts leaves of them (warehouse) |
+| P9 | zeros, groups that hold everybody or share one amount, rows that are missing |
 | P10 | row-like tables: unique combinations, identifiers |
-| P11 | cells that the internal views mask (warehouse) |
-| P12 | the same figure with different noise in two releases |
-| P13 | hidden columns, row order, file names, values behind a withheld status |
+| P11 | bounds again with the totals that registers publish exactly; cells that the internal views mask (warehouse) |
+| P12 | the same figure with different noise in two tables or releases |
+| P13 | hidden columns, unknown statistics, codes or names, row order, file names, values behind a withheld status |
+
+P11 with the internal product: what leaves is the rounding of a figure that the internal views show, in cells they show, so
+that both together say no more than the internal views alone.
 
 Source: Hundepool et al., ESS Handbook on Statistical Disclosure Control, 2nd edition; decision 0030.
 """
@@ -32,7 +35,7 @@ from scipy import sparse
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
-from living_finance.release.bounds import narrow_cells
+from living_finance.release.bounds import implied, narrow_cells
 
 _EXACT = 1e-9
 _DIMENSIONS = frozenset(name for source in r.SOURCES for name in r.dimension_columns(source))
@@ -47,6 +50,8 @@ class Limits:
     inside: int = 5
     dominance_percent: float = 10.0
     anonymity: int = 5
+    share_bases: tuple[float, ...] = (0.001, 0.01, 0.05, 0.1)
+    """A share of few is coarse: k of n tells n unless each n that the printed count allows has a k for it."""
     bases: Mapping[str, float] = field(
         default_factory=lambda: {
             "households": 5,
@@ -110,7 +115,8 @@ def verify(
         *(found for name, frame in tables.items() for found in _printed(name, frame, limits, signed)),
         *_versions(candidate, history),
         *_changed_regions(candidate, history, limits),
-        *_linked(candidate, history, limits, signed),
+        *_totals_of_months(candidate, history, limits),
+        *_linked(candidate, history, limits, signed, facts),
     ]
     if facts is not None:
         for name, frame in tables.items():
@@ -127,6 +133,29 @@ def _is_long(frame: pd.DataFrame) -> bool:
 
 def _dimensions(frame: pd.DataFrame) -> list[str]:
     return [name for name in frame.columns if name in _DIMENSIONS]
+
+
+def _named(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    return frame.set_axis([names.get(str(name), str(name)) for name in frame], axis=1)
+
+
+def _is_multiple(value: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """Whether a value is a multiple of its base to the last bit, which could carry something else."""
+    per_unit = np.maximum(np.rint(1 / base), 1)
+    return np.asarray(np.where(base >= 1, value % np.maximum(base, 1) == 0, np.rint(value * per_unit) / per_unit == value))
+
+
+def _half(value: np.ndarray, base: float, *, is_whole: bool = False) -> np.ndarray:
+    """How far the true figure can be from the printed one; 0 where it is finer than its base."""
+    half = np.ceil(base / 2) - 1 if is_whole else base / 2
+    return np.where(np.isnan(value) | ~_is_multiple(value, np.full(value.shape, base)), 0.0, half)
+
+
+def _share_base(count: np.ndarray, limits: Limits) -> np.ndarray:
+    """The finest base of a share of so many: each possible number of them has a share that prints so."""
+    fewest = count - limits.bases["persons"] / 2
+    fine = [fewest * base >= 1 for base in limits.share_bases]
+    return np.select(fine, limits.share_bases, limits.share_bases[-1])
 
 
 def _names(frame: pd.DataFrame) -> list[str]:
@@ -175,12 +204,38 @@ def _metadata(candidate: Released) -> Iterator[Finding]:
             yield from _found("P12", name, frame[keys.duplicated()], "printed twice")
         if (frame["base_month"] != candidate.month).any():
             yield "P13", name, "", "rows of another month"
+        units = {statistic.name: statistic.unit for statistic in r.STATISTICS[source].values()}
+        yield from _found("P13", name, frame[frame["statistic"].map(units) != frame["unit"]], "no statistic of the contract")
+        yield from _described(name, frame)
         unknown = ~frame["status"].isin(r.STATUS.codes)
         yield from _found("P13", name, frame[unknown], "unknown status")
         is_withheld = frame["status"] != r.PUBLISHED
         yield from _found("P13", name, frame[is_withheld & frame["value"].notna()], "a value behind a withheld status")
         yield from _found("P13", name, frame[is_withheld & frame["reliability"].notna()], "reliability of a withheld value")
         yield from _found("P13", name, frame[~is_withheld & frame["value"].isna()], "published without a value")
+
+
+_LENGTHS = {"city": 2, "gu": 5, "dong": 7, "output_area": 11}
+
+
+def _described(name: str, frame: pd.DataFrame) -> Iterator[Finding]:
+    """P13, P7: texts that could say more than they name; regions that are in none that is listed."""
+    about = frame[["region_level", "region_code", "mois_code", "region_name_ko", "region_name_en"]].drop_duplicates()
+    yield from _found("P13", name, about[about.duplicated("region_code", keep=False)], "described in more than one way")
+    is_code = about["region_code"].str.fullmatch(r"\d+") & about["region_code"].str.len().eq(about["region_level"].map(_LENGTHS))
+    yield from _found("P7", name, about[~is_code], "no region of the four levels: what it overlaps is not known")
+    has_long_code = about["mois_code"].notna() & ~about["mois_code"].fillna("").astype(str).str.fullmatch(r"\d{10}")
+    yield from _found("P13", name, about[has_long_code], "no code of the interior ministry")
+    parent = about["region_code"].str[: r.PARENT_CODE_LENGTH["gu"]]
+    for level, length in r.PARENT_CODE_LENGTH.items():
+        parent = parent.where(about["region_level"] != level, about["region_code"].str[:length])
+    yield from _found("P7", name, about[is_code & ~parent.isin(about["region_code"])], "in no region that is listed")
+    reliability = frame["reliability"].dropna().unique()
+    if unknown := sorted(set(reliability) - set(_RELIABILITY)):
+        yield "P13", name, "", f"{len(unknown)} unknown codes of reliability"
+
+
+_RELIABILITY = codes.RELIABILITY.codes
 
 
 def _row_like(candidate: Released, limits: Limits) -> Iterator[Finding]:
@@ -205,9 +260,11 @@ def _row_like(candidate: Released, limits: Limits) -> Iterator[Finding]:
 def _printed(name: str, frame: pd.DataFrame, limits: Limits, signed: SignedZeros) -> Iterator[Finding]:
     """P1, P5, P9: what the printed figures say one by one."""
     shown = frame[(frame["status"] == r.PUBLISHED) & frame["value"].notna()]
-    base = shown["unit"].map(limits.bases).fillna(np.inf)
-    steps = shown["value"] / base
-    yield from _found("P5", name, shown[(steps - steps.round()).abs() > 1e-6], "finer than its rounding base")
+    base = shown["unit"].map(limits.bases)
+    is_multiple = _is_multiple(shown["value"].to_numpy(float), base.fillna(1).to_numpy(float))
+    yield from _found("P5", name, shown[~is_multiple | base.isna()], "finer than its rounding base")
+    is_nothing = (shown["value"].abs() < _EXACT) & shown["statistic"].str.startswith("mean_")
+    yield from _found("P9", name, shown[is_nothing], "nobody has any of it")
     is_count = shown["unit"].isin(r.CONTRIBUTORS)
     is_zero = is_count & (shown["value"].abs() < _EXACT)
     is_signed = np.zeros(len(shown), dtype=bool)
@@ -225,7 +282,11 @@ def _printed(name: str, frame: pd.DataFrame, limits: Limits, signed: SignedZeros
         else shown.iloc[:0]
     )
     if len(shares):
-        half = limits.bases["share"] / 2
+        half = _share_base(shares["count"].fillna(0).to_numpy(float), limits)
+        is_fine = ~_is_multiple(shares["value"].to_numpy(float), half) & shares["count"].notna()
+        yield from _found("P1", name, shares[is_fine], "finer than its count allows: it tells the count")
+        yield from _found("P1", name, shares[shares["count"].isna()], "a share without its count")
+        half = half / 2
         most = shares["count"] + shares["count_unit"].map(limits.bases) / 2
         for value, what in ((shares["value"], "with"), (1 - shares["value"], "without")):
             few = (value + half) * most < limits.threshold
@@ -233,6 +294,12 @@ def _printed(name: str, frame: pd.DataFrame, limits: Limits, signed: SignedZeros
                 "P1", name, shares[few & (value > _EXACT)], f"share × base: fewer than {limits.threshold} {what} it"
             )
             yield from _found("P9", name, shares[few & (value <= _EXACT)], f"next to nobody is {what} it")
+    quantiles = shown[shown["statistic"].str.match(r"(p\d+|median)_")].assign(
+        figure=lambda f: f["statistic"].str.replace(r"^[^_]+_", "", regex=True)
+    )
+    same = quantiles.groupby([*keys, "figure"])["value"].agg(["min", "max", "size"]).reset_index()
+    alike = same[(same["size"] > 2) & (same["min"] == same["max"])]
+    yield from _found("P9", name, alike, "all quantiles are one amount")
     keyed = frame[frame["unit"].isin(r.CONTRIBUTORS)]
     for _, cross in keyed.groupby([keyed[d] == codes.ALL for d in _dimensions(frame) if d != r.PLACE]):
         rows = cross.groupby("region_code").size()
@@ -284,37 +351,81 @@ def _keys_of(released: Released) -> dict[str, pd.DataFrame]:
 
 
 def _changed_regions(candidate: Released, history: Sequence[Released], limits: Limits) -> Iterator[Finding]:
-    """P7 between months: regions that came and went, whose difference is known exactly and small."""
+    """P7 between releases: dongs that came and went, whose difference is known and small.
+
+    Between months people move too, so that only exact figures tell a sliver; within one month an interval does.
+    """
     own = _region_totals(candidate)
     for other in history:
-        if other.month == candidate.month:
-            continue
         theirs = _region_totals(other)
-        for unit in own.keys() & theirs.keys():
-            came = own[unit].loc[own[unit].index.difference(theirs[unit].index)]
-            went = theirs[unit].loc[theirs[unit].index.difference(own[unit].index)]
+        for unit, place in own.keys() & theirs.keys():
+            ours, before = own[unit, place], theirs[unit, place]
+            came, went = ours.loc[ours.index.difference(before.index)], before.loc[before.index.difference(ours.index)]
             for district in sorted(set(came.index.str[:5]) & set(went.index.str[:5])):
-                ours, before = (v[v.index.str[:5] == district] for v in (came, went))
-                base = limits.bases[unit]
-                is_exact = not any(np.isclose(v / base, np.rint(v / base)).all() for v in (ours, before))
-                sliver = abs(ours.sum() - before.sum())
-                if is_exact and 0 < sliver < limits.threshold:
-                    yield "P7", "", f"gu {district}", f"a sliver of changed dongs against {other.month}"
+                new, old = (v[v.index.str[:5] == district] for v in (came, went))
+                slack = sum(_half(v.to_numpy(float), limits.bases[unit], is_whole=unit == "persons").sum() for v in (new, old))
+                sliver = abs(float(new.sum() - old.sum()))
+                is_known = sliver - slack > _EXACT if other.month == candidate.month else 2 * slack < 1
+                if is_known and 0 < sliver + slack < limits.threshold:
+                    yield "P7", "", f"gu {district}", f"a sliver of changed dongs against {other.month} {other.release_id}"
 
 
-def _region_totals(released: Released) -> dict[str, pd.Series[float]]:
-    rows = _count_rows(released)
-    if rows.empty:
-        return {}
-    dimensions = [
-        c for c in rows.columns if c not in ("table", "unit", "region_level", "region_code", "value", "status", r.PLACE)
-    ]
-    totals = rows[(rows[dimensions] == codes.ALL).all(axis=1) & (rows["region_level"] == "dong") & rows["value"].notna()]
-    return {str(unit): part.groupby("region_code")["value"].first() for unit, part in totals.groupby("unit")}
+def _region_totals(released: Released) -> dict[tuple[str, str], pd.Series[float]]:
+    """Totals of dongs by unit and place."""
+    totals: dict[tuple[str, str], pd.Series[float]] = {}
+    for frame in released.tables.values():
+        if not _is_long(frame):
+            continue
+        rows = frame[(frame["region_level"] == "dong") & frame["unit"].isin(r.CONTRIBUTORS) & frame["value"].notna()]
+        rows = rows[(rows[[d for d in _dimensions(frame) if d != r.PLACE]] == codes.ALL).all(axis=1)]
+        place = rows[r.PLACE] if r.PLACE in rows else pd.Series("", index=rows.index)
+        for key, part in rows.groupby(["unit", place]):
+            totals.setdefault((str(key[0]), str(key[1])), part.groupby("region_code")["value"].first())
+    return totals
 
 
-def _linked(candidate: Released, history: Sequence[Released], limits: Limits, signed: SignedZeros) -> Iterator[Finding]:
-    """P2, P3, P4, P7: counts of the month over all links."""
+def _totals_of_months(candidate: Released, history: Sequence[Released], limits: Limits) -> Iterator[Finding]:
+    """P5: mean × count known so closely in two months that the difference shows what one household brings."""
+    for name, frame in candidate.tables.items():
+        if not _is_long(frame):
+            continue
+        own = _close_totals(frame, limits)
+        for other in history if len(own) else ():
+            if other.month == candidate.month or name not in other.tables or not _is_long(other.tables[name]):
+                continue
+            theirs = _close_totals(other.tables[name], limits)
+            both = own.merge(theirs, on=["statistic", "region_level", "region_code", *_dimensions(frame)], suffixes=("", "_x"))
+            change = (both["count"] - both["count_x"]).abs()
+            is_one = (change > _EXACT) & (change < limits.threshold)
+            is_close = both["width"] + both["width_x"] < limits.dominance_percent / 100 * both["value"].abs()
+            yield from _found("P5", name, both[is_one & is_close], f"total of those who came or went since {other.month}")
+
+
+def _close_totals(frame: pd.DataFrame, limits: Limits) -> pd.DataFrame:
+    """Means whose product with their count is known to less than p percent of one average contribution."""
+    keys = ["region_level", "region_code", *_dimensions(frame)]
+    shown = frame[frame["value"].notna()]
+    counts = shown[shown["unit"].isin(r.CONTRIBUTORS)][[*keys, "value", "unit"]]
+    means = shown[shown["statistic"].str.startswith("mean_") & shown["unit"].isin(limits.bases)]
+    # A count known to its rounding interval leaves several contributions open: only finer ones are looked at.
+    is_fine = ~_is_multiple(counts["value"].to_numpy(float), counts["unit"].map(limits.bases).to_numpy(float))
+    fine = counts[is_fine].drop_duplicates(keys).pipe(_named, {"value": "count"}).drop(columns="unit")
+    both = means[[*keys, "statistic", "value", "unit"]].merge(fine, on=keys, how="inner")
+    base = both["unit"].map(limits.bases).to_numpy(float)
+    width = np.where(_is_multiple(both["value"].to_numpy(float), base), base, 0.0) * both["count"]
+    is_close = width < limits.dominance_percent / 100 * both["value"].abs()
+    close: pd.DataFrame = both.assign(width=width)[is_close]
+    return close
+
+
+def _linked(
+    candidate: Released,
+    history: Sequence[Released],
+    limits: Limits,
+    signed: SignedZeros,
+    facts: Mapping[str, pd.DataFrame] | None,
+) -> Iterator[Finding]:
+    """P2, P3, P4, P5, P7, P11, P12: counts of the month over all links."""
     same = [
         h for h in history if h.month == candidate.month and h.version == candidate.version and h.channel != candidate.channel
     ]
@@ -327,13 +438,31 @@ def _linked(candidate: Released, history: Sequence[Released], limits: Limits, si
     rows[dimensions] = rows[dimensions].fillna(codes.ALL)
     place = rows[r.PLACE].where(rows["unit"] == "persons", "") if r.PLACE in rows else ""
     for (unit, _), cells in rows.assign(place=place).groupby(["unit", "place"]):
-        yield from _attack_population(cells, str(unit), dimensions, limits, signed)
+        known = _register_totals(facts) if facts is not None and unit == "households" else None
+        yield from _attack_population(cells, str(unit), dimensions, limits, signed, known)
+
+
+def _register_totals(facts: Mapping[str, pd.DataFrame]) -> pd.Series[float]:
+    """Households of each region, as census and register print them exactly."""
+    for source, frame in facts.items():
+        if r.COUNT_OF[source] == "households":
+            total = frame[(frame[list(r.DIMENSIONS[source])] == codes.ALL).all(axis=1)]
+            return total.groupby("region_code")["households"].first()
+    return pd.Series(dtype=float)
 
 
 def _attack_population(
-    cells: pd.DataFrame, unit: str, dimensions: list[str], limits: Limits, signed: SignedZeros
+    cells: pd.DataFrame,
+    unit: str,
+    dimensions: list[str],
+    limits: Limits,
+    signed: SignedZeros,
+    known: pd.Series[float] | None,
 ) -> Iterator[Finding]:
     key = ["region_level", "region_code", *dimensions]
+    printed = cells[cells["value"].notna()].drop_duplicates([*key, "value"])
+    for table, twice in printed[printed.duplicated(key)].groupby("table"):
+        yield from _found("P12", str(table), twice.drop(columns=["unit", "status"]), "another value in another table")
     # shown in any table is shown: the printed row first
     cells = (
         cells.assign(is_hidden=cells["value"].isna())
@@ -343,8 +472,7 @@ def _attack_population(
     )
     coded = pd.DataFrame({name: pd.factorize(cells[name], sort=True)[0] for name in dimensions})
     value, base = cells["value"].to_numpy(float), limits.bases[unit]
-    is_rounded = np.isclose(value / base, np.rint(value / base), atol=1e-6)
-    half = np.where(is_rounded, np.ceil(base / 2) - 1 if unit == "persons" else base / 2, 0.0)
+    half = _half(value, base, is_whole=unit == "persons")
     is_nobody = (value == 0) & np.logical_or.reduce(
         [np.zeros(len(cells), dtype=bool), *((cells[d] == c).to_numpy() for d, c in signed.categories if d in cells)]
     )
@@ -375,16 +503,39 @@ def _attack_population(
     for row in disagree:
         at = int(links[row].indices[0])
         yield (attack[kinds[row]], *name(at)[1:3], "parts and whole disagree beyond rounding")
-    narrow = narrow_cells(
-        links,
-        low,
-        high,
-        need,
-        group=np.where(top, 0, number),
-        parent_group=np.where(level == "gu", number, 0),
-        nest=_nests(cells),
-    )
+
+    least, most = implied(links, low, high)
+    is_exact = (most - least < 1 - 1e-6) & ~is_nobody & ~hidden & (half > 0)
+    for at in np.flatnonzero(is_exact).tolist():
+        yield ("P5", *name(at)[1:3], "links make it exact, so that months can be differenced")
+
+    def attacked(low: np.ndarray, high: np.ndarray, need: np.ndarray) -> np.ndarray | None:
+        return narrow_cells(
+            links,
+            low,
+            high,
+            need,
+            group=np.where(top, 0, number),
+            parent_group=np.where(level == "gu", number, 0),
+            nest=_nests(cells),
+        )
+
     label = "P4" if unit == "persons" else "P3"
+    if known is not None:  # what nobody can work out with the totals, nobody can without
+        is_total = (cells[dimensions] == codes.ALL).all(axis=1).to_numpy()
+        total = np.where(is_total, cells["region_code"].map(known).to_numpy(float), np.nan)
+        is_known = ~np.isnan(total)
+        linked = attacked(
+            np.where(is_known, total - 0.5, low), np.where(is_known, total + 0.5, high), np.where(is_known, 0.0, need)
+        )
+        if linked is None:
+            yield "P11", "", unit, "printed counts do not agree with the totals: cannot be verified"
+        elif not linked.size:
+            return
+        else:
+            for at in linked.tolist():
+                yield ("P11", *name(at)[1:3], "known more closely than the threshold to whom knows the totals")
+    narrow = attacked(low, high, need)
     if narrow is None:
         yield label, "", unit, "no counts agree with what is printed: cannot be verified"
         return
@@ -465,11 +616,22 @@ def _insiders(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFrame],
     occupied = (contributors > 0) | (shown["value"] != 0)
     yield from _found("P1", name, shown[(contributors < limits.threshold) & occupied], "too few contributors")
     yield from _found("P11", name, shown[(contributors < limits.inside) & occupied], "masked inside, shown outside")
+    yield from _whole_groups(name, shown[shown["unit"].isin(r.CONTRIBUTORS)], facts[source], source)
+    counted = frame[frame["statistic"] == r.COUNT_OF[source]][[*keys, "value"]].pipe(_named, {"value": "count"})
     for statistic, figure in r.STATISTICS[source].items():
         rows = shown[shown["statistic"] == statistic]
+        base = (
+            _share_base(rows[keys].merge(counted, on=keys, how="left")["count"].fillna(0).to_numpy(float), limits)
+            if figure.measured is r.Measured.SHARE
+            else limits.bases[figure.unit]
+        )
+        inside = rows[statistic].fillna(0) if figure.measured is r.Measured.COUNT else rows[statistic]
+        is_ours = (rows["value"] - inside).abs() <= base / 2 * (1 + 1e-9) + _EXACT
+        yield from _found("P11", name, rows[~is_ours], "not the figure of the warehouse, rounded")
         if figure.measured is r.Measured.MEAN:
             largest, second, total = (rows[f"{fact}_{statistic}"] for fact in ("largest", "second", "absolute"))
             yield from _found("P8", name, rows[total - largest - second < limits.dominance_percent / 100 * largest], "dominated")
+            yield from _left_over(name, frame[frame["statistic"] == statistic], counted, facts[source], statistic, limits)
         elif figure.measured is r.Measured.QUANTILE:
             fewest = rows[[f"below_{statistic}", f"above_{statistic}"]].min(axis=1)
             yield from _found("P1", name, rows[fewest < limits.threshold], "too few on one side")
@@ -477,3 +639,63 @@ def _insiders(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFrame],
             true = rows[f"with_{statistic}"]
             fewest = pd.concat([true, rows[r.CONTRIBUTORS[r.COUNT_OF[source]]] - true], axis=1).min(axis=1)
             yield from _found("P1", name, rows[fewest < limits.threshold], "too few with or without it")
+
+
+def _whole_groups(name: str, shown: pd.DataFrame, facts: pd.DataFrame, source: str) -> Iterator[Finding]:
+    """P9: a printed category that has all contributors of its total."""
+    keys = ["region_level", "region_code", *r.dimension_columns(source)]
+    behind = r.CONTRIBUTORS[r.COUNT_OF[source]]
+    for dimension in r.DIMENSIONS[source]:
+        parts = shown[(shown[dimension] != codes.ALL) & (shown[behind] > 0)]
+        wholes = facts[facts[dimension] == codes.ALL][[*keys, behind]].pipe(_named, {behind: "whole"})
+        both = parts.merge(wholes.drop(columns=dimension), on=[k for k in keys if k != dimension], how="inner")
+        yield from _found("P9", name, both[both["whole"] == both[behind]], f"everybody is of one {dimension}")
+
+
+def _left_over(
+    name: str, means: pd.DataFrame, counts: pd.DataFrame, facts: pd.DataFrame, statistic: str, limits: Limits
+) -> Iterator[Finding]:
+    """P8 in differences: the total of the withheld parts of a printed whole (or of a withheld whole) by mean × count.
+
+    The second largest of them subtracts itself: what is left must exceed the largest by p percent, as far as the printed
+    figures tell it.
+    """
+    keys = ["region_level", "region_code", *_dimensions(means)]
+    of_facts = [f"largest_{statistic}", f"second_{statistic}", f"absolute_{statistic}"]
+    true_count = r.COUNT_OF[next(s for s in r.SOURCES if list(r.dimension_columns(s)) == _dimensions(means))]
+    inside = facts[[*keys, true_count, statistic, *of_facts]].pipe(_named, {statistic: "mean", true_count: "size"})
+    cells = means.merge(counts, on=keys, how="left").merge(inside, on=keys, how="left").sort_values(keys, ignore_index=True)
+    if cells.empty:
+        return
+    count, mean = cells["count"].to_numpy(float), cells["value"].to_numpy(float)
+    half_count = _half(count, limits.bases[true_count], is_whole=true_count == "persons")
+    half_mean = _half(mean, limits.bases[str(cells["unit"].iat[0])])
+    ends = [(count + a * half_count) * (mean + b * half_mean) for a in (-1, 1) for b in (-1, 1)]
+    is_loose = np.isnan(count) | np.isnan(mean)
+    true = np.nan_to_num((cells["size"] * cells["mean"]).to_numpy(float))
+    above, below = (np.where(is_loose, 0.0, edge - true) for edge in (np.max(ends, axis=0), np.min(ends, axis=0)))
+    links, _ = _links(cells, pd.DataFrame({d: pd.factorize(cells[d], sort=True)[0] for d in _dimensions(means)}))
+    parts, wholes = links.maximum(0), (-links).maximum(0)
+    loose = is_loose.astype(float)
+    of_parts, of_wholes = parts @ loose, wholes @ loose
+    slack = np.where(of_wholes > 0, parts @ above, wholes @ above - parts @ below)
+    asked = np.flatnonzero((of_parts > 0) != (of_wholes > 0))
+    members = links[asked].tocoo()
+    is_member = is_loose[members.col]
+    row, at = members.row[is_member], members.col[is_member]
+    largest, second, total = (np.nan_to_num(cells[f].to_numpy(float))[at] for f in of_facts)
+    amounts, owner = np.concatenate([largest, second]), np.concatenate([row, row])
+    order = np.lexsort((-amounts, owner))
+    first = np.flatnonzero(np.r_[True, np.diff(owner[order]) > 0]) if order.size else order
+    most, next_most = amounts[order][first], amounts[order][np.minimum(first + 1, order.size - 1)] if order.size else amounts
+    rows = owner[order][first]
+    rest = np.bincount(row, weights=total, minlength=asked.size)[rows] - most - next_most
+    bad = rest + slack[asked[rows]] < limits.dominance_percent / 100 * most
+    for link in asked[rows[bad]]:
+        whole = int(links[link].indices[links[link].data < 0][0])
+        yield (
+            "P8",
+            name,
+            _names(cells[["region_level", "region_code", *_dimensions(means)]].iloc[[whole]])[0],
+            (f"{statistic}: dominated, in the difference of whole and parts"),
+        )
