@@ -153,6 +153,7 @@ def as_numbers() -> list[Column]:
         F.coalesce(relation, F.lit(-1)).cast("bigint").alias("_relation"),
         F.col("sex_age").cast("bigint").alias("_sex_age"),
         F.col("is_bureau").alias("_is_bureau"),
+        F.col("is_quarters").alias("_is_quarters"),
         F.col("features").alias("_features"),
     ]
 
@@ -167,7 +168,14 @@ def as_block(table: pa.Table) -> Block:
     names = ("_address", "_unit", "_sex_age", "_key", "_relation")
     address, unit, sex_age, key, relation = (table[name].to_numpy() for name in names)
     return sorted_block(
-        address=address, unit=unit, sex_age=sex_age, is_bureau=is_bureau, key=key, relation=relation, features=features
+        address=address,
+        unit=unit,
+        sex_age=sex_age,
+        is_bureau=is_bureau,
+        key=key,
+        relation=relation,
+        features=features,
+        is_quarters=table["_is_quarters"].to_numpy(),
     )
 
 
@@ -264,7 +272,7 @@ def _relations(layout: Layout, key_row: Integers) -> Integers:
 
 
 def _evidence(layout: Layout, result: Assignment) -> pa.Array:
-    in_unit = (layout.partner >= 0) & layout.block.is_bureau
+    in_unit = (result.dwelling >= 0) & (layout.block.unit != 0)
     group = np.maximum(result.extras, 0)
     shares = (result.extras >= 0) & (np.bincount(group[result.extras >= 0], minlength=layout.block.rows)[group] > 1)
     names = ("register_unit", "register_address", "shared_unit", "alone")
