@@ -19,6 +19,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from living_finance.households.layout import Flags, Layout, group_of, run_starts
 from living_finance.households.model import AssignmentModel, cell_of, pair_class
 from living_finance.households.pool import DRAWS, Pool
+from living_finance.households.sharing import living_together
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import mixed, unit_interval
 
@@ -89,7 +90,9 @@ def assign(layout: Layout, model: AssignmentModel, *, seed: int, draw: int | Non
         is_contested[pool.person_row] = True
         dwelling[pool.person_row] = found
         # Later rounds say how probable the choice is: it flatters the draws it was made from.
-        probability[pool.person_row] = chain.support(found)
+        together = living_together(layout, model.sharing)
+        elsewhere = np.mean([together.of(drawn, found) for drawn in draws], axis=0)
+        probability[pool.person_row] = np.minimum(chain.support(found, draws=draws) + elsewhere, 1.0)
         is_matched[pool.person_row] = found >= 0
         is_matched[pool.slot_row[pool.place_slot[(held >= 0) & (pool.place_slot >= 0)]]] = True
     extra = block.is_bureau & (dwelling < 0)

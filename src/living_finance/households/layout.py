@@ -81,8 +81,17 @@ def sorted_block(
     quarters = np.zeros(len(address), bool) if is_quarters is None else is_quarters
     unit = np.where(quarters, 0, unit)
     order = np.lexsort((relation, key, is_bureau, sex_age, unit, address))
-    columns = (address, unit, sex_age, is_bureau, key, relation, features)
-    return Block(*(column[order] for column in columns), order, quarters[order])
+    return Block(
+        address=address[order],
+        unit=unit[order],
+        sex_age=sex_age[order],
+        is_bureau=is_bureau[order],
+        key=key[order],
+        relation=relation[order],
+        features=features[order],
+        position=order,
+        is_quarters=quarters[order],
+    )
 
 
 def group_of(sex_age: Integers) -> Integers:

@@ -21,6 +21,7 @@ from living_finance.contracts.silver import UNSEEN_ADULTS
 from living_finance.households.assignment import Assignment, assign
 from living_finance.households.layout import FEATURES, RELATIONS, Block, Layout, lay_out, run_starts, sorted_block
 from living_finance.households.model import AssignmentModel, fit
+from living_finance.households.sharing import share
 from living_finance.households.tally import AGES, COUNTS, NO_AGE, PACKED_MEMBERS, SUMS, tally
 from living_finance.methods.grouped import Integers
 
@@ -53,8 +54,8 @@ MATCHED = T.StructType(
 )
 _TEXTS = ("address_id", "unit_id", "person_key", "gu_code", "dong_code")
 _ID_DIGITS = 24
-_PEOPLE_PER_BLOCK = 150_000
-"""About as many people as one Arrow task works on; 100 MB of arrays."""
+_PEOPLE_PER_BLOCK = 300_000
+"""About as many people as one Arrow task works on; 200 MB of arrays."""
 _SAMPLED_PEOPLE = 400_000
 """People of the addresses that the model is fitted on, at most about that many: 200 MB on the driver."""
 _SAMPLE_STEPS = 1_000_000
@@ -105,7 +106,7 @@ def match_addresses(people: DataFrame, *, model: AssignmentModel, rows: int, see
           alone) and assignment_probability (posterior probability of the place in that household);
         - `registered`: the register households that have people in it, with their number.
 
-        Bound: blocks of about 150,000 people, an address never split.
+        Bound: blocks of about 300,000 people, an address never split.
     """
     blocks = max(1, -(-rows // _PEOPLE_PER_BLOCK))
     parameters = model.to_json()
@@ -182,6 +183,8 @@ def as_block(table: pa.Table) -> Block:
 def _solved(table: pa.Table, *, model: AssignmentModel, seed: int, draw: int | None) -> pa.Table:
     """The households of a block, in the order of the rows that name them."""
     layout = lay_out(as_block(table))
+    if draw is not None:
+        layout = share(layout, model.sharing, seed=seed, draw=draw)
     result = assign(layout, model, seed=seed, draw=draw)
     rows = table.select([*_TEXTS, "age", "is_man"]).combine_chunks().take(pa.array(layout.block.position))
     text = {name: rows[name].combine_chunks() for name in _TEXTS}

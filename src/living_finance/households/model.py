@@ -27,6 +27,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from living_finance.households.layout import AGE_GROUP_STARTS, EXTRA, FEATURES, GROUPS, Flags, Layout, group_of, numbered, size_of
+from living_finance.households.sharing import Sharing, fit_sharing
 from living_finance.methods.convergence import Convergence
 from living_finance.methods.grouped import Floats, Integers
 
@@ -83,6 +84,8 @@ class AssignmentModel:
     """Share of each pair class among people of one register household."""
     pair_apart: list[float]
     """Share of each pair class among extras of different addresses."""
+    sharing: Sharing
+    """Register households of one house that live together."""
     convergence: Convergence
 
     def to_json(self) -> str:
@@ -92,7 +95,8 @@ class AssignmentModel:
     def from_json(cls, text: str) -> AssignmentModel:
         values = json.loads(text)
         roles = [RoleModel(**role) if role else None for role in values["roles"]]
-        return cls(**{**values, "roles": roles, "convergence": Convergence(**values["convergence"])})
+        parts = {"sharing": Sharing(**values["sharing"]), "convergence": Convergence(**values["convergence"])}
+        return cls(**{**values, "roles": roles, **parts})
 
     @property
     def version(self) -> str:
@@ -179,6 +183,7 @@ def fit(layout: Layout, *, certain: Flags | None = None) -> AssignmentModel:
         pair_share=shares,
         pair_together=g_k,
         pair_apart=f_k,
+        sharing=fit_sharing(layout),
         convergence=convergence,
     )
 

@@ -24,8 +24,10 @@ from living_finance.methods.keyed_random import mixed
 
 BURN_IN = 15
 DRAWS = 48
-JUDGING = 32
-"""Rounds that say how probable the chosen assignment is."""
+_JUDGING = 8
+_JUDGING_DOUBTFUL = 64
+"""Rounds that say how probable the chosen assignment is: everywhere, then where draws differ."""
+_SURE = 0.05
 _MOVES = 4
 MOST_MOVES = 64
 """Of a cell in one round of the chain."""
@@ -229,26 +231,34 @@ class Chain:
         """Draws from the posterior: one row per draw, one column per person: the dwelling, or -1 for an extra."""
         drawn = np.empty((DRAWS, len(self._pool.person_row)), np.int64)
         for _ in range(BURN_IN):
-            self._round()
+            self._round(self._steps)
         for number in range(DRAWS):
-            self._round()
+            self._round(self._steps)
             drawn[number] = self._pool.dwelling_of_persons(self.held)
         return drawn
 
-    def support(self, dwelling: Integers) -> Floats:
+    def support(self, dwelling: Integers, *, draws: Integers) -> Floats:
         """Posterior probability of each person's dwelling (-1: an extra), from further rounds.
 
         Every proposal counts with the probabilities of its two outcomes given all the rest, not with the one that came out
-        (Rao-Blackwell; Gelfand & Smith 1990): shares of so few draws would be noise to the second digit.
+        (Rao-Blackwell; Gelfand & Smith 1990). Addresses where the draws agree on everybody get fewer rounds.
         """
+        pool = self._pool
         evidence = _Evidence(np.r_[dwelling, _NOBODY - 1], np.zeros(len(dwelling) + 1), np.zeros(len(dwelling) + 1))
-        for _ in range(JUDGING):
-            self._round(evidence)
-        return np.asarray(evidence.right[:-1] / evidence.seen[:-1])
+        for _ in range(_JUDGING):
+            self._round(self._steps, evidence)
+        share = np.mean(draws == dwelling[None, :], axis=0)
+        is_doubtful = np.zeros(pool.layout.addresses, bool)
+        is_doubtful[pool.layout.address[pool.person_row[(share > _SURE) & (share < 1 - _SURE)]]] = True
+        steps = [(move, cells[is_doubtful[pool.cell_address[cells]]]) for move, cells in self._steps]
+        steps = [(move, cells) for move, cells in steps if len(cells)]
+        for _ in range(_JUDGING_DOUBTFUL):
+            self._round(steps, evidence)
+        return np.asarray(evidence.right[:-1] / np.maximum(evidence.seen[:-1], 1.0))
 
-    def _round(self, evidence: _Evidence | None = None) -> None:
-        """Move every cell, one of each address at a time."""
-        for move, cells in self._steps:
+    def _round(self, steps: list[tuple[int, Integers]], evidence: _Evidence | None = None) -> None:
+        """Move the cells of the steps, one of each address at a time."""
+        for move, cells in steps:
             self._swap(cells, self._rounds * MOST_MOVES + move, evidence)
         self._rounds += 1
 
