@@ -275,7 +275,7 @@ def _relations(layout: Layout, key_row: Integers) -> Integers:
 
 
 def _evidence(layout: Layout, result: Assignment) -> pa.Array:
-    in_unit = (result.dwelling >= 0) & (layout.block.unit != 0)
+    in_unit = (result.dwelling >= 0) & (layout.block.unit != 0) & ((layout.partner >= 0) | layout.is_crowded)
     group = np.maximum(result.extras, 0)
     shares = (result.extras >= 0) & (np.bincount(group[result.extras >= 0], minlength=layout.block.rows)[group] > 1)
     names = ("register_unit", "register_address", "shared_unit", "alone")
