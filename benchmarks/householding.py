@@ -49,6 +49,7 @@ def main() -> None:
     evidence = gather_evidence(
         persons=warehouse.read(silver.PLACED_PERSON, base_month=month.date),
         register=warehouse.read(silver.REGISTER_PERSON, base_month=month.date),
+        buildings=warehouse.read(silver.BUILDING, base_month=month.date),
     )
     dwellings = warehouse.read(silver.BUILDING, base_month=month.date).select("address_id", "dwelling_type")
     about = ("person_key", "age", "sex", "dwelling_type")

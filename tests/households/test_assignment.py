@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from living_finance.households.assignment import Assignment, assign
 from living_finance.households.layout import Block, Layout, lay_out, sorted_block
 from living_finance.households.model import CELLS, FEATURES, AssignmentModel, cell_of, fit, pair_class
+from living_finance.households.sharing import fit_sharing, share, sharing_pairs
 
 SETTLED, PRESENT, ABSENT_PRESENT = 0.9, 0.88, 0.15
 EXTRA_RATE = 0.15
@@ -292,3 +293,100 @@ def test_hardly_anybody(bureau: list[int], register: list[int], unit: int) -> No
 def test_pair_classes_are_symmetric() -> None:
     left, right = np.meshgrid(np.arange(30, 170), np.arange(30, 170))
     assert np.array_equal(pair_class(left, right), pair_class(right, left))
+
+
+def people(*rows: tuple[int, int, int, bool, int, int], quarters: tuple[int, ...] = ()) -> Layout:
+    """Rows of (address, unit, sex and band, is bureau, key, relation), nothing known of the bureau's people."""
+    columns = np.array(rows, np.int64).T
+    return lay_out(
+        sorted_block(
+            address=columns[0],
+            unit=columns[1],
+            sex_age=columns[2],
+            is_bureau=columns[3].astype(bool),
+            key=columns[4],
+            relation=columns[5],
+            features=np.zeros((len(rows), len(FEATURES))),
+            is_quarters=np.isin(columns[0], quarters),
+        )
+    )
+
+
+def test_group_quarters_are_one_dwelling(model: AssignmentModel) -> None:
+    """Whatever units the register states there, and whether it knows the sex and band or not; at a house it is otherwise."""
+    rows = [(a, u, 60, False, 10 * a + u, 0) for a in (1, 2) for u in (0, 3)]
+    rows += [(a, 0, sex_age, True, 100 * a + sex_age, -1) for a in (1, 2) for sex_age in (60, 61)]
+    layout = people(*rows, quarters=(1,))
+    result = assign(layout, model, seed=7)
+    at_quarters = layout.block.is_quarters
+    assert len(set(result.dwelling[at_quarters])) == 1
+    assert np.all(result.probability[at_quarters] == 1)
+    assert len(set(layout.dwelling[~at_quarters & layout.is_register])) == 2
+    assert np.any(result.dwelling[~at_quarters & layout.block.is_bureau] == -1)
+
+
+def test_two_people_for_one_registered_in_a_unit_are_in_doubt(model: AssignmentModel) -> None:
+    layout = people((1, 3, 60, False, 10, 0), (1, 3, 60, True, 11, -1), (1, 3, 60, True, 12, -1), (1, 4, 61, False, 13, 0))
+    result = assign(layout, model, seed=7)
+    bureau = layout.block.is_bureau
+    assert sorted(result.dwelling[bureau] >= 0) == [False, True]
+    # Alike in everything: the one who is called resident is so in at most half of the worlds in which one is.
+    assert np.all(result.probability[bureau] < 0.6)
+    assert result.is_contested[bureau].all()
+
+
+def draw_register(seed: int, *, guests_per_host: float, alone_per_house: float) -> tuple[Layout, np.ndarray]:
+    """Couples in units and in houses; some have a son who is registered apart, and in houses live men of any age.
+
+    Returns:
+        The layout, and by number of the register household whether it is a guest.
+    """
+    random = np.random.default_rng(seed)
+    rows: list[tuple[int, int, int, bool, int, int]] = []
+    is_guest: dict[int, bool] = {}
+    for address in range(1, 6001):
+        unit = address if address <= 3000 else 0
+        band = 5 * int(random.integers(9, 13))
+        rows += [(address, unit, band * 2 + 1, False, 10 * address, 0), (address, unit, band * 2, False, 10 * address, 1)]
+        is_guest[10 * address] = False
+        if random.random() < guests_per_host:
+            rows.append((address, unit, (band - 25) * 2 + 1, False, 10 * address + 1, 0))
+            is_guest[10 * address + 1] = True
+        if not unit and random.random() < alone_per_house:
+            rows.append((address, 0, 5 * int(random.integers(4, 16)) * 2 + 1, False, 10 * address + 2, 0))
+            is_guest[10 * address + 2] = False
+    layout = people(*rows)
+    keys = np.zeros(layout.households, np.int64)
+    keys[layout.household] = layout.block.key
+    return layout, np.array([is_guest[key] for key in keys.tolist()])
+
+
+def test_people_registered_apart_are_recognised_as_often_as_is_stated() -> None:
+    """Fitted without knowing who is a guest in houses; the rates of another city of the same kind, by stated probability."""
+    fitted, _ = draw_register(3, guests_per_host=0.15, alone_per_house=0.3)
+    sharing = fit_sharing(fitted)
+    layout, is_guest = draw_register(4, guests_per_host=0.15, alone_per_house=0.3)
+    guest, _, probability = sharing_pairs(layout, sharing)
+    stated = np.bincount(guest, weights=probability, minlength=layout.households)
+    in_house = np.isin(np.arange(layout.households), guest)
+    assert stated.sum() == pytest.approx(is_guest[in_house].sum(), rel=0.12)
+    for low, high in ((0.0, 0.3), (0.3, 0.7), (0.7, 1.0)):
+        chosen = in_house & (stated >= low) & (stated < high)
+        if chosen.sum() >= 50:
+            assert is_guest[chosen].mean() == pytest.approx(stated[chosen].mean(), abs=0.1)
+    assert stated[in_house & is_guest].mean() > stated[in_house & ~is_guest].mean() + 0.2
+
+
+def test_nobody_is_a_guest_where_units_show_none() -> None:
+    fitted, _ = draw_register(5, guests_per_host=0.0, alone_per_house=0.3)
+    _, _, probability = sharing_pairs(fitted, fit_sharing(fitted))
+    assert len(probability) == 0
+
+
+def test_draws_join_register_households_as_often_as_is_probable() -> None:
+    layout, _ = draw_register(6, guests_per_host=0.15, alone_per_house=0.3)
+    sharing = fit_sharing(layout)
+    expected = sharing_pairs(layout, sharing)[2].sum()
+    joined = [layout.dwellings - share(layout, sharing, seed=7, draw=draw).dwellings for draw in range(10)]
+    assert np.mean(joined) == pytest.approx(expected, rel=0.1)
+    assert len(set(joined)) > 1

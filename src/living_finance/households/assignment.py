@@ -19,6 +19,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from living_finance.households.layout import Flags, Layout, group_of, run_starts
 from living_finance.households.model import AssignmentModel, cell_of, pair_class
 from living_finance.households.pool import DRAWS, Pool
+from living_finance.households.sharing import living_together
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import mixed, unit_interval
 
@@ -66,11 +67,13 @@ def assign(layout: Layout, model: AssignmentModel, *, seed: int, draw: int | Non
     block = layout.block
     rows = block.rows
     dwelling = layout.dwelling.copy()
-    matched = block.is_bureau & (layout.partner >= 0)
+    quarters = np.flatnonzero(block.is_bureau & block.is_quarters)
+    dwelling[quarters] = _dwelling_of_quarters(layout)[layout.address[quarters]]
+    matched = block.is_bureau & (layout.partner >= 0) & ~layout.is_crowded & ~block.is_quarters
     dwelling[matched] = layout.dwelling[layout.partner[matched]]
     probability = np.ones(rows)
     probability[matched] = _sure_match(layout, model, np.flatnonzero(matched))
-    is_matched = layout.partner >= 0
+    is_matched = (layout.partner >= 0) & ~layout.is_crowded
     if draw is not None:
         apart = np.flatnonzero(matched)
         apart = apart[unit_interval(mixed(np.uint64(seed), block.key[apart], draw, _MATCH)) > probability[apart]]
@@ -80,14 +83,16 @@ def assign(layout: Layout, model: AssignmentModel, *, seed: int, draw: int | Non
     is_contested = np.zeros(rows, bool)
     pool = Pool.of(layout, model, seed=seed)
     if pool is not None:
-        draws = pool.draws()
-        # Every other draw chooses, the others say how probable the choice is: it flatters the draws it was made from.
-        choosing, judging = draws[::2], draws[1::2]
-        held = _least_loss(pool, choosing) if draw is None else pool.places_for(draws[draw * _STRIDE % DRAWS])
+        chain = pool.chain()
+        draws = chain.draws()
+        held = _least_loss(pool, draws[::2]) if draw is None else pool.places_for(draws[draw * _STRIDE % DRAWS])
         found = pool.dwelling_of_persons(held)
         is_contested[pool.person_row] = True
         dwelling[pool.person_row] = found
-        probability[pool.person_row] = np.mean(judging == found[None, :], axis=0)
+        # Later rounds say how probable the choice is: it flatters the draws it was made from.
+        together = living_together(layout, model.sharing)
+        elsewhere = np.mean([together.of(drawn, found) for drawn in draws], axis=0)
+        probability[pool.person_row] = np.minimum(chain.support(found, draws=draws) + elsewhere, 1.0)
         is_matched[pool.person_row] = found >= 0
         is_matched[pool.slot_row[pool.place_slot[(held >= 0) & (pool.place_slot >= 0)]]] = True
     extra = block.is_bureau & (dwelling < 0)
@@ -96,6 +101,14 @@ def assign(layout: Layout, model: AssignmentModel, *, seed: int, draw: int | Non
     extra_rows = np.flatnonzero(extra)
     groups[extra_rows] = _group_extras(layout, model, extra_rows, seed=seed, draw=draw)
     return Assignment(dwelling, groups, is_matched, probability, is_contested)
+
+
+def _dwelling_of_quarters(layout: Layout) -> Integers:
+    """The dwelling of each address that is group quarters with registered people; -1 elsewhere."""
+    dwelling = np.full(layout.addresses, -1, np.int64)
+    rows = np.flatnonzero(layout.is_register & layout.block.is_quarters)
+    dwelling[layout.address[rows]] = layout.dwelling[rows]
+    return dwelling
 
 
 def _sure_match(layout: Layout, model: AssignmentModel, rows: Integers) -> Floats:
@@ -116,6 +129,7 @@ def _group_extras(layout: Layout, model: AssignmentModel, rows: Integers, *, see
     """
     sex_age = layout.block.sex_age
     has_unit = layout.block.unit[rows] != 0
+    in_quarters = layout.block.is_quarters[rows]
     # Somebody whose unit is missing in a house with units may have lived in any of them: alone.
     may_join = has_unit | ~layout.has_units[layout.address[rows]]
     label = np.arange(len(rows))
@@ -135,7 +149,7 @@ def _group_extras(layout: Layout, model: AssignmentModel, rows: Integers, *, see
         share = np.array(model.pair_share)[in_unit.astype(np.int64)] / np.where(in_unit, 1, others)
         kind = pair_class(sex_age[rows[left]], sex_age[rows[right]])
         belongs: Floats = share * together[kind] / (share * together[kind] + (1 - share) * apart[kind])
-        return belongs
+        return np.where(in_quarters[left], 1.0, belongs)
 
     first = order[starts[sizes == 2]]
     second = order[starts[sizes == 2] + 1]

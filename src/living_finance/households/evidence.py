@@ -26,12 +26,13 @@ _FEATURE_AMOUNTS = (
 _YOUNGEST_BUREAU_AGE = 15
 
 
-def gather_evidence(*, persons: DataFrame, register: DataFrame) -> DataFrame:
+def gather_evidence(*, persons: DataFrame, register: DataFrame, buildings: DataFrame) -> DataFrame:
     """Bureau residents and register persons of all addresses.
 
     Args:
         persons: silver.PLACED_PERSON of the month; only those with `has_household` take part.
         register: silver.REGISTER_PERSON of the month (residents only).
+        buildings: silver.BUILDING of the month; those that are no dwellings are sent to every task.
 
     Returns:
         One row per bureau resident and per register person:
@@ -44,6 +45,7 @@ def gather_evidence(*, persons: DataFrame, register: DataFrame) -> DataFrame:
           register household that stands at several addresses gets a key of its own at each;
         - age (years; a bureau person's is the lower bound of its band), is_man, relation_to_head (register rows only),
           gu_code, dong_code;
+        - is_quarters: the building is no dwelling: group quarters;
         - features: what the bureau knows of a person, in the order of `layout.FEATURES` (bureau rows only).
     """
     bureau = persons.where("has_household").select(
@@ -72,7 +74,12 @@ def gather_evidence(*, persons: DataFrame, register: DataFrame) -> DataFrame:
         "dong_code",
         F.lit(None).cast("array<double>").alias("features"),
     )
-    return bureau.unionByName(registered)
+    quarters = buildings.where(F.col("dwelling_type") == "non_residential").select("address_id", F.lit(True).alias("is_quarters"))
+    return (
+        bureau.unionByName(registered)
+        .join(F.broadcast(quarters), on="address_id", how="left")
+        .withColumn("is_quarters", F.coalesce("is_quarters", F.lit(False)))
+    )
 
 
 def _features() -> Column:

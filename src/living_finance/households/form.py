@@ -91,7 +91,7 @@ def householding(
         Lazy tables; only the model is fitted at once, on a sample. People move by address and, slim, once by person or
         register household to find the previous month's household.
     """
-    evidence = gather_evidence(persons=persons, register=register)
+    evidence = gather_evidence(persons=persons, register=register, buildings=buildings)
     model = fit_model(evidence, rows=rows)
     matched = match_addresses(evidence, model=model, rows=rows, seed=seed, draw=draw)
     formed = form_households(matched, buildings=buildings)

@@ -58,6 +58,8 @@ class Block:
     """What the bureau knows of a person, one column per feature; 0 for register persons."""
     position: Integers
     """Row of the input that the sorted row came from."""
+    is_quarters: Flags
+    """The building is no dwelling: whoever is there lives in group quarters, without dwelling units."""
 
     @property
     def rows(self) -> int:
@@ -73,11 +75,22 @@ def sorted_block(
     key: Integers,
     relation: Integers,
     features: Floats,
+    is_quarters: Flags | None = None,
 ) -> Block:
-    """A block from columns in any order."""
+    """A block from columns in any order; without `is_quarters` every building is a dwelling."""
+    quarters = np.zeros(len(address), bool) if is_quarters is None else is_quarters
+    unit = np.where(quarters, 0, unit)
     order = np.lexsort((relation, key, is_bureau, sex_age, unit, address))
     return Block(
-        address[order], unit[order], sex_age[order], is_bureau[order], key[order], relation[order], features[order], order
+        address=address[order],
+        unit=unit[order],
+        sex_age=sex_age[order],
+        is_bureau=is_bureau[order],
+        key=key[order],
+        relation=relation[order],
+        features=features[order],
+        position=order,
+        is_quarters=quarters[order],
     )
 
 
@@ -132,13 +145,15 @@ class Layout:
     dwelling: Integers
     """Number of the people who live together as the register shows it; -1 for bureau persons.
 
-    A dwelling unit holds one household (census definition), so register households of one unit live together; without
-    units each register household is a dwelling of its own.
+    A dwelling unit holds one household (census definition), so register households of one unit live together, and so do
+    those of group quarters; in houses without units each register household is a dwelling of its own.
     """
     role: Integers
     """Position in ROLES, by row; -1 for bureau persons."""
     partner: Integers
-    """Row of the person of the other source with the same unit, sex and band; -1 where there is none."""
+    """Row of the person of the other source with the same unit (or group quarters), sex and band; -1 where there is none."""
+    is_crowded: Flags
+    """The bureau has more people of the sex and band in the unit than the register: partners there are a guess."""
 
     @cached_property
     def addresses(self) -> int:
@@ -191,12 +206,12 @@ def lay_out(block: Block) -> Layout:
     role = np.full(block.rows, -1, np.int64)
     role[rows] = _roles(household[rows], block.relation[rows], size)
     # The unit of a register household is the unit of its rows; a household without units is its own dwelling.
-    own = np.where(block.unit[rows] == 0, household[rows] + 1, 0)
+    own = np.where((block.unit[rows] == 0) & ~block.is_quarters[rows], household[rows] + 1, 0)
     dwelling = np.full(block.rows, -1, np.int64)
     dwelling[rows] = numbered(unit[rows], own)
     household_size = np.zeros(block.rows, np.int64)
     household_size[rows] = size[household[rows]]
-    return Layout(block, address, unit, household, dwelling, role, _partners(block, unit, household_size))
+    return Layout(block, address, unit, household, dwelling, role, *_partners(block, unit, household_size))
 
 
 def _roles(household: Integers, relation: Integers, size: Integers) -> Integers:
@@ -209,9 +224,9 @@ def _roles(household: Integers, relation: Integers, size: Integers) -> Integers:
     ).astype(np.int64)
 
 
-def _partners(block: Block, unit: Integers, household_size: Integers) -> Integers:
+def _partners(block: Block, unit: Integers, household_size: Integers) -> tuple[Integers, Flags]:
     partner = np.full(block.rows, -1, np.int64)
-    rows = np.flatnonzero((block.unit != 0) & (block.sex_age >= 0))
+    rows = np.flatnonzero(((block.unit != 0) | block.is_quarters) & (block.sex_age >= 0))
     # Within the sorted block bureau follows register; large register households come first among equals.
     order = rows[np.lexsort((rows, -household_size[rows], block.is_bureau[rows], block.sex_age[rows], unit[rows]))]
     cell = numbered(unit[order], block.sex_age[order])
@@ -223,4 +238,6 @@ def _partners(block: Block, unit: Integers, household_size: Integers) -> Integer
     is_paired = rank < np.minimum(registered, known)[cell]
     left, right = order[is_paired & ~source], order[is_paired & source]
     partner[left], partner[right] = right, left
-    return partner
+    is_crowded = np.zeros(block.rows, bool)
+    is_crowded[order] = ((known > registered) & (registered > 0))[cell] & ~block.is_quarters[order]
+    return partner, is_crowded

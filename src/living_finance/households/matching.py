@@ -21,6 +21,7 @@ from living_finance.contracts.silver import UNSEEN_ADULTS
 from living_finance.households.assignment import Assignment, assign
 from living_finance.households.layout import FEATURES, RELATIONS, Block, Layout, lay_out, run_starts, sorted_block
 from living_finance.households.model import AssignmentModel, fit
+from living_finance.households.sharing import share
 from living_finance.households.tally import AGES, COUNTS, NO_AGE, PACKED_MEMBERS, SUMS, tally
 from living_finance.methods.grouped import Integers
 
@@ -53,8 +54,8 @@ MATCHED = T.StructType(
 )
 _TEXTS = ("address_id", "unit_id", "person_key", "gu_code", "dong_code")
 _ID_DIGITS = 24
-_PEOPLE_PER_BLOCK = 150_000
-"""About as many people as one Arrow task works on; 100 MB of arrays."""
+_PEOPLE_PER_BLOCK = 300_000
+"""About as many people as one Arrow task works on; 200 MB of arrays."""
 _SAMPLED_PEOPLE = 400_000
 """People of the addresses that the model is fitted on, at most about that many: 200 MB on the driver."""
 _SAMPLE_STEPS = 1_000_000
@@ -105,7 +106,7 @@ def match_addresses(people: DataFrame, *, model: AssignmentModel, rows: int, see
           alone) and assignment_probability (posterior probability of the place in that household);
         - `registered`: the register households that have people in it, with their number.
 
-        Bound: blocks of about 150,000 people, an address never split.
+        Bound: blocks of about 300,000 people, an address never split.
     """
     blocks = max(1, -(-rows // _PEOPLE_PER_BLOCK))
     parameters = model.to_json()
@@ -153,6 +154,7 @@ def as_numbers() -> list[Column]:
         F.coalesce(relation, F.lit(-1)).cast("bigint").alias("_relation"),
         F.col("sex_age").cast("bigint").alias("_sex_age"),
         F.col("is_bureau").alias("_is_bureau"),
+        F.col("is_quarters").alias("_is_quarters"),
         F.col("features").alias("_features"),
     ]
 
@@ -167,13 +169,22 @@ def as_block(table: pa.Table) -> Block:
     names = ("_address", "_unit", "_sex_age", "_key", "_relation")
     address, unit, sex_age, key, relation = (table[name].to_numpy() for name in names)
     return sorted_block(
-        address=address, unit=unit, sex_age=sex_age, is_bureau=is_bureau, key=key, relation=relation, features=features
+        address=address,
+        unit=unit,
+        sex_age=sex_age,
+        is_bureau=is_bureau,
+        key=key,
+        relation=relation,
+        features=features,
+        is_quarters=table["_is_quarters"].to_numpy(),
     )
 
 
 def _solved(table: pa.Table, *, model: AssignmentModel, seed: int, draw: int | None) -> pa.Table:
     """The households of a block, in the order of the rows that name them."""
     layout = lay_out(as_block(table))
+    if draw is not None:
+        layout = share(layout, model.sharing, seed=seed, draw=draw)
     result = assign(layout, model, seed=seed, draw=draw)
     rows = table.select([*_TEXTS, "age", "is_man"]).combine_chunks().take(pa.array(layout.block.position))
     text = {name: rows[name].combine_chunks() for name in _TEXTS}
@@ -264,7 +275,7 @@ def _relations(layout: Layout, key_row: Integers) -> Integers:
 
 
 def _evidence(layout: Layout, result: Assignment) -> pa.Array:
-    in_unit = (layout.partner >= 0) & layout.block.is_bureau
+    in_unit = (result.dwelling >= 0) & (layout.block.unit != 0) & ((layout.partner >= 0) | layout.is_crowded)
     group = np.maximum(result.extras, 0)
     shares = (result.extras >= 0) & (np.bincount(group[result.extras >= 0], minlength=layout.block.rows)[group] > 1)
     names = ("register_unit", "register_address", "shared_unit", "alone")

@@ -27,6 +27,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from living_finance.households.layout import AGE_GROUP_STARTS, EXTRA, FEATURES, GROUPS, Flags, Layout, group_of, numbered, size_of
+from living_finance.households.sharing import Sharing, fit_sharing
 from living_finance.methods.convergence import Convergence
 from living_finance.methods.grouped import Floats, Integers
 
@@ -73,7 +74,7 @@ class AssignmentModel:
     """Share of residents with a unit number where dwellings have one."""
     extra_rate: list[list[float]]
     """[address without units, without unit number at an address with units, in a unit] × sex and band: extras per
-    register household of the address."""
+    register household of the address; in a unit, per unit."""
     spending: list[list[float]]
     """By group: coefficients of log spending on the terms, then its residual standard deviation; empty where unknown."""
     spending_icc: float
@@ -83,6 +84,8 @@ class AssignmentModel:
     """Share of each pair class among people of one register household."""
     pair_apart: list[float]
     """Share of each pair class among extras of different addresses."""
+    sharing: Sharing
+    """Register households of one house that live together."""
     convergence: Convergence
 
     def to_json(self) -> str:
@@ -92,7 +95,8 @@ class AssignmentModel:
     def from_json(cls, text: str) -> AssignmentModel:
         values = json.loads(text)
         roles = [RoleModel(**role) if role else None for role in values["roles"]]
-        return cls(**{**values, "roles": roles, "convergence": Convergence(**values["convergence"])})
+        parts = {"sharing": Sharing(**values["sharing"]), "convergence": Convergence(**values["convergence"])}
+        return cls(**{**values, "roles": roles, **parts})
 
     @property
     def version(self) -> str:
@@ -152,8 +156,8 @@ def fit(layout: Layout, *, certain: Flags | None = None) -> AssignmentModel:
     block = layout.block
     is_certain = block.unit != 0 if certain is None else certain
     group = group_of(block.sex_age)
-    is_extra = block.is_bureau & is_certain & (layout.partner < 0)
-    matched = np.flatnonzero(block.is_bureau & (layout.partner >= 0))
+    is_extra = block.is_bureau & is_certain & (layout.partner < 0) & ~layout.is_crowded
+    matched = np.flatnonzero(block.is_bureau & (layout.partner >= 0) & ~block.is_quarters)
     seen_class = np.full(block.rows, -1, np.int64)
     seen_class[is_extra] = EXTRA
     seen_class[matched] = layout.role[layout.partner[matched]]
@@ -164,20 +168,22 @@ def fit(layout: Layout, *, certain: Flags | None = None) -> AssignmentModel:
     residual = spending_residual(spending, columns, group, block.features[:, _SPENDING] > 0)
     together = _pairs_of(layout.dwelling[layout.partner[matched]], matched)
     icc = _intraclass(residual, together)
-    is_stranger = block.is_bureau & ~_is_known_somewhere(layout)
+    is_stranger = block.is_bureau & ~_is_known_somewhere(layout) & ~block.is_quarters
     extras = np.flatnonzero(is_stranger)
+    unit_known = _unit_known(layout)
     shares, g_k, f_k = _fit_pairs(layout, together=together, extras=extras)
     return AssignmentModel(
         roles=roles,
         settled=settled,
         present=present,
-        unit_known=_unit_known(layout),
-        extra_rate=_extra_rates(layout, is_stranger),
+        unit_known=unit_known,
+        extra_rate=_extra_rates(layout, is_stranger, unit_known=unit_known),
         spending=spending,
         spending_icc=icc,
         pair_share=shares,
         pair_together=g_k,
         pair_apart=f_k,
+        sharing=fit_sharing(layout),
         convergence=convergence,
     )
 
@@ -282,31 +288,35 @@ def _is_known_somewhere(layout: Layout) -> Flags:
     return np.where(block.unit != 0, registered_in_unit[cell], registered[at_address])
 
 
-def _extra_rates(layout: Layout, is_stranger: Flags) -> list[list[float]]:
-    """Extras per register household, from places where the register knows nobody of the sex and band.
+def _extra_rates(layout: Layout, is_stranger: Flags, *, unit_known: float) -> list[list[float]]:
+    """Extras per register household in houses without units, and per unit that has register households.
 
-    There every bureau person (`is_stranger`) is an extra, whatever the coverage: an unbiased rate under the Poisson model.
+    From places where the register knows nobody of the sex and band: there every bureau person (`is_stranger`) is an extra,
+    whatever the coverage; an unbiased rate under the Poisson model. An extra lacks the unit number as often as anybody: large
+    buildings, where people without it are, have all cells registered, and say nothing of it themselves.
     """
     block = layout.block
-    has_units = layout.has_units
-    pool = np.where(has_units[layout.address], 1, 0)
-    pool = np.where(block.is_bureau & (block.unit != 0), 2, pool)
+    sex_age = block.sex_age
+    adults = layout.is_register & (sex_age >= 0) & ~block.is_quarters
     households = layout.households_at.astype(float)
+    in_house = ~layout.has_units[layout.address] & ~block.is_quarters
+    of_houses = np.unique(layout.address[in_house & layout.is_register])
+    registered_units = np.unique(layout.unit[layout.is_register & (block.unit != 0)])
+    in_unit = np.isin(layout.unit, registered_units)
     rates = []
-    for kind in (0, 1, 2):
-        is_extra = is_stranger & (pool == kind) & (block.sex_age >= 0)
-        counted = np.bincount(cell_of(block.sex_age[is_extra]), minlength=CELLS).astype(float)
-        of_kind = households[has_units == (kind > 0)]
-        exposure = np.full(CELLS, of_kind.sum())
-        cells = layout.is_register & (block.sex_age >= 0) & (has_units[layout.address] == (kind > 0))
-        place = layout.unit if kind == 2 else layout.address
-        _, first = np.unique(np.stack([place[cells], block.sex_age[cells]]), axis=1, return_index=True)
-        taken = np.flatnonzero(cells)[first]
-        weight = np.ones(len(taken)) if kind == 2 else households[layout.address[taken]]
-        exposure -= np.bincount(cell_of(block.sex_age[taken]), weights=weight, minlength=CELLS)
+    for place, inside, exposed in (
+        (layout.address, in_house, households[of_houses].sum()),
+        (layout.unit, in_unit, float(len(registered_units))),
+    ):
+        counted = np.bincount(cell_of(sex_age[is_stranger & inside]), minlength=CELLS).astype(float)
+        taken = np.flatnonzero(adults & inside)
+        taken = taken[np.unique(numbered(place[taken], sex_age[taken]), return_index=True)[1]]
+        weight = households[layout.address[taken]] if place is layout.address else np.ones(len(taken))
+        exposure = np.maximum(exposed - np.bincount(cell_of(sex_age[taken]), weights=weight, minlength=CELLS), 0.0)
         total = counted.sum() / max(exposure.sum(), 1.0)
-        rates.append(((counted + 2 * max(total, 1e-5)) / (np.maximum(exposure, 0.0) + 2)).tolist())
-    return rates
+        rates.append((counted + 2 * max(total, 1e-5)) / (exposure + 2))
+    in_houses, in_units = rates
+    return [in_houses.tolist(), (in_units * (1 - unit_known) / unit_known).tolist(), in_units.tolist()]
 
 
 def cell_of(sex_age: Integers) -> Integers:

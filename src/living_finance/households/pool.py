@@ -24,7 +24,10 @@ from living_finance.methods.keyed_random import mixed
 
 BURN_IN = 15
 DRAWS = 48
-THINNING = 1
+_JUDGING = 8
+_JUDGING_DOUBTFUL = 64
+"""Rounds that say how probable the chosen assignment is: everywhere, then where draws differ."""
+_SURE = 0.05
 _MOVES = 4
 MOST_MOVES = 64
 """Of a cell in one round of the chain."""
@@ -66,9 +69,11 @@ class Pool:
         """The pool of a block; None if nothing is open there."""
         block = layout.block
         open_to = (block.unit == 0) | ~layout.has_units[layout.address]
-        persons = np.flatnonzero(block.is_bureau & (layout.partner < 0) & open_to)
-        slots = np.flatnonzero(layout.is_register & (layout.partner < 0) & (block.sex_age >= 0))
-        cell = numbered(layout.address, block.sex_age)
+        open_to &= ~block.is_quarters
+        crowded = layout.is_crowded
+        persons = np.flatnonzero(block.is_bureau & (crowded | ((layout.partner < 0) & open_to)))
+        slots = np.flatnonzero(layout.is_register & (crowded | (layout.partner < 0)) & (block.sex_age >= 0))
+        cell = numbered(layout.address, np.where(crowded, layout.unit, -1), block.sex_age)
         count = size_of(cell)
         in_play = (np.bincount(cell[persons], minlength=count) > 0) & (np.bincount(cell[slots], minlength=count) > 0)
         persons, slots = persons[in_play[cell[persons]]], slots[in_play[cell[slots]]]
@@ -84,15 +89,18 @@ class Pool:
         first_slot, first_person = np.r_[0, np.cumsum(n_slot)[:-1]], np.r_[0, np.cumsum(n_person)[:-1]]
         place_slot = np.where(within < n_slot[place_cell], first_slot[place_cell] + within, -1)
         row = slots[first_slot]
-        rate = np.array(model.extra_rate)[layout.has_units[layout.address[row]].astype(np.int64), cell_of(block.sex_age[row])]
+        kind = np.where(crowded[row], 2, layout.has_units[layout.address[row]])
+        rate = np.array(model.extra_rate)[kind, cell_of(block.sex_age[row])]
+        exposed = np.where(crowded[row], 1, np.maximum(layout.households_at[layout.address[row]], 1))
+        key = mixed(np.uint64(seed), block.address[row], block.sex_age[row])
         return cls(
             layout=layout,
             model=model,
             person_row=persons,
             slot_row=slots,
-            cell_key=mixed(np.uint64(seed), block.address[row], block.sex_age[row]),
+            cell_key=np.where(crowded[row], mixed(key, block.unit[row]), key),
             cell_address=layout.address[row],
-            log_extra_rate=np.log(rate * np.maximum(layout.households_at[layout.address[row]], 1)),
+            log_extra_rate=np.log(rate * exposed),
             first=first,
             places=places,
             place_slot=place_slot,
@@ -101,17 +109,9 @@ class Pool:
             start=np.where(within < n_person[place_cell], first_person[place_cell] + within, _NOBODY),
         )
 
-    def draws(self) -> Integers:
-        """Draws from the posterior: one row per draw, one column per person: the dwelling, or -1 for an extra."""
-        chain = _Chain(self)
-        drawn = np.empty((DRAWS, len(self.person_row)), np.int64)
-        for _ in range(BURN_IN):
-            chain.round()
-        for number in range(DRAWS):
-            for _ in range(THINNING):
-                chain.round()
-            drawn[number] = self.dwelling_of_persons(chain.held)
-        return drawn
+    def chain(self) -> Chain:
+        """A chain at its start."""
+        return Chain(self)
 
     def dwelling_of_persons(self, held: Integers) -> Integers:
         """The dwelling of each person, -1 for extras, from who is in which place."""
@@ -163,7 +163,7 @@ class Pool:
     @property
     def _sure_rows(self) -> Integers:
         layout = self.layout
-        sure = np.flatnonzero(layout.block.is_bureau & (layout.partner >= 0))
+        sure = np.flatnonzero(layout.block.is_bureau & (layout.partner >= 0) & ~layout.is_crowded)
         near = np.zeros(layout.addresses, bool)
         near[layout.address[self.slot_row]] = True
         return sure[near[layout.address[sure]]]
@@ -184,7 +184,7 @@ class Pool:
         return np.asarray(odds + known, np.float64)
 
 
-class _Chain:
+class Chain:
     """State of the chain: who is in which place, and by household and dwelling what the integrals rest on.
 
     Arrays by person, household and dwelling end in an entry for "none", at index -1: an extra's place belongs to no household
@@ -205,7 +205,8 @@ class _Chain:
         present = np.array(model.present)[:, group_of(layout.block.sex_age[rows])]
         # A register person with a unit who has no partner there: the record is the one without a unit, or there is none.
         without = present * (1 - model.unit_known)
-        present = np.where(layout.block.unit[rows] != 0, without / (1 - present + without), present)
+        is_unseen = (layout.block.unit[rows] != 0) & ~layout.is_crowded[rows]
+        present = np.where(is_unseen, without / (1 - present + without), present)
         log_in, log_out = np.log(present), np.log1p(-present)
         self._worth = np.where(is_slot, log_in[0] - log_out[0], pool.log_extra_rate[pool.place_cell])
         """Log weight of holding somebody rather than nobody, the household not settled."""
@@ -226,59 +227,98 @@ class _Chain:
         np.add.at(self._total, pool.place_dwelling[taken], residual[self.held[taken]])
         np.add.at(self._count, pool.place_dwelling[taken], self._says[self.held[taken]])
 
-    def round(self) -> None:
-        """Move every cell, one of each address at a time."""
-        for move, cells in self._steps:
-            self._swap(cells, self._rounds * MOST_MOVES + move)
+    def draws(self) -> Integers:
+        """Draws from the posterior: one row per draw, one column per person: the dwelling, or -1 for an extra."""
+        drawn = np.empty((DRAWS, len(self._pool.person_row)), np.int64)
+        for _ in range(BURN_IN):
+            self._round(self._steps)
+        for number in range(DRAWS):
+            self._round(self._steps)
+            drawn[number] = self._pool.dwelling_of_persons(self.held)
+        return drawn
+
+    def support(self, dwelling: Integers, *, draws: Integers) -> Floats:
+        """Posterior probability of each person's dwelling (-1: an extra), from further rounds.
+
+        Every proposal counts with the probabilities of its two outcomes given all the rest, not with the one that came out
+        (Rao-Blackwell; Gelfand & Smith 1990). Addresses where the draws agree on everybody get fewer rounds.
+        """
+        pool = self._pool
+        evidence = _Evidence(np.r_[dwelling, _NOBODY - 1], np.zeros(len(dwelling) + 1), np.zeros(len(dwelling) + 1))
+        for _ in range(_JUDGING):
+            self._round(self._steps, evidence)
+        share = np.mean(draws == dwelling[None, :], axis=0)
+        is_doubtful = np.zeros(pool.layout.addresses, bool)
+        is_doubtful[pool.layout.address[pool.person_row[(share > _SURE) & (share < 1 - _SURE)]]] = True
+        steps = [(move, cells[is_doubtful[pool.cell_address[cells]]]) for move, cells in self._steps]
+        steps = [(move, cells) for move, cells in steps if len(cells)]
+        for _ in range(_JUDGING_DOUBTFUL):
+            self._round(steps, evidence)
+        return np.asarray(evidence.right[:-1] / np.maximum(evidence.seen[:-1], 1.0))
+
+    def _round(self, steps: list[tuple[int, Integers]], evidence: _Evidence | None = None) -> None:
+        """Move the cells of the steps, one of each address at a time."""
+        for move, cells in steps:
+            self._swap(cells, self._rounds * MOST_MOVES + move, evidence)
         self._rounds += 1
 
-    def _swap(self, cells: Integers, step: int) -> None:
+    def _swap(self, cells: Integers, step: int, evidence: _Evidence | None) -> None:
         """Propose to swap two places of each cell. No two cells are of one address, so that none changes another's sums."""
         left, right, number = self._pool.proposals(cells, step)
-        a, b = self.held[left], self.held[right]
-        more = (b >= 0).astype(np.float64) - (a >= 0)
-        """People that the left place gains and the right one loses."""
-        role_left, role_right = self._role[left], self._role[right]
-        gain = more * (self._worth[left] - self._worth[right])
-        gain += self._ratio[a, role_right] - self._ratio[a, role_left] + self._ratio[b, role_left] - self._ratio[b, role_right]
-        home_left, home_right = self._household[left], self._household[right]
-        shift_left, shift_right = more * self._shift[left], -more * self._shift[right]
-        gain += self._of_households(home_left, home_right, shift_left, shift_right)
-        dwelling_left, dwelling_right = self._pool.place_dwelling[left], self._pool.place_dwelling[right]
-        is_apart = (dwelling_left != dwelling_right).astype(np.float64)
-        in_left, in_right = self._is_slot[left] * is_apart, self._is_slot[right] * is_apart
-        spends, says = self._residual[b] - self._residual[a], self._says[b] - self._says[a]
-        gain += (self._apart[b] - self._apart[a]) * (in_left - in_right)
-        gain += self._of_spending(dwelling_left, in_left * spends, in_left * says)
-        gain += self._of_spending(dwelling_right, -in_right * spends, -in_right * says)
-        accepted = np.flatnonzero(np.log(number) < gain)
-        left, right = left[accepted], right[accepted]
-        self.held[left], self.held[right] = b[accepted], a[accepted]
-        for home, shift in ((home_left, shift_left), (home_right, shift_right)):
-            self._settled[home[accepted]] += shift[accepted]
-        for dwelling, sign in ((dwelling_left, in_left), (dwelling_right, -in_right)):
-            self._total[dwelling[accepted]] += (sign * spends)[accepted]
-            self._count[dwelling[accepted]] += (sign * says)[accepted]
-
-    def _of_households(self, left: Integers, right: Integers, shift_left: Floats, shift_right: Floats) -> Floats:
-        """Change of the log density of the households, settled or not."""
-        is_one = left == right
-        first = shift_left + np.where(is_one, shift_right, 0.0)
-        before = self._settled[left]
-        gain: Floats = np.logaddexp(0.0, before + first) - np.logaddexp(0.0, before)
-        before = self._settled[right]
-        return gain + np.where(is_one, 0.0, np.logaddexp(0.0, before + shift_right) - np.logaddexp(0.0, before))
-
-    def _of_spending(self, dwelling: Integers, spends: Floats, says: Floats) -> Floats:
-        """Change of what the residuals of a dwelling share."""
+        place = np.stack((left, right))
+        who = self.held[place]
+        some = (who >= 0).astype(np.float64)
+        more = some[::-1] - some
+        """People that each place gains."""
+        role, home = self._role[place], self._household[place]
+        gain = (more * self._worth[place]).sum(axis=0)
+        gain += (self._ratio[who, role[::-1]] - self._ratio[who, role]).sum(axis=0)
+        shift = more * self._shift[place]
+        is_one = home[0] == home[1]
+        shift[0] += np.where(is_one, shift[1], 0.0)
+        shift[1, is_one] = 0.0
+        settled = self._settled[home]
+        gain += (np.logaddexp(0.0, settled + shift) - np.logaddexp(0.0, settled)).sum(axis=0)
+        dwelling = self._pool.place_dwelling[place]
+        inside = self._is_slot[place] * (dwelling[0] != dwelling[1])
+        spends, says, apart = self._residual[who], self._says[who], self._apart[who]
+        spends, says = inside * (spends[::-1] - spends), inside * (says[::-1] - says)
+        gain += (inside * (apart[::-1] - apart)).sum(axis=0)
         total, count = self._total[dwelling], self._count[dwelling]
-        return self._shared(total + spends, count + says) - self._shared(total, count)
+        gain += (self._shared(total + spends, count + says) - self._shared(total, count)).sum(axis=0)
+        if evidence is not None:
+            evidence.add(who, dwelling, 1 / (1 + np.exp(-np.clip(gain, -50, 50))))
+        accepted = np.flatnonzero(np.log(number) < gain)
+        place, who, home, dwelling = (of[:, accepted] for of in (place, who, home, dwelling))
+        self.held[place] = who[::-1]
+        for side in (0, 1):
+            self._settled[home[side]] += shift[side, accepted]
+            self._total[dwelling[side]] += spends[side, accepted]
+            self._count[dwelling[side]] += says[side, accepted]
 
     def _shared(self, total: Floats, count: Floats) -> Floats:
         """Log density of residuals with the intraclass correlation, but for what `_apart` holds, from their sum and number."""
         rho = self._rho
         precision = 1 - rho + rho * count
         return np.asarray(0.5 * rho * total**2 / ((1 - rho) * precision) - 0.5 * np.log(precision / (1 - rho)))
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What the chain says of each person's dwelling; the last entry is nobody's."""
+
+    dwelling: Integers
+    right: Floats
+    seen: Floats
+
+    def add(self, who: Integers, dwelling: Integers, swaps: Floats) -> None:
+        """Two people in two dwellings, who swap with a probability."""
+        here = (dwelling == self.dwelling[who]).astype(np.float64)
+        there = (dwelling[::-1] == self.dwelling[who]).astype(np.float64)
+        right = here + swaps * (there - here)
+        for side in (0, 1):  # a person is in one place: no index twice but nobody's
+            self.right[who[side]] += right[side]
+            self.seen[who[side]] += 1
 
 
 def _steps(pool: Pool) -> list[tuple[int, Integers]]:
