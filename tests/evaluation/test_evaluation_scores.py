@@ -157,6 +157,14 @@ def test_income_errors_of_a_known_case(spark: SparkSession) -> None:
     assert found["city"]["gini"]["published"] == 0.25
 
 
+def test_intervals_hold_once_the_citys_own_error_is_out(spark: SparkSession) -> None:
+    households = spark.createDataFrame(truth_households([996, 2996, 3996]))
+    published = {("dong", "1101053"): 2640, ("dong", "1101054"): 4400, ("gu", "11010"): 3200, ("city", "11"): 2934}
+    found = errors(statistics=statistics(spark, published), households=households)["mean_total_income"]["dong"]
+    assert found["interval_90_coverage"] == 0.0
+    assert found["interval_90_coverage_scaled"] == pytest.approx(0.5)
+
+
 def test_true_quantiles_and_gini(spark: SparkSession) -> None:
     households = spark.createDataFrame([(0,), (10_000,), (20_000,), (30_000,)], "total_income long")
     found = true_distribution(households)

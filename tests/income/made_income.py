@@ -73,6 +73,7 @@ def city_of(random: np.random.Generator, count: int) -> CityHouseholds:
         peer=peer,
         labour=labour,
         business=business,
+        key=mixed(key[household], np.arange(household.size)),
         unseen_household=unseen,
         unseen_class=random.integers(0, 6, unseen.size),
         unseen_key=mixed(key[unseen], 0),

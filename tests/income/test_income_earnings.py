@@ -49,6 +49,7 @@ def made(noise: float = 0.0) -> tuple[Earners, np.ndarray, np.ndarray]:
         peer=peer,
         labour=score(labour, 1.0),
         business=score(business, SEEN),
+        key=key_bits(range(count)),
         unseen_household=nobody,
         unseen_class=nobody,
         unseen_key=key_bits([]),
@@ -91,6 +92,35 @@ def test_a_share_of_noise_is_drawn_from_what_places_say() -> None:
     assert noise_share(slope, UNKNOWN, chance=None) == pytest.approx(0.15, abs=1e-9)
     low, high = (noise_share(slope, UNKNOWN, chance=chance) for chance in (0.05, 0.95))
     assert low < 0.03 and high > 0.27
+
+
+def test_draws_of_an_area_spread_as_far_as_it_is_off() -> None:
+    share = 0.2
+    noise = PULL * 0.6 * np.sqrt(share / (1 - share))
+    earners, labour, business = made(noise)
+    weight = np.ones(HOUSEHOLDS)
+    model, _ = fit_earnings(
+        earners,
+        weight,
+        labour=target(labour),
+        business=target(business),
+        draw=0,
+        donors=donors_of(earners),
+        places=PlaceSlope(1 / PULL, 0.001),
+        chance=None,
+    )
+    assert model.labour.noise_share == pytest.approx(share, abs=0.03)
+    by_draw = np.array([model.amounts(earners, draw=draw)[0] for draw in range(1, 31)])
+    assert np.median(by_draw[by_draw > 0]) == pytest.approx(np.median(labour[labour > 0]), rel=0.01)
+    assert target(by_draw[3]).spread == pytest.approx(target(labour).spread, rel=0.02)
+    areas = np.arange(HOUSEHOLDS) % 200
+
+    def of_areas(amount: np.ndarray) -> np.ndarray:
+        return np.bincount(areas, weights=amount) / np.bincount(areas)
+
+    draws = np.array([of_areas(amount) for amount in by_draw])
+    off = of_areas(labour) - draws.mean(axis=0)
+    assert np.sqrt((draws.var(axis=0, ddof=1)).mean()) == pytest.approx(off.std(), rel=0.15)
 
 
 def test_places_are_widened_more_than_persons() -> None:

@@ -78,11 +78,11 @@ def errors(*, statistics: DataFrame, households: DataFrame) -> dict[str, Any]:
         households: private households of the truth.
 
     Returns:
-        `mean_total_income`: level → `mape` (mean absolute relative error over regions), `mape_scaled` (after the city's
-        own ratio is taken out, the published benchmark's error with it), `regions`, `missing_regions`, and where the
-        product gives an error, `interval_90_coverage`; `median_by_dong`, `debt_by_dong`, `spending_by_dong` (mape and
-        mape_scaled); `components`: city's relative error and mape by dong; `city`: published, true, error of mean,
-        quantiles and Gini.
+        `mean_total_income`: level → `mape` (mean absolute relative error over regions), `mape_scaled` (after the city's own
+        ratio is taken out, the published benchmark's error with it), `regions`, `missing_regions`, and where the product
+        gives an error, `interval_90_coverage` and `interval_90_coverage_scaled`; `median_by_dong`, `debt_by_dong`,
+        `spending_by_dong` (mape and mape_scaled); `components`: city's relative error and mape by dong; `city`: published,
+        true, error of mean, quantiles and Gini.
     """
     is_margin = (F.col("head_sex") == "all") & (F.col("head_age_band") == "all") & (F.col("household_type") == "all")
     published = statistics.where(is_margin)
@@ -101,15 +101,17 @@ def errors(*, statistics: DataFrame, households: DataFrame) -> dict[str, Any]:
     }
     ratio = {name: _quotient(city[column], city[f"true_{name}"]) for name, column in pairs.items()}
     ratio["median"] = ratio["total_income"]
-    is_inside = F.abs(F.col("mean_total_income_krw_year") - F.col("true_total_income")) <= (
-        _Z90 * F.col("rmse_mean_total_income_krw_year")
-    )
+    found_mean, error = F.col("mean_total_income_krw_year"), F.col("rmse_mean_total_income_krw_year")
+    is_inside = {
+        name: F.abs(found_mean / of - F.col("true_total_income")) <= _Z90 * error / of
+        for name, of in (("interval_90_coverage", 1.0), ("interval_90_coverage_scaled", ratio["total_income"]))
+    }
     rows = (
         joined.groupBy("region_level")
         .agg(
             F.count(F.lit(1)).alias("regions"),
             F.sum(F.col("mean_total_income_krw_year").isNull().cast("int")).alias("missing_regions"),
-            F.avg(is_inside.cast("double")).alias("interval_90_coverage"),
+            *(F.avg(inside.cast("double")).alias(name) for name, inside in is_inside.items()),
             *(F.avg(F.abs(_relative(found, true))).alias(f"{name}_mape") for name, (found, true) in compared.items()),
             *(
                 F.avg(F.abs(_relative(found / ratio[name], true))).alias(f"{name}_mape_scaled")
@@ -136,7 +138,7 @@ def errors(*, statistics: DataFrame, households: DataFrame) -> dict[str, Any]:
                 "mape_scaled": _number(levels[level]["total_income_mape_scaled"]),
                 "regions": int(levels[level]["regions"]),
                 "missing_regions": int(levels[level]["missing_regions"]),
-                "interval_90_coverage": _number(levels[level]["interval_90_coverage"]),
+                **{name: _number(levels[level][name]) for name in is_inside},
             }
             for level in ("output_area", "dong", "gu", "city")
         },

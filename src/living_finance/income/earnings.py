@@ -11,7 +11,9 @@ each; how many households earn at all is better known from the bureau than from 
 score's variance is noise of the person, the spread of scores is due to it in part, the slope is too small by sqrt(1 - share),
 and differences between places, where noise averages out, are widened too little. The share is not known: it is taken as uniform
 between 0 and 0.3, updated by how survey incomes differ between places (`noise_share`), and places have a slope of their own,
-slope / sqrt(1 - share).
+slope / sqrt(1 - share). Draws after the first take what each person earns given a noisy score: nearer to the middle of peers
+and place by sqrt(1 - share), with a spread that gives the distribution back. The error of an area then has the luck of its
+people in it.
 
 Adults whom the bureau does not know earn what known ones of their sex and age do (missing at random within classes), moved
 by how scores of their dong lie among peers.
@@ -30,7 +32,7 @@ from scipy.optimize import brentq
 
 from living_finance.contracts.silver import UNSEEN_AGES, UNSEEN_CLASSES
 from living_finance.methods.grouped import Floats, Integers
-from living_finance.methods.keyed_random import Bits, mixed, unit_interval
+from living_finance.methods.keyed_random import Bits, mixed, normal, unit_interval
 
 FIRST_BAND, BANDS = 15, 14
 PEERS = 2 * BANDS
@@ -43,6 +45,7 @@ _DONORS = 400
 """Groups kept of a class, about, to lend their earnings to unseen adults."""
 _PERSONS_PER_DONOR = 10
 """Least persons whose mean a donor is: no value of one person is kept."""
+_PERSON_KEY = 0xEA12
 
 
 def classes_of_peers() -> Integers:
@@ -63,6 +66,8 @@ class Earners:
     labour: Floats
     business: Floats
     """Scores of each bureau member, KRW/year; a business income below 0 is a loss."""
+    key: Bits
+    """Of each bureau member."""
     unseen_household: Integers
     """Of each unseen adult, its position."""
     unseen_class: Integers
@@ -87,13 +92,25 @@ class Correction:
     slope: float = 1.0
     noise_share: float = 0.0
     """Of the scores' variance among peers of one place."""
+    spread: float = 0.0
+    """Standard deviation of log scores among peers of one place."""
 
-    def apply(self, score: Floats, peer: Integers, place: Floats) -> Floats:
-        """Incomes of scores in places; a loss moves with the level alone."""
+    def apply(self, score: Floats, peer: Integers, place: Floats, *, chance: Floats | None = None) -> Floats:
+        """Incomes of scores in places; a loss moves with the level alone.
+
+        Args:
+            score: of each person, KRW/year.
+            peer: its peer group.
+            place: mean log score among peers where it lives.
+            chance: standard normal numbers, which draw what a person earns given a noisy score; None keeps ranks.
+        """
         middle = np.asarray(self.middle)[peer]
         log = np.log(np.where(score > 0.0, score, 1.0))
-        between = self.slope / np.sqrt(1.0 - self.noise_share)
-        positive = np.exp(self.level + middle + between * place + self.slope * (log - middle - place))
+        kept = np.sqrt(1.0 - self.noise_share)
+        apart = log - middle - place
+        if chance is not None:
+            apart = kept * apart + np.sqrt(self.noise_share) * self.spread * chance
+        positive = np.exp(self.level + middle + self.slope / kept * place + self.slope * apart)
         amount: Floats = np.where(score > 0.0, positive, np.minimum(score, 0.0) * np.exp(self.level))
         return amount
 
@@ -150,20 +167,48 @@ class EarningsModel:
     donors: Donors
 
     def amounts(self, earners: Earners, *, draw: int) -> tuple[Floats, Floats]:
-        """Labour and business income of each household in one draw, KRW/year."""
+        """Labour and business income of each household in one draw, KRW/year.
+
+        Draws 2k and 2k + 1 are opposite in the luck of persons; draw 0 has none.
+        """
         lent = self.donors.positions(earners.unseen_class, mixed(draw, earners.unseen_key))
-        return (
+        labour, business = (
             household_amounts(
-                self.labour, earners, seen=earners.labour, donors=self.donors, lending=self.donors.labour, lent=lent
-            ),
-            household_amounts(
-                self.business, earners, seen=earners.business, donors=self.donors, lending=self.donors.business, lent=lent
-            ),
+                correction,
+                earners,
+                seen=seen,
+                donors=self.donors,
+                lending=lending,
+                lent=lent,
+                chance=_chance(earners, seen, draw=draw, kind=kind) if draw else None,
+            )
+            for kind, (correction, seen, lending) in enumerate(
+                (
+                    (self.labour, earners.labour, self.donors.labour),
+                    (self.business, earners.business, self.donors.business),
+                )
+            )
         )
+        return labour, business
+
+
+def _chance(earners: Earners, score: Floats, *, draw: int, kind: int) -> Floats:
+    """A standard normal number for each bureau member with a score above 0; 0 for others."""
+    has = score > 0.0
+    chance = np.zeros(score.size)
+    chance[has] = normal(mixed(_PERSON_KEY + kind, draw // 2, earners.key[has]))
+    return -chance if draw % 2 else chance
 
 
 def household_amounts(
-    correction: Correction, earners: Earners, *, seen: Floats, donors: Donors, lending: Floats, lent: Integers
+    correction: Correction,
+    earners: Earners,
+    *,
+    seen: Floats,
+    donors: Donors,
+    lending: Floats,
+    lent: Integers,
+    chance: Floats | None = None,
 ) -> Floats:
     """One kind of earnings added up by household.
 
@@ -174,12 +219,13 @@ def household_amounts(
         donors: of this month.
         lending: their scores of this kind.
         lent: donor of each unseen adult, -1 for none.
+        chance: of each bureau member, as `Correction.apply` takes it.
     """
     of_seen, of_unseen = earners.place[earners.household], earners.place[earners.unseen_household]
     has = lent >= 0
     unseen = np.zeros(lent.size)
     unseen[has] = correction.apply(lending[lent[has]] * np.exp(of_unseen[has]), donors.peer[lent[has]], of_unseen[has])
-    return earners.sums(correction.apply(seen, earners.peer, of_seen), unseen)
+    return earners.sums(correction.apply(seen, earners.peer, of_seen, chance=chance), unseen)
 
 
 @dataclass(frozen=True)
@@ -215,6 +261,12 @@ def middles(score: Floats, peer: Integers) -> tuple[float, ...]:
     total = np.bincount(peer[has], weights=log, minlength=PEERS)
     overall = float(log.mean()) if log.size else 0.0
     return tuple(np.where(number >= _LEAST_PEERS, total / np.maximum(number, 1), overall).tolist())
+
+
+def _spread(score: Floats, earners: Earners, middle: tuple[float, ...]) -> float:
+    has = score > 0.0
+    apart = np.log(score[has]) - np.asarray(middle)[earners.peer[has]] - earners.place[earners.household[has]]
+    return float(apart.std()) if apart.size else 0.0
 
 
 def donors_of(earners: Earners) -> Donors:
@@ -286,13 +338,15 @@ def fit_earnings(
     def of_business(correction: Correction) -> Floats:
         return household_amounts(correction, earners, seen=earners.business, donors=donors, lending=donors.business, lent=lent)
 
-    found = Correction(middles(earners.labour, earners.peer))
+    middle = {name: middles(getattr(earners, name), earners.peer) for name in ("labour", "business")}
+    spread = {name: _spread(getattr(earners, name), earners, of) for name, of in middle.items()}
+    found = Correction(middle["labour"], spread=spread["labour"])
     # The share follows the slope and the slope, a little, the share: twice is enough for the digits that count.
     for _ in range(2):
         fitted, _ = _matched(found, of_labour, weight, target=labour, name="labour")
         found = replace(found, noise_share=noise_share(fitted.slope, places, chance=chance))
     for_labour, notes = _matched(found, of_labour, weight, target=labour, name="labour")
-    start = Correction(middles(earners.business, earners.peer), noise_share=found.noise_share)
+    start = Correction(middle["business"], noise_share=found.noise_share, spread=spread["business"])
     for_business, more = _matched(start, of_business, weight, target=business, name="business")
     return EarningsModel(for_labour, for_business, donors), (*notes, *more)
 

@@ -126,6 +126,7 @@ def as_city(table: pa.Table) -> CityHouseholds:
     first = np.r_[0, np.cumsum(counts.sum(axis=0))][:-1]
     key = key_bits(column["household_id"])
     unseen_key = mixed(key[unseen_household], np.arange(unseen_household.size) - first[unseen_household])
+    begins = lists.offsets.to_numpy().astype(np.int64)[:-1] - lists.offsets[0].as_py()
     place = column["_place"].astype(np.float64)
     earners = Earners(
         households=rows,
@@ -133,6 +134,7 @@ def as_city(table: pa.Table) -> CityHouseholds:
         peer=flat.field("peer").to_numpy(zero_copy_only=False).astype(np.int64),
         labour=flat.field("labour").to_numpy(zero_copy_only=False).astype(np.float64),
         business=flat.field("business").to_numpy(zero_copy_only=False).astype(np.float64),
+        key=mixed(key[household], np.arange(household.size) - begins[household]),
         unseen_household=unseen_household.astype(np.int64),
         unseen_class=unseen_class.astype(np.int64),
         unseen_key=unseen_key,

@@ -138,7 +138,10 @@ class IncomeModel:
                 {
                     "draw": each.draw,
                     **{
-                        kind: {name: getattr(getattr(each.earnings, kind), name) for name in ("level", "slope", "noise_share")}
+                        kind: {
+                            name: getattr(getattr(each.earnings, kind), name)
+                            for name in ("level", "slope", "noise_share", "spread")
+                        }
                         for kind in _EARNED
                     },
                     "components": {

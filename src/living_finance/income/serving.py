@@ -73,10 +73,10 @@ def _peer(sex: str, age_band: float) -> int:
 
 
 def _as_city(rows: pd.DataFrame) -> CityHouseholds:
-    members = [(at, person) for at, persons in enumerate(rows["bureau_members"]) for person in persons]
-    unseen = [
-        (at, position, person) for at, persons in enumerate(rows["unseen_adults"]) for position, person in enumerate(persons)
-    ]
+    members, unseen = (
+        [(at, position, person) for at, persons in enumerate(rows[name]) for position, person in enumerate(persons)]
+        for name in ("bureau_members", "unseen_adults")
+    )
     key = key_bits(rows["household_id"].astype(str).to_numpy())
     class_of = classes_of_peers()
     place = rows["place"].to_numpy(dtype=np.float64)
@@ -85,15 +85,16 @@ def _as_city(rows: pd.DataFrame) -> CityHouseholds:
         return np.array(values, dtype=np.int64)
 
     def scores(name: str) -> Floats:
-        return np.array([float(person[name]) for _, person in members], dtype=np.float64)
+        return np.array([float(person[name]) for _, _, person in members], dtype=np.float64)
 
-    unseen_household = numbers([at for at, _, _ in unseen])
+    household, unseen_household = (numbers([at for at, _, _ in those]) for those in (members, unseen))
     earners = Earners(
         households=len(rows),
-        household=numbers([at for at, _ in members]),
-        peer=numbers([_peer(person["sex"], person["age_band"]) for _, person in members]),
+        household=household,
+        peer=numbers([_peer(person["sex"], person["age_band"]) for _, _, person in members]),
         labour=scores(_SCORES[0]),
         business=scores(_SCORES[1]),
+        key=mixed(key[household], numbers([position for _, position, _ in members])),
         unseen_household=unseen_household,
         unseen_class=class_of[numbers([_peer(person["sex"], person["age_band"]) for _, _, person in unseen])],
         unseen_key=mixed(key[unseen_household], numbers([position for _, position, _ in unseen])),
