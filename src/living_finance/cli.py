@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import getpass
 import json
 import sys
@@ -40,6 +41,9 @@ AllowRowFall = Annotated[
 DatabaseUrl = Annotated[
     str | None, typer.Option("--database-url", help="PostgreSQL server; default: database.url, or one embedded in the warehouse.")
 ]
+
+_MOST_ROWS = 1000
+_DISTRICT_DIGITS = 5
 
 AllowFailedChecks = Annotated[
     bool, typer.Option("--allow-failed-checks", help="Go on although the month fails a check that stops it (see `quality`).")
@@ -302,6 +306,7 @@ def query(
 
     In role lf_analyst the question is recorded first: who, when, what, how many rows (access.read_record).
     """
+    from living_finance.contracts.utilization import ANALYST
     from living_finance.storage.postgres import open_database
 
     settings = _with_database(_settings(config), database_url)
@@ -311,11 +316,63 @@ def query(
             with contextlib.suppress(KeyboardInterrupt):
                 threading.Event().wait()
             return
-        columns, rows = database.query(statement, role=role, person=getpass.getuser())
+        columns, rows = database.query(statement, role=role, person=getpass.getuser(), limit=_MOST_ROWS + 1)
+        has_district = role != ANALYST or any(grant.is_valid for grant in database.districts())
     table = RichTable(*(Column(name, overflow="fold") for name in columns))
-    for row in rows:
+    for row in rows[:_MOST_ROWS]:
         table.add_row(*("" if value is None else escape(str(value)) for value in row))
     Console(highlight=False).print(table)  # ok: the answer, to standard output
+    if not rows:
+        note("no rows: check codes and month; region codes are in statistics.household_map")
+    if len(rows) > _MOST_ROWS:
+        note(f"the first {_MOST_ROWS:,} rows; there are more")
+    if not has_district:
+        note("no district is granted to this login, so rows of households are hidden: living-finance grant")
+
+
+@app.command()
+def grant(
+    region: Annotated[str, typer.Option(help="District (11140); without it the grants are listed.")] = "",
+    warehouse: WarehouseFolder = Path(),
+    login: Annotated[
+        str, typer.Option(help="Of the database; default: the one that this command uses, which on the embedded server is all.")
+    ] = "",
+    reason: Annotated[str, typer.Option(help="Why; stands in the record.")] = "",
+    until: Annotated[str, typer.Option(help="YYYY-MM-DD, last day; without it no end.")] = "",
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take the grant back.")] = False,
+    database_url: DatabaseUrl = None,
+    config: ConfigFile = None,
+) -> None:
+    """Let a login read the household rows of a district (`query --role lf_analyst`), take it back, or list who may.
+
+    Exit code: 10 no such login, or the database login of this command is no member of lf_owner.
+    """
+    from living_finance.storage.postgres import open_database
+
+    settings = _with_database(_settings(config), database_url)
+    if region and (not region.isdigit() or len(region) != _DISTRICT_DIGITS):
+        raise ConfigurationError(f"{region!r} is no district.", remedy="give five digits, for instance 11140")
+    if region and not revoke and not reason:
+        raise ConfigurationError("A grant needs a reason.", remedy="--reason WHY")
+    with open_database(settings.database, warehouse_root=str(warehouse.absolute())) as database:
+        person = login or database.login()
+        if region and revoke and not database.revoke(person, region):
+            raise MissingInput(f"{person} has no grant of {region}.", remedy="living-finance grant lists them")
+        if region and not revoke:
+            database.grant(person, region, until=_day(until), reason=reason)
+        grants = database.grants()
+    table = RichTable("login", "district", "until", "reason", title="districts whose households a login may read")
+    for found in grants:
+        end = "" if found.valid_until is None else f"{found.valid_until}" + ("" if found.is_valid else " (over)")
+        table.add_row(escape(found.login), found.gu_code, end, escape(found.reason or ""))
+    console.print(table if grants else "No login may read household rows.")
+
+
+def _day(text: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text) if text else None
+    except ValueError:
+        raise ConfigurationError(f"{text!r} is not a day.", remedy="write it as YYYY-MM-DD, for instance 2026-12-31") from None
 
 
 @app.command()

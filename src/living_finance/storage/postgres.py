@@ -23,7 +23,7 @@ from pyspark.sql import DataFrame
 
 from living_finance.config import DatabaseSettings
 from living_finance.contracts.core import Table
-from living_finance.contracts.utilization import OWNER, PUBLISHED, READER
+from living_finance.contracts.utilization import ANALYST, OWNER, PUBLISHED, READER
 from living_finance.errors import ConcurrentRun, ConfigurationError, ContractViolation, DatabaseUnavailable
 from living_finance.months import Month
 from living_finance.storage import postgres_schema as schema
@@ -60,6 +60,21 @@ class Publication:
     definition: str
     facts: Mapping[str, Any]
     published_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class DistrictGrant:
+    """Who may read the household rows of a district, and how long."""
+
+    login: str
+    gu_code: str
+    valid_until: dt.date | None
+    reason: str | None
+    is_valid: bool
+
+
+_GRANTS = f"""select grantee, gu_code, valid_until, reason, current_date <= coalesce(valid_until, 'infinity')
+    from {schema.ACCESS}.district_grant"""
 
 
 @contextlib.contextmanager
@@ -186,13 +201,20 @@ class Database:
             role: group role.
             limit: most rows.
             person: who asks, as the machine knows them; the database login is recorded too.
+
+        Raises:
+            ConfigurationError: the role may not, or the statement cannot be run.
+            DatabaseUnavailable: see `connection`.
         """
         record = None if role == READER else self._begin_record(statement, role=role, person=person)
         with self.connection(role) as connection, connection.transaction():
             connection.execute("set transaction read only")
-            cursor = connection.execute(statement.encode(), prepare=True)  # prepared: a second statement is refused
-            columns = [column.name for column in cursor.description] if cursor.description else []
-            rows = cursor.fetchmany(limit) if columns else []
+            try:
+                cursor = connection.execute(statement.encode(), prepare=True)  # prepared: a second statement is refused
+                columns = [column.name for column in cursor.description] if cursor.description else []
+                rows = cursor.fetchmany(limit) if columns else []
+            except (pg.InsufficientPrivilege, psycopg.DataError, psycopg.ProgrammingError) as error:
+                raise _refused_statement(error, role) from None
         if record is not None:
             with self.connection(role) as connection:
                 connection.execute(f"select {schema.ACCESS}.end_read(%s, %s)".encode(), (record, len(rows)))
@@ -205,6 +227,51 @@ class Database:
         if row is None:
             raise ContractViolation("The read could not be recorded.")
         return int(row[0])
+
+    def districts(self) -> list[DistrictGrant]:
+        """Districts whose household rows this login may read as an analyst, also those whose time is over."""
+        with self.connection(ANALYST) as connection:
+            found = connection.execute(f"{_GRANTS} order by gu_code".encode()).fetchall()
+        return [DistrictGrant(*row) for row in found]
+
+    def grant(self, login: str, gu_code: str, *, until: dt.date | None, reason: str) -> None:
+        """Let a login read household rows of a district as an analyst; granted again, the new end and reason count.
+
+        Raises:
+            ConfigurationError: there is no such login, or this one may not grant.
+        """
+        insert = f"""insert into {schema.ACCESS}.district_grant (grantee, gu_code, valid_until, reason) values (%s, %s, %s, %s)
+            on conflict (grantee, gu_code) do update set valid_until = excluded.valid_until, reason = excluded.reason,
+            granted_by = session_user, granted_at = now()"""
+        with self.connection() as connection:
+            if connection.execute("select 1 from pg_roles where rolname = %s and rolcanlogin", (login,)).fetchone() is None:
+                raise ConfigurationError(
+                    f"The database has no login {login!r}.",
+                    remedy=f"an administrator makes it: create role … login in role {ANALYST}",
+                )
+            connection.execute(insert.encode(), (login, gu_code, until, reason))
+
+    def revoke(self, login: str, gu_code: str) -> bool:
+        """Take a grant back.
+
+        Returns:
+            Whether there was one.
+        """
+        delete = f"delete from {schema.ACCESS}.district_grant where grantee = %s and gu_code = %s"
+        with self.connection() as connection:
+            return connection.execute(delete.encode(), (login, gu_code)).rowcount > 0
+
+    def grants(self) -> list[DistrictGrant]:
+        """Of all logins, for whoever may grant."""
+        with self.connection() as connection:
+            found = connection.execute(f"{_GRANTS} order by grantee, gu_code".encode()).fetchall()
+        return [DistrictGrant(*row) for row in found]
+
+    def login(self) -> str:
+        """Who this connection is to the database."""
+        with self.connection(role=None) as connection:
+            row = connection.execute("select session_user").fetchone()
+            return str(row[0]) if row else ""
 
     def purge_records(self, *, months: int, dry_run: bool) -> int:
         """Remove access records older than some months.
@@ -318,6 +385,20 @@ def copy_part(target: CopyTarget, part: int, batches: Iterable[pa.RecordBatch]) 
         noted = f"update {schema.STAGING}.loaded set row_count = %s where target = %s and part = %s"
         connection.execute(noted.encode(), (rows, target.name, part))
     return rows
+
+
+def _refused_statement(error: psycopg.Error, role: str) -> ConfigurationError:
+    """Why a question was not answered. Texts on syntax and names quote the question; those on data quote rows and stay out."""
+    if isinstance(error, pg.InsufficientPrivilege):
+        return ConfigurationError(
+            f"Role {role} may not do that.",
+            remedy=f"statistics are open to {READER}; households need --role {ANALYST} and a district (`living-finance grant`)",
+        )
+    said = error.diag.message_primary if isinstance(error, psycopg.ProgrammingError) else type(error).__name__
+    return ConfigurationError(
+        f"The database cannot answer this: {said}.",
+        remedy="docs/operations.md lists the views; `living-finance describe` the columns",
+    )
 
 
 @contextlib.contextmanager

@@ -40,8 +40,10 @@ _TYPES: dict[Kind, str] = {
     Kind.FLAG: "boolean",
 }
 
+_PERSON = f"(case when current_user in ('{OWNER}', '{READER}', '{ANALYST}') then session_user else current_user end)"
+"""Who reads: the login itself, also where it has put on one of the groups' roles (`set role`, as `query --role` does)."""
 _DISTRICTS = f"""select gu_code from {ACCESS}.district_grant
-    where grantee = current_user and current_date <= coalesce(valid_until, 'infinity')"""
+    where grantee = {_PERSON} and current_date <= coalesce(valid_until, 'infinity')"""
 
 
 def quoted(name: str) -> str:
@@ -164,9 +166,7 @@ def _access() -> Iterator[str]:
             {"owner_writes": f"for all to {OWNER} using ({owner_rule}) with check ({owner_rule})"},
         )
     yield from _policy(f"{ACCESS}.publication", "readers_see", f"for select to {READER} using (true)")
-    yield from _policy(
-        f"{ACCESS}.district_grant", "analysts_see_theirs", f"for select to {ANALYST} using (grantee = current_user)"
-    )
+    yield from _policy(f"{ACCESS}.district_grant", "analysts_see_theirs", f"for select to {ANALYST} using (grantee = {_PERSON})")
 
 
 def _read_record_functions() -> Iterator[str]:
