@@ -11,7 +11,7 @@ from small_city import CHANGES, DONGS, MODELS, MONTHS, SOURCES, UNRELIABLE, anal
 from living_finance.analyses.registry import ANALYSES
 from living_finance.contracts import codes, gold
 from living_finance.contracts import releases as r
-from living_finance.reports.charts import class_limits
+from living_finance.reports.charts import choropleth, class_limits
 from living_finance.reports.content import build_report
 from living_finance.reports.data import released_areas, released_breakdown
 from living_finance.reports.document import Grid, Language, Origin, Report
@@ -75,7 +75,7 @@ def test_what_is_not_reliable_is_marked_wherever_it_stands(korean: Report) -> No
 def test_maps_leave_out_unreliable_dongs(korean: Report) -> None:
     maps = next(section for section in korean.sections if section.key == "maps")
     figures = [block for block in maps.blocks if hasattr(block, "svg")]
-    assert len(figures) == 3
+    assert [figure.key for figure in figures] == ["map-median-income", "map-debt", "map-poverty", "map-gini"]
     for figure in figures:
         assert "신뢰 불가" in figure.svg
         assert "6개 동" in figure.alternative
@@ -187,6 +187,17 @@ def test_a_public_report_holds_published_cells_only() -> None:
     cells = {cell for grid in report.grids() for row in grid.rows for cell in row}
     assert not {cell for cell in cells if "9,999" in cell or "1,234" in cell}
     assert rows_of(report, "공표하지 않은 셀") == {"비공표(소수)": ("1",)}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_every_class_of_a_map_has_its_own_colour_and_none_is_grey(count: int) -> None:
+    order = [f"class {number}" for number in range(count)]
+    square = {"type": "Polygon", "coordinates": [[[0, 0], [0, 1], [1, 1], [1, 0], [0, 0]]]}
+    features = [{"geometry": square, "properties": {"dong_code": str(number)}} for number in range(count + 1)]
+    classes = {str(number): name for number, name in enumerate([*order, "unreliable"])}
+    drawn = choropleth(features, classes=classes, order=order, missing=["unreliable"], title="").to_dict()
+    scale = drawn["layer"][0]["encoding"]["color"]["scale"]
+    assert scale["domain"] == [*order, "unreliable"] and len(set(scale["range"])) == count + 1
 
 
 def test_limits_of_a_maps_classes_hold_about_as_many_each() -> None:

@@ -29,6 +29,17 @@ _SHAPES = {"publishable": "circle", "caution": "diamond", "unreliable": "cross"}
 _SURE = 1.96
 
 
+_TEXT = {"labelFontSize": 13, "titleFontSize": 13, "labelColor": _INK, "titleColor": _INK, "titleFontWeight": "normal"}
+_CONFIG: Mapping[str, Any] = {
+    "font": FAMILY,
+    "background": "white",
+    "axis": _TEXT,
+    "legend": _TEXT,
+    "view": {"stroke": None},
+    "axisQuantitative": {"grid": True, "gridColor": "#e5e7eb", "tickCount": 5},
+}
+
+
 @cache
 def _register_fonts() -> None:
     vlc.register_font_directory(str(font_folder()))
@@ -43,18 +54,24 @@ def draw(chart: Chart, *, prefix: str) -> str:
     """
     _register_fonts()
     spec = chart.to_dict()
-    spec["config"] = {
-        "font": FAMILY,
-        "background": "white",
-        "axis": {"labelFontSize": 13, "titleFontSize": 13, "labelColor": _INK, "titleColor": _INK, "titleFontWeight": "normal"},
-        "legend": {"labelFontSize": 13, "titleFontSize": 13, "labelColor": _INK, "titleColor": _INK, "titleFontWeight": "normal"},
-        "view": {"stroke": None},
-        "axisQuantitative": {"grid": True, "gridColor": "#e5e7eb", "tickCount": 5},
-    }
+    spec["config"] = _CONFIG
     spec["autosize"] = {"type": "fit", "contains": "padding"}
     drawn = vlc.vegalite_to_svg(json.dumps(spec, ensure_ascii=False))
     unnamed = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", drawn)
     return re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{prefix}-", unnamed)
+
+
+def use_in_notebooks() -> None:
+    """Altair charts as pictures with the look and the Korean typeface of the report, in every viewer, without a network."""
+    _register_fonts()
+    title = {"fontSize": 14, "fontWeight": "normal", "color": _INK, "anchor": "start"}
+    style = {**_CONFIG, "title": title, "header": _TEXT, "range": {"category": list(_PARTS)}, "bar": {"color": _ACCENT}}
+
+    @alt.theme.register("living-finance", enable=True)
+    def theme() -> alt.theme.ThemeConfig:
+        return alt.theme.ThemeConfig(config=style)  # type: ignore[typeddict-item]
+
+    alt.renderers.enable("png", ppi=144)
 
 
 def png(drawn: str, *, width: int) -> bytes:
@@ -218,8 +235,7 @@ def choropleth(
     ]
     used = set(classes.values())
     greys = [name for name in missing if name in used]
-    shades = _CLASSES if len(order) > 3 else _CLASSES[1::2]
-    colours = [*shades[: len(order)], *[_GREY] * len(greys)]
+    colours = [*_shades(len(order)), *[_GREY] * len(greys)]
     return (
         alt.layer(
             alt.Chart({"values": drawn})
@@ -236,6 +252,11 @@ def choropleth(
         .properties(width=WIDTH, height=round(WIDTH * 0.95))
         .project(type="mercator")
     )
+
+
+def _shades(count: int) -> tuple[str, ...]:
+    """Colours of at most five classes, light to dark and as far apart as they can be."""
+    return {1: _CLASSES[2:3], 2: _CLASSES[1::2], 3: _CLASSES[::2]}.get(count, _CLASSES[:count])
 
 
 def _values(frame: pd.DataFrame) -> dict[str, Any]:

@@ -100,9 +100,10 @@ def maps(author: Author) -> Section | None:
     dongs = data.at(data.month, level="dong")
     if data.boundaries is None or dongs.empty:
         return None
+    gini = "gini" if "inequality" in author.analyses else "gini_households"
     made = [
         figure
-        for key, step in (("median_income", 100.0), ("debt", 100.0), ("poverty", 1.0))
+        for key, step in (("median_income", 100.0), ("debt", 100.0), ("poverty", 1.0), (gini, 0.01))
         if (figure := _map(author, find_indicator(key), dongs, step=step)) is not None
     ]
     if not made:
@@ -117,7 +118,8 @@ def maps(author: Author) -> Section | None:
 def _map(author: Author, indicator: Indicator, dongs: pd.DataFrame, *, step: float) -> Figure | None:
     data, language = author.data, author.language
     estimates = {code: author.level(indicator, code) for code in dongs["region_code"]}
-    scale = 100.0 if indicator.unit == "share" else MAN
+    scale = {"share": 100.0, "index": 1.0}.get(indicator.unit, MAN)
+    digits = {"share": 1, "index": 3}.get(indicator.unit, 0)
     values = {
         code: float(e.value) * scale  # type: ignore[arg-type]
         for code, e in estimates.items()
@@ -126,7 +128,7 @@ def _map(author: Author, indicator: Indicator, dongs: pd.DataFrame, *, step: flo
     limits = charts.class_limits(list(values.values()), step=step)
     if not limits:
         return None
-    order = _class_names(limits, language)
+    order = _class_names(limits, language, digits=2 if indicator.unit == "index" else 0)
     grey = {True: reliability_label("unreliable", language), False: author.say("비공표", "not published")}
     classes = {
         code: order[sum(values[code] >= limit for limit in limits)] if code in values else grey[e.is_unreliable]
@@ -136,7 +138,6 @@ def _map(author: Author, indicator: Indicator, dongs: pd.DataFrame, *, step: flo
     drawn = {f["properties"]["dong_code"] for f in features}
     ranked = sorted(values, key=lambda code: (-values[code], code))
     label = f"{indicator.label[language == 'en']} ({author.unit(indicator)})"
-    digits = 1 if indicator.unit == "share" else 0
     top, bottom = (
         ", ".join(f"{data.name(code, language)} {values[code]:,.{digits}f}" for code in part)
         for part in (ranked[:3], ranked[-3:])
@@ -411,14 +412,15 @@ def appendix(author: Author) -> Section | None:
     return Section(key="appendix", title=author.say("부록: 행정동 통계", "Appendix: dongs"), blocks=(grid,))
 
 
-def _class_names(limits: Sequence[float], language: Language) -> list[str]:
+def _class_names(limits: Sequence[float], language: Language, *, digits: int = 0) -> list[str]:
     """Names of the classes between limits, from low to high.
 
-    >>> _class_names([3000, 4000], "ko")
-    ['3,000 미만', '3,000–4,000 미만', '4,000 이상']
+    >>> _class_names([3000, 4000], "ko"), _class_names([0.31], "en", digits=2)
+    (['3,000 미만', '3,000–4,000 미만', '4,000 이상'], ['under 0.31', '0.31 and more'])
     """
-    below, above = f"{limits[0]:,.0f}", f"{limits[-1]:,.0f}"
-    between = [f"{low:,.0f}–{high:,.0f}" for low, high in pairwise(limits)]
+    names = [f"{limit:,.{digits}f}" for limit in limits]
+    below, above = names[0], names[-1]
+    between = [f"{low}–{high}" for low, high in pairwise(names)]
     if language == "ko":
         return [f"{below} 미만", *(f"{name} 미만" for name in between), f"{above} 이상"]
     return [f"under {below}", *(f"{name}" for name in between), f"{above} and more"]
