@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-_MODEL_FILE, _FOLDS_FILE = "income_model.json", "held_out_models.json"
+_MODEL_FILE, _FOLDS_FILE, _CARD_FILE, _PLOTS = "income_model.json", "held_out_models.json", "model_card.md", "plots"
 _PROMOTED, _SCORED = "promoted", "scored."
 _ENOUGH = 1000
 _LONGEST_DESCRIPTION = 5000
@@ -176,8 +176,22 @@ class Registry:
 
     def metrics(self, version: ModelVersion) -> dict[str, float]:
         """Of its training."""
+        return self.metrics_of_run(version.run_id)
+
+    def metrics_of_run(self, run_id: str) -> dict[str, float]:
+        """Of any run, for instance a month's (`mlflow_run_id` in the ledger)."""
         with self._client() as (client, _):
-            return dict(client.get_run(version.run_id).data.metrics)
+            return dict(client.get_run(run_id).data.metrics)
+
+    def card(self, version: ModelVersion) -> str:
+        """Its model card, Markdown."""
+        return self._read(version, _CARD_FILE)
+
+    def plots(self, version: ModelVersion) -> dict[str, bytes]:
+        """The diagnostics of its training: name → PNG."""
+        with self._client() as (client, _), _scratch() as folder:
+            kept = Path(client.download_artifacts(version.run_id, _PLOTS, str(folder)))
+            return {file.stem: file.read_bytes() for file in sorted(kept.glob("*.png"))}
 
     def shares(self, version: ModelVersion) -> dict[str, Any]:
         """What the month it was trained on looked like."""
@@ -247,13 +261,13 @@ def _log(client: MlflowClient, experiment: str, training: Training, *, tags: Map
         )
         with _scratch() as folder:
             kept = folder / "run"
-            (kept / "plots").mkdir(parents=True)
+            (kept / _PLOTS).mkdir(parents=True)
             (kept / _MODEL_FILE).write_text(training.content, encoding="utf-8")
             (kept / _FOLDS_FILE).write_text(training.folds, encoding="utf-8")
             (kept / "shares.json").write_text(json.dumps(training.shares, sort_keys=True, indent=1), encoding="utf-8")
-            (kept / "model_card.md").write_text(training.card, encoding="utf-8")
+            (kept / _CARD_FILE).write_text(training.card, encoding="utf-8")
             for file, content in training.plots.items():
-                (kept / "plots" / file).write_bytes(content)
+                (kept / _PLOTS / file).write_bytes(content)
             client.log_artifacts(run_id, str(kept))
             package = _package(folder, training)
             model = client.create_logged_model(

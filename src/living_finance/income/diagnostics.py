@@ -39,7 +39,14 @@ _LABELS = {
     "transfer": "이전 transfer",
     "irregular": "비경상 irregular",
     TOTAL: "총소득 total",
+    "fifths": "소득 5분위 fifths",
+    "ages": "가구주 연령 head's age",
 }
+_BLUE, _ORANGE, _GREY = "#005a9c", "#e69f00", "#9ca3af"
+"""Of Okabe & Ito (2008), Color universal design."""
+_MOST_BESIDE = 3
+_MANWON = 1e4
+_NO_VARIANCE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,7 @@ def diagnose(model: IncomeModel, data: TrainingData) -> Diagnostics:
         ranked = _groups(np.sort(left))
         places = (np.cumsum([g.size for g in ranked]) - np.array([g.size for g in ranked]) / 2) / max(left.size, 1)
         quantiles[name] = (ndtri(places), np.array([g.mean() for g in ranked]))
-        kept = sorted(1.0 - variance / max(regression.area_variance, 1e-12) for _, variance in regression.effects.values())
+        kept = sorted(_kept(regression.area_variance, variance) for _, variance in regression.effects.values())
         shrinkage[name] = tuple(float(g.mean()) for g in _groups(np.array(kept)))
         spread = terms.std(axis=0)
         importance[name] = {
@@ -98,6 +105,15 @@ def diagnose(model: IncomeModel, data: TrainingData) -> Diagnostics:
             for term, coefficient, of in zip(component.terms, regression.coefficients[1:], spread, strict=True)
         }
     return Diagnostics(residuals, quantiles, shrinkage, _calibration(model, data), importance)
+
+
+def _kept(area_variance: float, remaining: float) -> float:
+    """Share of an area's effect that is not shrunk away; where areas do not differ, nothing is left.
+
+    >>> _kept(0.04, 0.01), _kept(0.0, 0.0)
+    (0.75, 0.0)
+    """
+    return 1.0 - remaining / area_variance if area_variance > _NO_VARIANCE else 0.0
 
 
 def _calibration(model: IncomeModel, data: TrainingData) -> Mapping[str, tuple[Floats, Floats, Floats]]:
@@ -134,59 +150,110 @@ def plots(found: Diagnostics, assessment: Assessment) -> dict[str, bytes]:
     """PNG files by name."""
     import koreanize_matplotlib  # type: ignore[import-untyped]  # noqa: F401  # registers NanumGothic
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-    def drawn(title: str, names: Sequence[str], draw: Callable[[Axes, str], None]) -> bytes:
-        figure = Figure(figsize=(3.2 * max(len(names), 1), 3.2), dpi=90, layout="constrained")
-        figure.suptitle(title, fontsize=10)
+    amounts, percent = FuncFormatter(lambda value, _: f"{value:,.0f}"), PercentFormatter(xmax=1.0, decimals=0)
+
+    def drawn(title: str, names: Sequence[str], draw: Callable[[Axes, str], None], *, x: str = "", y: str = "") -> bytes:
+        rows, columns = max(-(-len(names) // _MOST_BESIDE), 1), max(min(len(names), _MOST_BESIDE), 1)
+        figure = Figure(figsize=(3.6 * columns, 3.2 * rows + 0.4), dpi=110, layout="constrained")
+        figure.suptitle(title, fontsize=11)
         for position, name in enumerate(names):
-            axes = figure.add_subplot(1, len(names), position + 1)
-            axes.set_title(_LABELS.get(name, name), fontsize=9)
-            axes.tick_params(labelsize=7)
+            axes = figure.add_subplot(rows, columns, position + 1)
+            axes.set_title(_LABELS.get(name, name), fontsize=10)
+            axes.tick_params(labelsize=8)
+            axes.set_xlabel(x, fontsize=8)
+            axes.set_ylabel(y if position % columns == 0 else "", fontsize=8)
+            axes.spines[["top", "right"]].set_visible(False)
             draw(axes, name)
+            if not axes.has_data():
+                axes.set_xticks([])
+                axes.text(0.5, 0.5, "10개 미만\nfewer than ten", transform=axes.transAxes, ha="center", va="center", fontsize=8)
         stream = io.BytesIO()
         figure.savefig(stream, format="png", metadata={"Software": None})
         return stream.getvalue()
 
     def residuals(axes: Axes, name: str) -> None:
         fitted, mean, spread = found.residuals[name]
-        axes.errorbar(fitted, mean, yerr=spread, fmt="o", markersize=3, linewidth=0.8)
-        axes.axhline(0.0, color="grey", linewidth=0.6)
+        axes.axhline(0.0, color=_GREY, linewidth=0.8)
+        if fitted.size:
+            axes.errorbar(fitted, mean, yerr=spread, fmt="o", markersize=4, linewidth=0.8, color=_BLUE)
 
     def against_normal(axes: Axes, name: str) -> None:
         normal, ranked = found.quantiles[name]
-        axes.plot(normal, ranked, "o", markersize=3)
-        axes.plot(normal, normal, color="grey", linewidth=0.6)
+        if normal.size:
+            axes.plot(normal, normal, color=_GREY, linewidth=0.8)
+            axes.plot(normal, ranked, "o", markersize=4, color=_BLUE)
 
     def shrinkage(axes: Axes, name: str) -> None:
-        axes.bar(np.arange(len(found.shrinkage[name])), found.shrinkage[name])
-        axes.set_ylim(0.0, 1.0)
+        kept = found.shrinkage[name]
+        axes.set_ylim(-0.04, 1.04)
+        axes.yaxis.set_major_formatter(percent)
+        if kept:
+            axes.plot(np.arange(1, len(kept) + 1), kept, "o", markersize=6, color=_BLUE)
+            axes.set_xlim(0.5, len(kept) + 0.5)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
     def calibration(axes: Axes, name: str) -> None:
         before, after, published = found.calibration[name]
-        for values, marker, label in ((before, "o", "전 before"), (after, "s", "후 after"), (published, "x", "공표 published")):
-            axes.plot(np.arange(1, values.size + 1), values / 1e6, marker, markersize=5, label=label)
-        axes.set_yscale("log")
-        axes.legend(fontsize=7)
+        places = np.arange(before.size)
+        for values, place, marker, colour, label in (
+            (before, places - 0.2, "o", _ORANGE, "전 before"),
+            (after, places, "s", _BLUE, "후 after"),
+            (published, places + 0.2, "x", "black", "공표 published"),
+        ):
+            if np.isfinite(values).any():
+                axes.plot(place, values / _MANWON, marker, markersize=6, color=colour, label=label)
+        axes.set_xticks(places, [f"{k + 1}분위" for k in places] if name == "fifths" else list(AGE_GROUPS))
+        axes.set_ylim(0.0, axes.get_ylim()[1] * 1.03)
+        axes.yaxis.set_major_formatter(amounts)
+        axes.legend(fontsize=8)
 
     def importance(axes: Axes, name: str) -> None:
         ranked = sorted(found.importance[name].items(), key=lambda pair: abs(pair[1]))
-        axes.barh([term for term, _ in ranked], [value for _, value in ranked])
+        axes.barh([term.replace("_", " ") for term, _ in ranked], [value for _, value in ranked], color=_BLUE)
+        axes.axvline(0.0, color=_GREY, linewidth=0.8)
 
     def held_out(axes: Axes, name: str) -> None:
         cells = [c for c in assessment.cells if c.component == name and c.households >= _GROUP and c.mean > 0.0]
-        bias = [c.bias / c.mean for c in cells]
-        axes.errorbar(
-            range(len(cells)), bias, yerr=[1.96 * c.error / c.mean for c in cells], fmt="o", markersize=3, linewidth=0.8
-        )
-        axes.axhline(0.0, color="grey", linewidth=0.6)
-        axes.set_xticks(range(len(cells)), [c.area for c in cells], rotation=90)
+        axes.axhline(0.0, color=_GREY, linewidth=0.8)
+        axes.yaxis.set_major_formatter(percent)
+        if cells:
+            bias, reach = [c.bias / c.mean for c in cells], [1.96 * c.error / c.mean for c in cells]
+            axes.errorbar(range(len(cells)), bias, yerr=reach, fmt="o", markersize=4, linewidth=0.8, color=_BLUE)
+            axes.set_xticks(range(len(cells)), [c.area for c in cells], rotation=90)
+            axes.set_xlim(-0.5, len(cells) - 0.5)
 
     modelled = list(found.residuals)
     return {
-        "residuals.png": drawn("잔차 residuals: 집단별 평균과 표준편차 mean and spread by group", modelled, residuals),
-        "normal_quantiles.png": drawn("정규 Q–Q: 10가구 이상 집단 groups of ten or more", modelled, against_normal),
-        "shrinkage.png": drawn("축소 shrinkage: 행정동 효과가 남는 비율 share of dong effects kept", modelled, shrinkage),
-        "calibration.png": drawn("보정 전후 before and after benchmarking (백만원 M KRW)", list(found.calibration), calibration),
-        "importance.png": drawn("변수 중요도 importance: 계수 × 표준편차", modelled, importance),
-        "held_out.png": drawn("제외 지역 상대오차 relative bias where left out (95 %)", [*COMPONENTS, TOTAL], held_out),
+        "residuals.png": drawn(
+            "잔차 residuals: 10가구 이상 집단의 평균과 표준편차 mean and spread of groups of ten or more",
+            modelled,
+            residuals,
+            x="예측값 fitted (log 원 KRW)",
+            y="표준화 잔차 standardised",
+        ),
+        "normal_quantiles.png": drawn(
+            "정규 Q–Q: 10가구 이상 집단 groups of ten or more", modelled, against_normal, x="정규 normal", y="잔차 residuals"
+        ),
+        "shrinkage.png": drawn(
+            "축소 shrinkage: 행정동 효과가 남는 비율 share of dong effects kept",
+            modelled,
+            shrinkage,
+            x="행정동 10개씩 dongs, ten a point",
+            y="남는 비율 kept",
+        ),
+        "calibration.png": drawn(
+            "보정 전후 평균 총소득 mean total income before and after benchmarking",
+            list(found.calibration),
+            calibration,
+            y="만원/년 10,000 KRW a year",
+        ),
+        "importance.png": drawn("변수 중요도 importance", modelled, importance, x="계수 × 표준편차 coefficient × spread"),
+        "held_out.png": drawn(
+            "제외 지역의 상대편향과 95 % 구간 relative bias where left out, with 95 % intervals",
+            [*COMPONENTS, TOTAL],
+            held_out,
+            y="상대편향 relative bias",
+        ),
     }
