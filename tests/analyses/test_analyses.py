@@ -139,6 +139,8 @@ def test_employment_and_flows(result: Results) -> None:
     low = sum(income < limit for income in paid) / len(paid)
     assert work["11", "residence / all", "all", "low_pay_share"]["value"] == pytest.approx(low)
     assert work["11", "residence / employment", "employee", "persons"]["value"] == len(employees)
+    assert work["11", "residence / all", "all", "employee_share"]["value"] == pytest.approx(len(employees) / len(now))
+    assert ("11", "residence / employment", "employee", "employee_share") not in work, "all employees are employees"
     expected: dict[tuple[str, str], int] = defaultdict(int)
     for h in now:
         if h.number % 3 != 2:
@@ -237,6 +239,13 @@ def test_moves(result: Results) -> None:
     assert found["11", "event", "moved", "households"]["value"] == pytest.approx(sum(h.weight for h in moved))
     left = sum(row["value"] for key, row in found.items() if key[1:] == ("left_from", "left", "households") and len(key[0]) == 7)
     assert left == pytest.approx(sum(h.weight for h in moved))
+    everybody = sum(h.weight for h in homes(MONTH))
+    for rate in ("came_share", "left_share"):
+        assert found["11", "all", "all", rate]["value"] == pytest.approx(sum(h.weight for h in moved) / everybody)
+    stayed = sum(h.weight for h in homes(MONTH) if h.dong == h.previous_dong == DONGS[0])
+    gone = sum(h.weight for h in moved if h.previous_dong == DONGS[0])
+    assert found[DONGS[0], "all", "all", "left_share"]["value"] == pytest.approx(gone / (gone + stayed))
+    assert {key[3] for key in found if key[1] == "all"} == {"came_share", "left_share"}
 
 
 def test_change_has_the_error_of_the_difference(result: Results) -> None:

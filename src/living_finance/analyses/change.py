@@ -44,6 +44,10 @@ def change(*, household: DataFrame, building: DataFrame, region: str, month: Mon
     later, and in its own where the building is no longer listed. Each month's poverty line and middle class are by its
     own median, taken as given.
 
+    Two months that are adjusted to the same year's published figures have the same mean income and spending in the city by
+    construction: such a difference says nothing, and between areas only their shares of the city's total can move. A change of
+    those levels is that between years.
+
     Args:
         household: gold.household of both months, of the whole city.
         building: silver.building of the later month.

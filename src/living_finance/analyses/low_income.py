@@ -30,7 +30,7 @@ def poverty_measures() -> Sequence[Ratio]:
         line_share("poverty_rate_60", below=0.6),
         line_share("poverty_rate_elderly", below=0.5, count=F.col("elderly")),
         line_share("poverty_rate_children", below=0.5, count=F.col("children")),
-        mean("poverty_gap", gap, unit="ratio", count=F.col("household_size")),
+        mean("poverty_gap", gap, unit="rate", count=F.col("household_size")),
     )
 
 
@@ -90,7 +90,7 @@ def _reach(people: DataFrame, benefit: DataFrame) -> DataFrame:
             for name, unit, value in (
                 ("recipients", "persons", F.col("recipients").cast("double")),
                 ("amount_per_recipient", "KRW/month", F.try_divide(F.col("amount").cast("double"), F.col("recipients"))),
-                ("recipients_to_entitled", "ratio", F.try_divide(F.col("recipients").cast("double"), F.col("entitled"))),
+                ("recipients_to_entitled", "rate", F.try_divide(F.col("recipients").cast("double"), F.col("entitled"))),
             )
         )
     )

@@ -27,7 +27,8 @@ def household_moves(*, household: DataFrame, household_lineage: DataFrame, regio
         region: see `finished`.
 
     Returns:
-        RESULT. `origin_dong`: of households now in the region, by where they were; `destination_dong`: of households
+        RESULT. `all`: of the households that go on, the share that came from another dong, and that left for another.
+        `origin_dong`: of households now in the region, by where they were; `destination_dong`: of households
         that were in it, by where they are (of both, only those that crossed a dong's border); `status`: those in the
         region, `came` or `stayed`; `left_from`: those that were in it, `left` or `stayed`; `event`: by event. The first
         month of a warehouse has events only.
@@ -43,12 +44,11 @@ def household_moves(*, household: DataFrame, household_lineage: DataFrame, regio
         total("households", F.lit(1.0), unit="households"),
         mean("mean_total_income_krw_year", F.col(gold.TOTAL_INCOME), unit="KRW/year"),
         mean("mean_debt_krw", F.col("debt_krw"), unit="KRW"),
-        mean("mean_household_size", F.col("household_size"), unit="persons"),
-        share("crossed_share", crossed),
+        mean("mean_household_size", F.col("household_size"), unit="persons/household"),
     )
     arrived = ratio_results(
         frame,
-        measures,
+        (*measures, share("came_share", crossed)),
         weight="weight",
         groups={
             "origin_dong": F.when(crossed, before),
@@ -58,13 +58,14 @@ def household_moves(*, household: DataFrame, household_lineage: DataFrame, regio
     )
     departed = ratio_results(
         frame.where(goes_on),
-        measures,
+        (*measures, share("left_share", crossed)),
         weight="weight",
         groups={"destination_dong": F.when(crossed, here), "left_from": _label(crossed, yes="left")},
         dong=before,
     )
-    is_group = F.col("dimension") != "all"
-    return finished(arrived.where(is_group).unionByName(departed.where(is_group)), region=region)
+    is_rate = F.col("statistic").isin("came_share", "left_share")
+    is_told = is_rate == (F.col("dimension") == "all")
+    return finished(arrived.where(is_told).unionByName(departed.where(is_told)), region=region)
 
 
 def _label(crossed: Column, *, yes: str) -> Column:

@@ -70,7 +70,8 @@ def employment(*, placed_person: DataFrame, region: str, settings: AnalysisSetti
     }
     home = ratio_results(people, _measures(), weight=persons.ONE, groups=groups, dong=persons.home_dong())
     work = ratio_results(people, _measures(), weight=persons.ONE, groups=groups, dong=persons.work_dong())
-    return finished(at_place(home, "residence").unionByName(at_place(work, "workplace")), region=region)
+    is_trivial = F.col("dimension").contains("employment") & F.col("statistic").isin("employee_share", "self_employed_share")
+    return finished(at_place(home, "residence").unionByName(at_place(work, "workplace")).where(~is_trivial), region=region)
 
 
 def commuting(*, placed_person: DataFrame, region: str, settings: AnalysisSettings) -> DataFrame:

@@ -108,8 +108,31 @@ PROGRAMME = CodeList(
 )
 INDUSTRY = CodeList(
     "industry",
-    tuple((letter, f"KSIC {letter}", f"KSIC section {letter}") for letter in "ABCDEFGHIJKLMNOPQRSTU"),
+    (
+        ("A", "농림어업", "agriculture, forestry, fishing"),
+        ("B", "광업", "mining"),
+        ("C", "제조업", "manufacturing"),
+        ("D", "전기·가스업", "electricity, gas"),
+        ("E", "수도·하수·폐기물업", "water, sewerage, waste"),
+        ("F", "건설업", "construction"),
+        ("G", "도소매업", "wholesale and retail"),
+        ("H", "운수·창고업", "transport and storage"),
+        ("I", "숙박·음식점업", "accommodation and food"),
+        ("J", "정보통신업", "information and communication"),
+        ("K", "금융·보험업", "finance and insurance"),
+        ("L", "부동산업", "real estate"),
+        ("M", "전문·과학·기술 서비스업", "professional, scientific, technical"),
+        ("N", "사업시설·지원·임대 서비스업", "business support and rental"),
+        ("O", "공공행정", "public administration"),
+        ("P", "교육 서비스업", "education"),
+        ("Q", "보건·사회복지업", "health and social work"),
+        ("R", "예술·스포츠·여가업", "arts, sports, recreation"),
+        ("S", "협회·수리·개인 서비스업", "associations, repair, personal services"),
+        ("T", "가구 내 고용활동", "households as employers"),
+        ("U", "국제·외국기관", "international and foreign bodies"),
+    ),
 )
+"""Sections of the Korean standard industrial classification, 10th revision (2017), names shortened."""
 BENCHMARK_SOURCE = CodeList(
     "source",
     (

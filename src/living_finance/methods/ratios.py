@@ -55,7 +55,7 @@ class Ratio:
     numerator: Column
     denominator: Column
     unit: str
-    """`share`, `ratio`, `index`, `persons`, or a unit of money, which starts with KRW."""
+    """`share`, `rate` (one amount by another, read in per cent), `ratio`, `index`, `persons`, or money, which starts with KRW."""
     is_of_amounts: bool = False
     """The denominator is money: the ratio of two amounts."""
     shift: Shift | None = None
@@ -84,7 +84,7 @@ def ratio(name: str, numerator: Column, denominator: Column) -> Ratio:
         name=name,
         numerator=numerator.cast("double"),
         denominator=denominator.cast("double"),
-        unit="ratio",
+        unit="rate",
         is_of_amounts=True,
     )
 

@@ -69,8 +69,8 @@ def value_in(unit: str, value: object) -> str:
 
     >>> value_in("KRW/year", 49_691_558.0), value_in("share", 0.25), value_in("index", 0.42193), value_in("households", 19661.2)
     ('4,969', '25.0', '0.422', '19,661')
-    >>> value_in("KRW", None), value_in("KRW/month", 2_313_719), value_in("ratio", 5.125)
-    ('–', '231.4', '5.12')
+    >>> value_in("KRW", None), value_in("KRW/month", 2_313_719), value_in("ratio", 5.125), value_in("rate", 0.7774)
+    ('–', '231.4', '5.12', '77.7')
     """
     if is_missing(value):
         return NONE
@@ -79,11 +79,11 @@ def value_in(unit: str, value: object) -> str:
         return f"{number / _MAN:,.1f}"
     if unit.startswith("KRW"):
         return manwon(number)
-    if unit == "share":
+    if unit in ("share", "rate"):
         return percent(number)
     if unit == "index":
         return f"{number:.3f}"
-    if unit == "ratio":
+    if unit in ("ratio", "persons/household"):
         return f"{number:.2f}"
     return f"{number:,.0f}"
 
@@ -93,8 +93,10 @@ _UNITS: dict[str, tuple[str, str]] = {
     "KRW/year": ("만원/연", "10,000 KRW a year"),
     "KRW/month": ("만원/월", "10,000 KRW a month"),
     "share": ("%", "%"),
+    "rate": ("%", "%"),
     "households": ("가구", "households"),
     "persons": ("명", "persons"),
+    "persons/household": ("명/가구", "persons a household"),
     "establishments": ("개", "establishments"),
     "jobs": ("명", "jobs"),
     "rank": ("위", "rank"),

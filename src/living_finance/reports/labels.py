@@ -22,6 +22,17 @@ _OF_ANALYSES: Mapping[str, tuple[str, str]] = {
     "p90_p10": ("P90/P10", "P90/P10"),
     "wolfson": ("울프슨지수", "Wolfson index"),
     "theil": ("타일지수", "Theil index"),
+    "theil_within_gu": ("타일지수, 자치구 내", "Theil index within districts"),
+    "theil_between_gu": ("타일지수, 자치구 간", "Theil index between districts"),
+    "theil_within_dong": ("타일지수, 행정동 내", "Theil index within dongs"),
+    "theil_between_dong": ("타일지수, 행정동 간", "Theil index between dongs"),
+    **{f"lorenz_{n}": (f"하위 {n}%의 소득 점유율", f"income share of the poorest {n} %") for n in range(10, 100, 10)},
+    "mean_total_income": ("평균 총소득", "mean total income"),
+    "mean_property_income": ("평균 재산소득", "mean property income"),
+    "mean_transfer_income": ("평균 이전소득", "mean transfer income"),
+    "mean_irregular_income": ("평균 비경상소득", "mean irregular income"),
+    "mean_debt": ("평균 부채", "mean debt"),
+    "mean_spending_month": ("월평균 소비지출", "mean spending"),
     "middle_50_150": ("중산층(중위 50–150%)", "middle class (50–150 % of median)"),
     "middle_75_200": ("중산층(중위 75–200%)", "middle class (75–200 % of median)"),
     "share_above_200": ("중위 200% 초과", "above 200 % of median"),
@@ -32,7 +43,7 @@ _OF_ANALYSES: Mapping[str, tuple[str, str]] = {
     "poverty_gap": ("빈곤갭", "poverty gap"),
     "recipients": ("수급자", "recipients"),
     "amount_per_recipient": ("1인당 지급액", "amount per recipient"),
-    "recipients_to_entitled": ("대상 인구 대비 수급자", "recipients to entitled"),
+    "recipients_to_entitled": ("연령 집단(65세 이상·15세 미만) 대비 수급자", "recipients to members of 65+ or under 15"),
     "employee_share": ("임금근로자 비율", "share of employees"),
     "self_employed_share": ("자영업자 비율", "share of self-employed"),
     "low_pay_share": ("저임금 근로자 비율", "share of low-paid employees"),
@@ -63,7 +74,8 @@ _OF_ANALYSES: Mapping[str, tuple[str, str]] = {
     "establishments_within_reach": ("도달 가능 사업체", "establishments within reach"),
     "jobs_within_reach": ("도달 가능 일자리", "jobs within reach"),
     "mean_household_size": ("평균 가구원수", "mean household size"),
-    "crossed_share": ("동 간 이동 비율", "share moved between dongs"),
+    "came_share": ("다른 동에서 전입한 비율", "share that came from another dong"),
+    "left_share": ("다른 동으로 전출한 비율", "share that left for another dong"),
 }
 _POINTS = re.compile(r"^(?P<name>.+)_(?P<points>\d+)bp(?P<unit>_krw_year)?$")
 
@@ -85,6 +97,9 @@ DIMENSIONS: Mapping[str, tuple[str, str]] = {
     "sex": ("성별", "sex"),
     "household_type": ("가구 유형", "household type"),
     **{code: (korean, english) for code, korean, english in codes.BREAKDOWN_DIMENSION.labels},
+    "change_since": ("이후 변화", "change since"),
+    "status": ("전입 여부", "came or stayed"),
+    "left_from": ("전출 여부", "left or stayed"),
     "minus_city": ("시 대비", "less the city"),
     "minus_published": ("공표 통계 대비", "less published figures"),
 }
@@ -112,7 +127,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "mixed": ("혼합", "mixed"),
     "none": ("미상", "unknown"),
     "no_workplace": ("근무지 없음", "no workplace"),
+    "came": ("전입", "came"),
+    "left": ("전출", "left"),
+    "stayed": ("계속 거주", "stayed"),
 }
+_MONTH = re.compile(r"\d{4}-\d{2}")
 _AGES = {"head_age_band": 10, "age_band": 5}
 
 
@@ -175,7 +194,12 @@ def category_label(dimension: str, category: str, language: Language, names: Map
     ('자영업자', '80 and over')
     >>> category_label("employment / age", "none / 15-34", "ko", {}), category_label("income_quintile", "1", "ko", {})
     ('비취업 / 15–34', '1분위(최저)')
+    >>> category_label("minus_published", "00 / household_finances_survey / 2020 / 2020", "ko", {})
+    '전국, 가계금융복지조사 2020'
     """
+    if dimension == "minus_published":
+        area, source, year, *_ = category.split(" / ")
+        return f"{codes.BENCHMARK_REGION.label(area, language)}, {codes.BENCHMARK_SOURCE.label(source, language)} {year}"
     dimensions = [part for part in dimension.split(" / ") if part not in codes.PLACE.codes]
     categories = category.split(" / ")
     if len(dimensions) != len(categories):
@@ -200,7 +224,7 @@ def _label(dimension: str, category: str, language: Language, names: Mapping[str
         return pick((f"{category}인", category), language)
     if category in _WORDS:
         return pick(_WORDS[category], language)
-    return category.replace("-", "–")
+    return category if _MONTH.fullmatch(category) else category.replace("-", "–")
 
 
 def position(dimension: str, category: str) -> tuple[int, str]:

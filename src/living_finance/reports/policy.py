@@ -226,7 +226,7 @@ def _shown(
             if (row, columns[0]) in cells and not is_missing(cells[row, columns[0]].value)
         ]
     )
-    scale = {"KRW/year": 1e-4, "KRW/month": 1e-4, "KRW": 1e-4, "share": 100.0}.get(units[columns[0]], 1.0)
+    scale = {"KRW/year": 1e-4, "KRW/month": 1e-4, "KRW": 1e-4, "share": 100.0, "rate": 100.0}.get(units[columns[0]], 1.0)
     drawn = drawn.assign(value=drawn["value"].astype(float) * scale, error=drawn["error"].astype(float) * scale)
     label = statistic_label(columns[0], language)
     legend, classes = reliability_legend(language)
@@ -277,15 +277,7 @@ def _naming(view: View, data: ReportData, language: Language) -> Callable[[str],
         return lambda code: data.name(code, language)
     if view.by == STATISTICS:
         return lambda name: statistic_label(name, language)
-    if view.by == "minus_published":
-        return lambda category: _published(category, language)
     return lambda category: category_label(view.by, category, language, data.names)
-
-
-def _published(category: str, language: Language) -> str:
-    """Area, source and year of a published figure."""
-    area, source, year, *_ = category.split(" / ")
-    return f"{codes.BENCHMARK_REGION.label(area, language)}, {codes.BENCHMARK_SOURCE.label(source, language)} {year}"
 
 
 def _first(view: View, data: ReportData, language: Language) -> str:
@@ -295,7 +287,7 @@ def _first(view: View, data: ReportData, language: Language) -> str:
 
 
 def _head(label: str, unit: str, language: Language, is_difference: bool = False) -> str:
-    counted = "%p" if is_difference and unit == "share" else unit_label(unit, language)
+    counted = "%p" if is_difference and unit in ("share", "rate") else unit_label(unit, language)
     return f"{label} ({counted})" if counted else label
 
 
