@@ -44,6 +44,7 @@ DatabaseUrl = Annotated[
 
 _MOST_ROWS = 1000
 _DISTRICT_DIGITS = 5
+_SMALLEST_ROUNDED = 1e-3
 
 AllowFailedChecks = Annotated[
     bool, typer.Option("--allow-failed-checks", help="Go on although the month fails a check that stops it (see `quality`).")
@@ -54,6 +55,16 @@ def _with_database(settings: Settings, url: str | None) -> Settings:
     if url is None:
         return settings
     return settings.model_copy(update={"database": settings.database.model_copy(update={"url": url})})
+
+
+def _need_published(settings: Settings, warehouse: Path) -> None:
+    """Asking does not make an empty database."""
+    from living_finance.storage.postgres_server import folder_of
+
+    if not settings.database.url and not folder_of(str(warehouse.absolute())).is_dir():
+        raise MissingInput(
+            f"Nothing has been published from {warehouse}.", remedy="name the --warehouse, or run living-finance publish first"
+        )
 
 
 def _settings(file: Path | None, *, allow_row_fall: bool = False, allow_failed_checks: bool = False) -> Settings:
@@ -310,6 +321,7 @@ def query(
     from living_finance.storage.postgres import open_database
 
     settings = _with_database(_settings(config), database_url)
+    _need_published(settings, warehouse)
     with open_database(settings.database, warehouse_root=str(warehouse.absolute())) as database:
         if not statement:
             console.print(f"The database answers at  {escape(database.shown_url())}\nCtrl-C stops it.")
@@ -320,7 +332,7 @@ def query(
         has_district = role != ANALYST or any(grant.is_valid for grant in database.districts())
     table = RichTable(*(Column(name, overflow="fold") for name in columns))
     for row in rows[:_MOST_ROWS]:
-        table.add_row(*("" if value is None else escape(str(value)) for value in row))
+        table.add_row(*(escape(_cell(value)) for value in row))
     Console(highlight=False).print(table)  # ok: the answer, to standard output
     if not rows:
         note("no rows: check codes and month; region codes are in statistics.household_map")
@@ -328,6 +340,18 @@ def query(
         note(f"the first {_MOST_ROWS:,} rows; there are more")
     if not has_district:
         note("no district is granted to this login, so rows of households are hidden: living-finance grant")
+
+
+def _cell(value: object) -> str:
+    """A value of an answer; doubles with four decimals, small ones with three digits.
+
+    >>> _cell(0.4588628598604343), _cell(3215.0), _cell(75882245), _cell(0.00001234), _cell(None)
+    ('0.4589', '3215', '75882245', '1.23e-05', '')
+    """
+    if isinstance(value, float):
+        is_small = 0.0 < abs(value) < _SMALLEST_ROUNDED
+        return f"{value:.3g}" if is_small else f"{value:.4f}".rstrip("0").rstrip(".")
+    return "" if value is None else str(value)
 
 
 @app.command()
@@ -345,8 +369,9 @@ def grant(
 ) -> None:
     """Let a login read the household rows of a district (`query --role lf_analyst`), take it back, or list who may.
 
-    Exit code: 10 no such login, or the database login of this command is no member of lf_owner.
+    Exit codes: 10 no such login, or the database login of this command is no member of lf_owner; 21 nothing has been published.
     """
+    from living_finance.steps.publish import boundaries
     from living_finance.storage.postgres import open_database
 
     settings = _with_database(_settings(config), database_url)
@@ -354,7 +379,9 @@ def grant(
         raise ConfigurationError(f"{region!r} is no district.", remedy="give five digits, for instance 11140")
     if region and not revoke and not reason:
         raise ConfigurationError("A grant needs a reason.", remedy="--reason WHY")
+    _need_published(settings, warehouse)
     with open_database(settings.database, warehouse_root=str(warehouse.absolute())) as database:
+        database.prepare(boundaries)
         person = login or database.login()
         if region and revoke and not database.revoke(person, region):
             raise MissingInput(f"{person} has no grant of {region}.", remedy="living-finance grant lists them")
@@ -384,7 +411,10 @@ def explain(
     region: Annotated[str, typer.Option(help="Code of the city (11), a district, dong or output area.")] = "11",
     config: ConfigFile = None,
 ) -> None:
-    """Say what a figure rests on (deliveries, rows, models, weights), or who is in a household and why."""
+    """Say what a figure rests on (deliveries, rows, models, weights), or who is in a household and why.
+
+    Exit codes: 10 no such table, or no code of a region; 21 the month is not finished, or has no such region or household.
+    """
     from living_finance.catalog.explain import explain_figure, explain_household
     from living_finance.steps.explain import figure_facts, household_facts
 
@@ -486,12 +516,19 @@ def analyse(
     region: Annotated[str, typer.Option(help="City (11), district (11140) or dong (1114066), and all that is inside it.")] = "11",
     against: Annotated[str, typer.Option(help="YYYYMM to compare with (change only); default: a year before.")] = "",
     out: Annotated[Path | None, typer.Option(help="File for all rows, .csv or .json; without it the first are shown.")] = None,
+    language: Annotated[str, typer.Option("--lang", help="ko or en, of what is shown; files have both.")] = "ko",
     show_list: Annotated[bool, typer.Option("--list", help="List the analyses and what they read.")] = False,
     config: ConfigFile = None,
 ) -> None:
-    """Policy analyses with errors: inequality, poverty, work, small business, youth, debt, moves, change (정책 분석)."""
+    """Policy analyses with errors: inequality (Gini), poverty, work, small business, youth, debt, moves, change (정책 분석).
+
+    Exit codes: 10 no such analysis, or no code of a region; 21 the month is not made, or has no such region.
+    """
     from living_finance.analyses.registry import ANALYSES, find
+    from living_finance.reports.data import region_pairs
+    from living_finance.steps.analyse import SHOWN, labelled, shown
     from living_finance.steps.analyse import analyse as run_analysis
+    from living_finance.steps.regions import region_names
     from living_finance.storage.warehouse import Warehouse
 
     if show_list:
@@ -507,21 +544,23 @@ def analyse(
         raise ConfigurationError(f"{out.name} is neither .csv nor .json.", remedy="name the file by what it shall hold")
     analysis, settings = find(name), _settings(config)
     with _session(settings) as spark, working(f"{analysis.label_ko} {analysis.label_en} {month}"):
+        store, date = Warehouse(spark, str(warehouse.absolute())), Month.parse(month)
         result = run_analysis(
-            Warehouse(spark, str(warehouse.absolute())),
+            store,
             name,
-            month=Month.parse(month),
+            month=date,
             region=region,
             settings=settings.analyses,
             against=Month.parse(against) if against else None,
         )
-        rows = result.toPandas()  # ok: aggregates; some hundred regions by some hundred statistics at most
+        found = result.toPandas()  # ok: aggregates; some hundred regions by some hundred statistics at most
+        rows = labelled(found, names=region_pairs(region_names(store, date)))
     if out is None:
-        table = RichTable(*rows.columns[1:], title=f"{analysis.label_ko} {analysis.label_en} {month}")
-        for row in rows.head(_SHOWN).itertuples(index=False):
-            table.add_row(*(f"{v:,.4g}" if isinstance(v, float) else str(v) for v in row[1:]))
-        console.print(table)
-        console.print(f"{min(_SHOWN, len(rows))} of {len(rows):,} rows; --out FILE.csv writes all")
+        table = RichTable(*SHOWN, title=f"{analysis.label_ko} {analysis.label_en} {month}")
+        for line in shown(rows.head(_SHOWN), language="en" if language == "en" else "ko"):
+            table.add_row(*map(escape, line))
+        Console(highlight=False).print(table)  # ok: the answer, to standard output
+        note(f"{min(_SHOWN, len(rows))} of {len(rows):,} rows, ± standard errors; --out FILE.csv writes all, in won and shares")
         return
     if out.suffix == ".csv":
         rows.to_csv(out, index=False, encoding="utf-8-sig")
@@ -546,7 +585,8 @@ def report(
 ) -> None:
     """Trend report (동향보고서) with maps, errors and sources: HTML, PDF and HWPX, internal or of an approved release.
 
-    Exit codes: 21 the month is not finished, 61 the release is not approved, 62 it was changed.
+    Exit codes: 10 no code of a region, 21 the month is not finished or has no such region,
+    61 the release is not approved, 62 it was changed.
     """
     from living_finance.steps.report import check_wishes, data_of_release, data_of_warehouse, write_report
     from living_finance.storage.warehouse import Warehouse

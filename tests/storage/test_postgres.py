@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -14,12 +16,14 @@ import psycopg
 import pyarrow as pa
 import pytest
 from month_rows import HOUSEHOLD_TABLES, JANUARY, STATISTICS_TABLES, TABLES, batch, dated, loads, month_rows
+from typer.testing import CliRunner, Result
 
+from living_finance.cli import app
 from living_finance.config import DatabaseSettings
 from living_finance.contracts import gold
 from living_finance.contracts.core import Column, Kind
 from living_finance.contracts.utilization import ANALYST, LABELS, OWNER, PUBLISHED, READER, SMALLEST_CELL
-from living_finance.errors import ConcurrentRun, ConfigurationError, ContractViolation, DatabaseUnavailable
+from living_finance.errors import ConcurrentRun, ConfigurationError, ContractViolation, DatabaseUnavailable, MissingInput
 from living_finance.months import Month
 from living_finance.steps.publish import boundaries
 from living_finance.storage import postgres_schema as schema
@@ -400,6 +404,40 @@ def test_a_district_is_granted_until_a_day_and_taken_back(server: Server) -> Non
             server.login(login).grant(login, "11140", until=None, reason="x")
 
 
+def test_the_command_grants_lists_and_takes_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("living_finance.cli.console.width", 200, raising=False)
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["grant", "--database-url", server.url, *arguments])
+
+    for wrong in (
+        ["--region", "1114059", "--reason", "x"],
+        ["--region", "11230"],
+        ["--region", "11230", "--reason", "x", "--until", "May"],
+    ):
+        assert isinstance(run(*wrong).exception, ConfigurationError)
+    assert run("--region", "11230", "--login", "late_analyst", "--reason", "survey").exit_code == 0
+    assert asked(server, "late_analyst", ANALYST) == {"11230"}
+    assert run("--region", "11230", "--login", "late_analyst", "--revoke").exit_code == 0
+    assert asked(server, "late_analyst", ANALYST) == set()
+    assert isinstance(run("--region", "11230", "--login", "late_analyst", "--revoke").exception, MissingInput)
+
+
+@pytest.mark.parametrize(
+    ("statement", "role", "said"),
+    [
+        ("select 1 where false", READER, "no rows"),
+        ("select n from generate_series(1, 1001) n", READER, "the first 1,000 rows; there are more"),
+        ("select count(*) from restricted.household", ANALYST, "no district is granted to this login"),
+        ("select 1", READER, ""),
+    ],
+)
+def test_an_answer_says_what_is_not_in_it(server: Server, statement: str, role: str, said: str) -> None:
+    answer = CliRunner().invoke(app, ["query", statement, "--database-url", server.url, "--role", role])
+    assert answer.exit_code == 0 and said in answer.output
+    assert bool(said) == any(word in answer.output for word in ("no rows", "there are more", "no district"))
+
+
 def test_a_login_in_another_persons_role_sees_that_persons_districts(server: Server) -> None:
     """Programs with one login for many people (`set role`): who is put on counts, not the program."""
     with server.administrator.connection(role=None) as connection:
@@ -570,6 +608,27 @@ def test_a_server_that_cannot_start_is_told(tmp_path: Path) -> None:
         open_database(DatabaseSettings(), warehouse_root=str(tmp_path)),
     ):
         pass
+
+
+@pytest.mark.parametrize("command", [["query", "select 1"], ["grant"]])
+def test_asking_where_nothing_was_published_makes_no_database(command: list[str], tmp_path: Path) -> None:
+    asked = CliRunner().invoke(app, [*command, "--warehouse", str(tmp_path / "warehouse")])
+    assert isinstance(asked.exception, MissingInput) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
+def test_a_warehouse_that_root_copied_still_has_its_database(tmp_path: Path) -> None:
+    folder = folder_of(str(tmp_path / "warehouse"))
+    with embedded_server(folder) as url:
+        Database(url).prepare(list)
+    shutil.copytree(tmp_path / "warehouse", tmp_path / "copy")
+    with embedded_server(folder_of(str(tmp_path / "copy"))) as url:
+        assert Database(url).query("select count(*) from gold.household_statistics")[1] == [(0,)]
+
+
+def test_a_role_that_is_not_there_is_no_defect_of_the_data(server: Server) -> None:
+    with pytest.raises(ConfigurationError, match="lacks a right or a role"):
+        server.administrator.query("select 1", role="lf_auditor")
 
 
 def test_no_embedded_server_in_an_object_store() -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.analyses.registry import find
 from living_finance.analyses.result import KEY
 from living_finance.config import AnalysisSettings
-from living_finance.errors import ConfigurationError, MissingInput
+from living_finance.contracts import codes
+from living_finance.errors import MissingInput
 from living_finance.months import Month
+from living_finance.reports.document import Language
+from living_finance.reports.formats import Estimate, reliability_label, unit_label
+from living_finance.reports.labels import category_label, dimension_label, statistic_label
+from living_finance.steps.regions import check_form, check_region
 from living_finance.storage.warehouse import Warehouse
 
 _REGION_DIGITS = (2, 5, 7)
@@ -33,11 +41,10 @@ def analyse(
 
     Raises:
         ConfigurationError: unknown analysis, or a region that is no code.
-        MissingInput: a month has not been made.
+        MissingInput: a month has not been made, or has no such region.
     """
     analysis = find(name)
-    if not region.isdigit() or len(region) not in _REGION_DIGITS:
-        raise ConfigurationError(f"{region!r} is not a region.", remedy="give a code of 2, 5 or 7 digits, for instance 11140")
+    check_form(region, digits=_REGION_DIGITS)
     earlier = (against or month.plus(-12)) if analysis.compares_months else None
     months = [month] if earlier is None else [month, earlier]
     frames = {
@@ -48,7 +55,46 @@ def analyse(
     for needed in months:
         if first.where(F.col("base_month") == F.lit(needed.date)).isEmpty():
             raise MissingInput(f"{needed} has not been made.", remedy="run it first; `living-finance status` lists what there is")
+    check_region(store, month, region)
     extra: dict[str, object] = {"settings": settings} if analysis.takes_settings else {}
     if earlier is not None:
         extra |= {"month": month, "against": earlier}
     return analysis.function(**frames, region=region, **extra).orderBy(*KEY)
+
+
+def labelled(rows: pd.DataFrame, *, names: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
+    """Rows of an analysis with the names of regions, dimensions, categories and statistics in Korean and English.
+
+    Args:
+        rows: analyses.result.RESULT.
+        names: region code → names.
+    """
+    found = rows.copy()
+    languages: tuple[Language, ...] = ("ko", "en")
+    for position, language in enumerate(languages):
+        found[f"region_name_{language}"] = [names.get(code, (code, code))[position] for code in rows["region_code"]]
+        found[f"dimension_{language}"] = [dimension_label(name, language) for name in rows["dimension"]]
+        pairs = zip(rows["dimension"], rows["category"], strict=True)
+        found[f"category_{language}"] = [category_label(dimension, category, language, names) for dimension, category in pairs]
+        found[f"statistic_{language}"] = [statistic_label(name, language) for name in rows["statistic"]]
+    return found
+
+
+_DIFFERENCES = ("change_since", "minus_city", "minus_published")
+SHOWN = ("region", "of", "statistic", "value", "unit", "n", "reliability")
+
+
+def shown(rows: pd.DataFrame, *, language: Language) -> list[tuple[str, ...]]:
+    """Rows as a person reads them: SHOWN, amounts in 만원, shares in per cent, values with their standard errors."""
+    return [
+        (
+            f"{row['region_code']} {row[f'region_name_{language}']}",
+            "" if row["category"] == codes.ALL else f"{row[f'dimension_{language}']}: {row[f'category_{language}']}",
+            f"{row[f'statistic_{language}']}",
+            Estimate(row["value"], row["unit"], row["standard_error"]).shown(),
+            "%p" if row["dimension"] in _DIFFERENCES and row["unit"] in ("share", "rate") else unit_label(row["unit"], language),
+            f"{row['contributors']:,}",
+            "" if pd.isna(row["reliability"]) else reliability_label(row["reliability"], language),
+        )
+        for row in rows.to_dict(orient="records")
+    ]

@@ -14,6 +14,7 @@ from living_finance.contracts.core import Kind, Table
 from living_finance.errors import ConfigurationError, MissingInput
 from living_finance.months import Month
 from living_finance.steps.month import STEPS
+from living_finance.steps.regions import check_form, check_region
 from living_finance.storage.ledger import Ledger
 from living_finance.storage.warehouse import Warehouse
 
@@ -35,7 +36,7 @@ def figure_facts(spark: SparkSession, *, root: str, table: str, month: Month, re
         region: code of a city, district, dong or output area.
 
     Raises:
-        ConfigurationError: no such table of statistics.
+        ConfigurationError: no such table of statistics, or no code of a region.
         MissingInput: the month is not finished, or the table has no such region in it.
     """
     if table not in EXPLAINED:
@@ -44,10 +45,14 @@ def figure_facts(spark: SparkSession, *, root: str, table: str, month: Month, re
     manifest = ledger.manifest(month)
     if manifest is None:
         raise MissingInput(f"{month} is not finished.", remedy="living-finance run")
+    check_form(region, digits=(2, 5, 7, 11))
     of_region = warehouse.read(EXPLAINED[table], base_month=month.date).where(F.col("region_code") == region)
     rows = of_region.count()  # ok: one number
     if rows == 0:
-        raise MissingInput(f"{table} has no region {region} in {month}.", remedy="check the code; see silver.region")
+        check_region(warehouse, month, region)
+        raise MissingInput(
+            f"{table} has no region {region} in {month}.", remedy="nothing was published of it: try the region around it"
+        )
     cleansed = ledger.find(month, "cleanse")
     return FigureFacts(
         table=table,

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.config import QualitySettings
-from living_finance.contracts import codes, gold, silver
+from living_finance.contracts import gold, silver
 from living_finance.contracts import releases as r
 from living_finance.contracts import row_files as rf
 from living_finance.errors import ConfigurationError, DisclosureFound, MissingInput, ReleaseDamaged, ReleaseNotReady
@@ -26,6 +26,7 @@ from living_finance.release.rules import ReleaseRules, read_rules
 from living_finance.release.verify import Released, SignedZeros, verify
 from living_finance.release.verify_rows import verify_rows
 from living_finance.steps.quality import refuse_failed
+from living_finance.steps.regions import region_names
 from living_finance.storage import releases as files
 from living_finance.storage.ledger import Ledger
 from living_finance.storage.warehouse import Warehouse
@@ -322,14 +323,3 @@ def _earlier(history: list[Released], name: texts.ReleaseName) -> Earlier | None
         for table, frame in release.tables.items():
             patterns.setdefault(table, []).append(frame.assign(is_same_version=release.version == name.version))
     return Earlier({table: pd.concat(parts, ignore_index=True) for table, parts in patterns.items()}) if patterns else None
-
-
-def region_names(warehouse: Warehouse, month: Month) -> pd.DataFrame:
-    """One row per dong, district and the city: code and names."""
-    valid = warehouse.read(silver.REGION, base_month=month.date).toPandas()  # ok: one row per dong
-    dongs = valid.rename(columns={"dong_code": "region_code", "dong_name_ko": "region_name_ko", "dong_name_en": "region_name_en"})
-    gus = valid.drop_duplicates("gu_code").assign(mois_code=None)
-    gus = gus.rename(columns={"gu_code": "region_code", "gu_name_ko": "region_name_ko", "gu_name_en": "region_name_en"})
-    columns = ["region_code", "mois_code", "region_name_ko", "region_name_en"]
-    city = pd.DataFrame([[codes.CITY_CODE, None, "서울특별시", "Seoul"]], columns=columns)
-    return pd.concat([dongs[columns], gus[columns], city], ignore_index=True)

@@ -33,7 +33,7 @@ from living_finance.reports.to_html import to_html
 from living_finance.reports.to_hwpx import to_hwpx
 from living_finance.reports.to_pdf import to_pdf
 from living_finance.steps.analyse import analyse
-from living_finance.steps.release import region_names
+from living_finance.steps.regions import check_form, check_region, region_names
 from living_finance.storage import releases as files
 from living_finance.storage.ledger import Ledger
 from living_finance.storage.warehouse import Warehouse
@@ -66,19 +66,18 @@ def data_of_warehouse(
         settings: of the analyses.
 
     Raises:
-        MissingInput: the month, or every month of the year, is not finished.
-        ConfigurationError: neither month nor year, or no such region.
+        MissingInput: the month, or every month of the year, is not finished; it has no such region.
+        ConfigurationError: neither month nor year, or no code of a region.
     """
-    _check_region(region)
+    check_form(region, digits=_REGION_DIGITS)
     ledger = Ledger(warehouse.root)
     finished = [m for m in ledger.months() if ledger.manifest(m) is not None]
     last = _last(finished, month, year)
     series = [m for m in finished if m <= last and (year is None or m.year == year)]
     manifest: Mapping[str, Any] = ledger.manifest(last) or {}
     versions = {name: f"{name} v{entry['version']}" for name, entry in manifest["tables"].items()}
+    check_region(warehouse, last, region)
     areas = _areas(warehouse, series)
-    if region not in set(areas["region_code"]):
-        raise MissingInput(f"{last} has no region {region}.", remedy="name the city (11) or a district that was delivered")
     changes = {
         since: _analysed(warehouse, ANALYSES["change"], last, region, settings, versions, against=since)
         for since in _compared(finished, last, year)
@@ -120,7 +119,7 @@ def data_of_release(folder: Path, *, region: str) -> ReportData:
         ReleaseDamaged: a file is not what was registered.
         ReleaseNotReady: the release is not approved, or was withdrawn.
     """
-    _check_region(region)
+    check_form(region, digits=_REGION_DIGITS)
     place = folder.resolve()
     store = files.ReleaseStore(place.parents[1])
     line = store.current().get((place.parent.name, place.name))
@@ -204,11 +203,6 @@ def check_wishes(*, language: str, formats: Sequence[str]) -> None:
 
 
 _EDIT_COUNTS = ("rows_kept", "rows_edited", "rows_quarantined", "rows_removed")
-
-
-def _check_region(region: str) -> None:
-    if not region.isdigit() or len(region) not in _REGION_DIGITS:
-        raise ConfigurationError(f"{region!r} is neither the city nor a district.", remedy="give 11 or five digits, as 11140")
 
 
 def _last(finished: Sequence[Month], month: Month | None, year: int | None) -> Month:

@@ -413,16 +413,16 @@ def _translated(error: psycopg.Error) -> Exception:
     """Our error; the server's text is left out because it quotes rows, and the client's because it names the login."""
     about = error.diag
     where = f"{about.schema_name}.{about.table_name}" if about.table_name else "the database"
-    if isinstance(error, psycopg.IntegrityError | psycopg.DataError):
-        rule = about.constraint_name or about.column_name or type(error).__name__
-        return ContractViolation(f"{where}: {rule} does not hold; the published month is as it was.")
-    if isinstance(error, pg.LockNotAvailable | pg.DeadlockDetected):
-        return DatabaseUnavailable("Readers held the tables too long; the published month is as it was.", remedy="publish again")
     if isinstance(error, pg.InsufficientPrivilege | pg.UndefinedObject | pg.InvalidParameterValue):
         return ConfigurationError(
             f"The database login lacks a right or a role ({type(error).__name__}).",
             remedy=f"make it a member of {OWNER}; docs/operations.md has the statements for an administrator",
         )
+    if isinstance(error, psycopg.IntegrityError | psycopg.DataError):
+        rule = about.constraint_name or about.column_name or type(error).__name__
+        return ContractViolation(f"{where}: {rule} does not hold; the published month is as it was.")
+    if isinstance(error, pg.LockNotAvailable | pg.DeadlockDetected):
+        return DatabaseUnavailable("Readers held the tables too long; the published month is as it was.", remedy="publish again")
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return DatabaseUnavailable(
             f"The database does not answer ({type(error).__name__}).",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import stat
 import subprocess
 import time
@@ -88,6 +89,7 @@ def _start(folder: Path) -> Any:
     server = get_server(folder, start=False)
     with PostgresServer._lock:
         server.ensure_pgdata_inited()
+    _own(folder, server.system_user)
     settings = folder / "postgresql.conf"
     if _SETTINGS not in settings.read_text(encoding="utf-8"):
         with settings.open("a", encoding="utf-8") as handle:
@@ -109,3 +111,11 @@ def _start(folder: Path) -> Any:
         if parent.stat().st_mode != mode:
             parent.chmod(mode | stat.S_IXGRP | stat.S_IXOTH)
     return server
+
+
+def _own(folder: Path, user: str | None) -> None:
+    """Give the data to the server's own user, whom a warehouse that root copied has lost."""
+    if user is None or (folder / "PG_VERSION").owner() == user:
+        return
+    for path in (folder, *folder.rglob("*")):
+        shutil.chown(path, user)
