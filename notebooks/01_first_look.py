@@ -32,6 +32,7 @@ from pyspark.sql import functions as F
 
 from living_finance.config import SparkSettings
 from living_finance.contracts import codes, gold, silver
+from living_finance.reports.charts import use_in_notebooks
 from living_finance.session import build_session
 from living_finance.storage.warehouse import Warehouse
 
@@ -39,7 +40,7 @@ candidates = [Path(os.environ.get("DEMO_WAREHOUSE", ".demo/warehouse")), Path(".
 folder = next((path.resolve() for path in candidates if path.is_dir()), None)
 if folder is None:
     raise SystemExit("No warehouse found. Remedy: run `make demo`, or set DEMO_WAREHOUSE.")
-alt.renderers.enable("svg")  # pictures without a network, in every viewer
+use_in_notebooks()  # pictures without a network, Korean in every viewer
 spark = build_session(SparkSettings(master="local[2]", driver_memory="1g", shuffle_partitions=2), name="first-look")
 warehouse = Warehouse(spark, str(folder))
 
@@ -173,10 +174,11 @@ by_age = in_manwon(
     .orderBy("head_age_band")
     .toPandas()
 )
-alt.Chart(by_age).mark_bar(color="#7aa6c2").encode(
-    x=alt.X("head_age_band:N", title="가구주 연령 head's age", axis=alt.Axis(labelAngle=0)),
+by_age["head"] = [f"{band}대" if band < "80" else "80세 이상" for band in by_age["head_age_band"]]
+alt.Chart(by_age).mark_bar(color="#7aa6c2", size=36).encode(
+    x=alt.X("head:N", title="가구주 연령 head's age", sort=None, axis=alt.Axis(labelAngle=0)),
     y=alt.Y("median:Q", title="중위 총소득 median income (만원/년)"),
-    tooltip=["head_age_band:N", "median:Q", "mean_debt:Q", "households:Q"],
+    tooltip=["head:N", "median:Q", "mean_debt:Q", "households:Q"],
 ).properties(width=480, title=f"가구주 연령별 중위 소득 · median income by head's age, {month:%Y-%m}")
 
 # %%

@@ -31,6 +31,7 @@ from pyspark.sql import functions as F
 
 from living_finance.config import SparkSettings
 from living_finance.contracts import codes, gold, silver
+from living_finance.reports.charts import use_in_notebooks
 from living_finance.session import build_session
 from living_finance.storage.warehouse import Warehouse
 
@@ -38,7 +39,8 @@ candidates = [Path(os.environ.get("DEMO_WAREHOUSE", ".demo/warehouse")), Path(".
 folder = next((path.resolve() for path in candidates if path.is_dir()), None)
 if folder is None:
     raise SystemExit("No warehouse found. Remedy: run `make demo`, or set DEMO_WAREHOUSE.")
-alt.renderers.enable("svg")  # pictures without a network, in every viewer
+pd.options.display.max_colwidth = None
+use_in_notebooks()  # pictures without a network, Korean in every viewer
 spark = build_session(SparkSettings(master="local[2]", driver_memory="1g", shuffle_partitions=2), name="evidence")
 warehouse = Warehouse(spark, str(folder))
 month = warehouse.read(gold.HOUSEHOLD).agg(F.max("base_month")).first()[0]
@@ -130,9 +132,10 @@ def people_of(address: str) -> pd.DataFrame:
 
 
 def households_of(address: str) -> pd.DataFrame:
-    """The households of the address as published to the staff."""
+    """The households of the address as published to the staff, under the same numbers."""
     columns = ("household_size", "household_type", "head_sex", "head_age_band", "tenure", "household_source", "weight")
-    return households.where(F.col("address_id") == address).orderBy("household_id").select(*columns).toPandas()
+    found = households.where(F.col("address_id") == address).orderBy("household_id").select(*columns).toPandas()
+    return found.set_axis(pd.RangeIndex(1, len(found) + 1, name="household"))
 
 
 # %% [markdown]

@@ -8,7 +8,9 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -28,7 +30,11 @@ from living_finance.steps.run import RunOutcome, RunPlan, make_months
 from living_finance.storage.ledger import Ledger
 from living_finance.storage.postgres import Database, open_database
 from living_finance.storage.warehouse import Warehouse
+from notebook_cells import Cell, execute
 
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+PICTURES = {"01_first_look": 3, "02_from_evidence_to_households": 1, "03_policy_analyses": 7, "04_income_model": 8}
+"""Notebook → pictures in it."""
 LANDING = Path(__file__).parent / "data" / "landing"
 MONTHS = parse_months("202001..202002")
 JANUARY, FEBRUARY = dt.date(2020, 1, 1), dt.date(2020, 2, 1)
@@ -195,6 +201,44 @@ def test_nothing_of_the_deliveries_is_lost_in_bronze(store: Warehouse) -> None:
         manifest = json.loads((LANDING / files / "manifest.json").read_text())
         wanted = {f["name"]: f["rows"] for f in manifest["files"] if f["table"] == name.split("_")[1]}
         assert {row["file_name"]: row["n"] for row in rows} == wanted
+
+
+# --- notebooks on the same two months --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_notebook_runs_and_draws_its_pictures(
+    spark: SparkSession, store: Warehouse, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the session of the tests, which it may not stop."""
+    monkeypatch.setenv("DEMO_WAREHOUSE", store.root)
+    monkeypatch.setattr("living_finance.session.build_session", lambda *_, **__: spark)
+    monkeypatch.setattr(SparkSession, "stop", lambda _: None)
+    cells, names = execute(NOTEBOOKS / f"{name}.py")
+    pictures = {cell.source.rstrip().splitlines()[-1]: cell for cell in cells if cell.is_picture}
+    assert len(pictures) == PICTURES[name], list(pictures)
+    assert [line for line, cell in pictures.items() if not (cell.rows_drawn > 0 and cell.colours() > 10)] == []
+    assert [cell.source for cell in cells if isinstance(cell.value, pd.DataFrame) and cell.value.empty] == []
+    if name == "02_from_evidence_to_households":
+        _check_addresses_and_map(cells, names, store)
+
+
+def _check_addresses_and_map(cells: list[Cell], names: dict[str, Any], store: Warehouse) -> None:
+    """Records of both sources at an address of each kind; every dong on the map, with how well householding went."""
+    assert set(names["chosen"]) == {"apartment", "multi_family", "officetel"}
+    walked = [cell.value for cell in cells if cell.source.startswith("people_of(")]
+    assert len(walked) == 3
+    for rows in walked:
+        assert {"bureau", "register"} <= set(rows.index.get_level_values("source"))
+        assert rows["evidence"].notna().any() and rows["probability"].dropna().between(0.0, 1.0).all()
+    dongs = read(store, silver.PLACED_PERSON).where("has_household").select("dong_code").distinct().count()
+    mapped = next(cell for cell in cells if cell.is_picture and "map_of" in cell.source)
+    assert mapped.rows_drawn == dongs == len(names["quality"])
+    assert names["quality"][["probability", "margins_met"]].notna().all(axis=None)
+
+
+def test_every_notebook_is_executed() -> None:
+    assert {file.stem for file in NOTEBOOKS.glob("*.py")} == set(PICTURES)
 
 
 # --- the utilization database, from the same two months ------------------------------------------------------------------
