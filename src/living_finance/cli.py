@@ -540,6 +540,8 @@ def analyse(
         return
     if not name or warehouse is None or not month:
         raise ConfigurationError("An analysis needs a name, --warehouse and --month.", remedy="--list shows the names")
+    if language not in ("ko", "en"):
+        raise ConfigurationError(f"There are no names in {language!r}.", remedy="--lang ko or en")
     if out is not None and out.suffix not in (".csv", ".json"):
         raise ConfigurationError(f"{out.name} is neither .csv nor .json.", remedy="name the file by what it shall hold")
     analysis, settings = find(name), _settings(config)

@@ -90,7 +90,7 @@ def shown(rows: pd.DataFrame, *, language: Language) -> list[tuple[str, ...]]:
         (
             f"{row['region_code']} {row[f'region_name_{language}']}",
             "" if row["category"] == codes.ALL else f"{row[f'dimension_{language}']}: {row[f'category_{language}']}",
-            f"{row[f'statistic_{language}']}",
+            row[f"statistic_{language}"],
             Estimate(row["value"], row["unit"], row["standard_error"]).shown(),
             "%p" if row["dimension"] in _DIFFERENCES and row["unit"] in ("share", "rate") else unit_label(row["unit"], language),
             f"{row['contributors']:,}",

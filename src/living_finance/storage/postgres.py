@@ -394,7 +394,8 @@ def _refused_statement(error: psycopg.Error, role: str) -> ConfigurationError:
             f"Role {role} may not do that.",
             remedy=f"statistics are open to {READER}; households need --role {ANALYST} and a district (`living-finance grant`)",
         )
-    said = error.diag.message_primary if isinstance(error, psycopg.ProgrammingError) else type(error).__name__
+    text = error.diag.message_primary if isinstance(error, psycopg.ProgrammingError) else None
+    said = text or type(error).__name__
     return ConfigurationError(
         f"The database cannot answer this: {said}.",
         remedy="docs/operations.md lists the views; `living-finance describe` the columns",
