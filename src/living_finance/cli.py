@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import getpass
 import json
 import sys
@@ -20,7 +19,7 @@ from rich.table import Table as RichTable
 
 from living_finance.config import Settings, load_settings
 from living_finance.errors import ConfigurationError, LivingFinanceError, MissingInput
-from living_finance.months import Month, parse_months
+from living_finance.months import Month, parse_day, parse_months
 from living_finance.progress import console, note, working
 
 app = typer.Typer(
@@ -44,7 +43,6 @@ DatabaseUrl = Annotated[
 
 _MOST_ROWS = 1000
 _DISTRICT_DIGITS = 5
-_SMALLEST_ROUNDED = 1e-3
 
 AllowFailedChecks = Annotated[
     bool, typer.Option("--allow-failed-checks", help="Go on although the month fails a check that stops it (see `quality`).")
@@ -55,16 +53,6 @@ def _with_database(settings: Settings, url: str | None) -> Settings:
     if url is None:
         return settings
     return settings.model_copy(update={"database": settings.database.model_copy(update={"url": url})})
-
-
-def _need_published(settings: Settings, warehouse: Path) -> None:
-    """Asking does not make an empty database."""
-    from living_finance.storage.postgres_server import folder_of
-
-    if not settings.database.url and not folder_of(str(warehouse.absolute())).is_dir():
-        raise MissingInput(
-            f"Nothing has been published from {warehouse}.", remedy="name the --warehouse, or run living-finance publish first"
-        )
 
 
 def _settings(file: Path | None, *, allow_row_fall: bool = False, allow_failed_checks: bool = False) -> Settings:
@@ -318,10 +306,11 @@ def query(
     In role lf_analyst the question is recorded first: who, when, what, how many rows (access.read_record).
     """
     from living_finance.contracts.utilization import ANALYST
-    from living_finance.storage.postgres import open_database
+    from living_finance.reports.formats import cell
+    from living_finance.storage.postgres import check_published, open_database
 
     settings = _with_database(_settings(config), database_url)
-    _need_published(settings, warehouse)
+    check_published(settings.database, warehouse_root=str(warehouse.absolute()))
     with open_database(settings.database, warehouse_root=str(warehouse.absolute())) as database:
         if not statement:
             console.print(f"The database answers at  {escape(database.shown_url())}\nCtrl-C stops it.")
@@ -332,7 +321,7 @@ def query(
         has_district = role != ANALYST or any(grant.is_valid for grant in database.districts())
     table = RichTable(*(Column(name, overflow="fold") for name in columns))
     for row in rows[:_MOST_ROWS]:
-        table.add_row(*(escape(_cell(value)) for value in row))
+        table.add_row(*(escape(cell(value)) for value in row))
     Console(highlight=False).print(table)  # ok: the answer, to standard output
     if not rows:
         note("no rows: check codes and month; region codes are in statistics.household_map")
@@ -340,18 +329,6 @@ def query(
         note(f"the first {_MOST_ROWS:,} rows; there are more")
     if not has_district:
         note("no district is granted to this login, so rows of households are hidden: living-finance grant")
-
-
-def _cell(value: object) -> str:
-    """A value of an answer; doubles with four decimals, small ones with three digits.
-
-    >>> _cell(0.4588628598604343), _cell(3215.0), _cell(75882245), _cell(0.00001234), _cell(None)
-    ('0.4589', '3215', '75882245', '1.23e-05', '')
-    """
-    if isinstance(value, float):
-        is_small = 0.0 < abs(value) < _SMALLEST_ROUNDED
-        return f"{value:.3g}" if is_small else f"{value:.4f}".rstrip("0").rstrip(".")
-    return "" if value is None else str(value)
 
 
 @app.command()
@@ -372,34 +349,27 @@ def grant(
     Exit codes: 10 no such login, or the database login of this command is no member of lf_owner; 21 nothing has been published.
     """
     from living_finance.steps.publish import boundaries
-    from living_finance.storage.postgres import open_database
+    from living_finance.storage.postgres import check_published, open_database
 
     settings = _with_database(_settings(config), database_url)
     if region and (not region.isdigit() or len(region) != _DISTRICT_DIGITS):
         raise ConfigurationError(f"{region!r} is no district.", remedy="give five digits, for instance 11140")
     if region and not revoke and not reason:
         raise ConfigurationError("A grant needs a reason.", remedy="--reason WHY")
-    _need_published(settings, warehouse)
+    check_published(settings.database, warehouse_root=str(warehouse.absolute()))
     with open_database(settings.database, warehouse_root=str(warehouse.absolute())) as database:
         database.prepare(boundaries)
         person = login or database.login()
         if region and revoke and not database.revoke(person, region):
             raise MissingInput(f"{person} has no grant of {region}.", remedy="living-finance grant lists them")
         if region and not revoke:
-            database.grant(person, region, until=_day(until), reason=reason)
+            database.grant(person, region, until=parse_day(until), reason=reason)
         grants = database.grants()
     table = RichTable("login", "district", "until", "reason", title="districts whose households a login may read")
     for found in grants:
         end = "" if found.valid_until is None else f"{found.valid_until}" + ("" if found.is_valid else " (over)")
         table.add_row(escape(found.login), found.gu_code, end, escape(found.reason or ""))
     console.print(table if grants else "No login may read household rows.")
-
-
-def _day(text: str) -> dt.date | None:
-    try:
-        return dt.date.fromisoformat(text) if text else None
-    except ValueError:
-        raise ConfigurationError(f"{text!r} is not a day.", remedy="write it as YYYY-MM-DD, for instance 2026-12-31") from None
 
 
 @app.command()

@@ -89,3 +89,11 @@ def _between(first: Month, last: Month) -> Iterator[Month]:
     while month <= last:
         yield month
         month = month.plus(1)
+
+
+def parse_day(text: str) -> dt.date | None:
+    """Read `YYYY-MM-DD`, nothing as None; raises ConfigurationError for anything else."""
+    try:
+        return dt.date.fromisoformat(text) if text else None
+    except ValueError:
+        raise ConfigurationError(f"{text!r} is not a day.", remedy="write it as YYYY-MM-DD, for instance 2026-12-31") from None

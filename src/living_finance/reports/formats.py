@@ -176,3 +176,18 @@ def reliability_label(reliability: object, language: Language) -> str:
     if is_missing(reliability) or not reliability:
         return "오차 미산출" if language == "ko" else "error not estimated"
     return codes.RELIABILITY.label(str(reliability), language)
+
+
+_SMALLEST_ROUNDED = 1e-3
+
+
+def cell(value: object) -> str:
+    """A value of an answer; doubles with four decimals, small ones with three digits.
+
+    >>> cell(0.4588628598604343), cell(3215.0), cell(75882245), cell(0.00001234), cell(None)
+    ('0.4589', '3215', '75882245', '1.23e-05', '')
+    """
+    if isinstance(value, float):
+        is_small = 0.0 < abs(value) < _SMALLEST_ROUNDED
+        return f"{value:.3g}" if is_small else f"{value:.4f}".rstrip("0").rstrip(".")
+    return "" if value is None else str(value)

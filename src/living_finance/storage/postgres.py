@@ -24,7 +24,7 @@ from pyspark.sql import DataFrame
 from living_finance.config import DatabaseSettings
 from living_finance.contracts.core import Table
 from living_finance.contracts.utilization import ANALYST, OWNER, PUBLISHED, READER
-from living_finance.errors import ConcurrentRun, ConfigurationError, ContractViolation, DatabaseUnavailable
+from living_finance.errors import ConcurrentRun, ConfigurationError, ContractViolation, DatabaseUnavailable, MissingInput
 from living_finance.months import Month
 from living_finance.storage import postgres_schema as schema
 from living_finance.storage.postgres_server import embedded_server, folder_of
@@ -90,6 +90,15 @@ def open_database(settings: DatabaseSettings, *, warehouse_root: str) -> Iterato
         database = Database(url)
         database.check_version()
         yield database
+
+
+def check_published(settings: DatabaseSettings, *, warehouse_root: str) -> None:
+    """Raises MissingInput where there is no database: asking does not make an empty one."""
+    if not settings.url and not folder_of(warehouse_root).is_dir():
+        raise MissingInput(
+            f"Nothing has been published from {warehouse_root}.",
+            remedy="name the --warehouse, or run living-finance publish first",
+        )
 
 
 class Database:
