@@ -153,6 +153,7 @@ bench: setup ## the full city once, then its relational part beside DuckDB (abou
 	@$(BIN)/python benchmarks/relational.py --warehouse .bench/city/warehouse --month 202001
 	@$(BIN)/python benchmarks/postgres.py
 	@$(BIN)/python benchmarks/disclosure.py
+	@$(BIN)/python benchmarks/suppression.py
 
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	  --python-version 3.11 $(LOCK_FLAGS)

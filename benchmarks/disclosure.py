@@ -23,6 +23,7 @@ from living_finance.months import Month
 from living_finance.release.package import ReleaseName, release_table
 from living_finance.release.protect import protect
 from living_finance.release.rules import CATEGORIES, ReleaseRules, read_rules
+from living_finance.release.utility import utility
 from living_finance.release.verify import Released, SignedZeros, verify
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -204,6 +205,8 @@ def main() -> None:
     ]
     verify_at, verify_cpu = time.perf_counter(), time.process_time()
     findings = verify(candidate, history=history, signed=signed, facts=cells)
+    useful = utility(protected.tables, protected.counts, cells, rules=rules)
+    said = [row for row in useful["dongs"] if row["mean_error"] is not None]
     figures = {
         "cells": int(protected.counts["cells"].sum()),
         "protect_seconds": round(protected_at - started, 1),
@@ -211,6 +214,8 @@ def main() -> None:
         "verify_seconds": round(time.perf_counter() - verify_at, 1),
         "verify_cpu_seconds": round(time.process_time() - verify_cpu, 1),
         "findings": findings.groupby("attack").size().to_dict(),
+        "largest_mean_error_of_dong_figures": max(row["mean_error"] for row in said),
+        "least_rank_correlation_of_dongs": min(row["rank_correlation"] for row in said),
         "published_share": shares_of(protected.counts, r.PUBLISHED),
         "primary_share": {name: share for name, share in shares_of(protected.counts, r.SMALL).items() if share},
     }

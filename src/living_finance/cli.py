@@ -604,7 +604,7 @@ def release(
     Exit codes: 60 an attack succeeds (findings under OUT/_refused), 21 the month is not finished, 32 it fails a blocking check,
     62 the register is damaged.
     """
-    from living_finance.steps.release import load_rules, make_release
+    from living_finance.steps.release import load_rules, make_release, summary
     from living_finance.storage.releases import ReleaseStore
     from living_finance.storage.warehouse import Warehouse
 
@@ -612,6 +612,8 @@ def release(
     with _session(settings) as spark, working(f"release {month} {wanted.channel}"):
         store = Warehouse(spark, str(warehouse.absolute()))
         folder = make_release(store, month=Month.parse(month), rules=wanted, store=ReleaseStore(out), quality=settings.quality)
+    for line in summary(folder):
+        console.print(line)
     console.print(f"candidate   {folder}\nnext        living-finance approve {folder} --approver NAME")
 
 

@@ -111,10 +111,10 @@ def _cells(rows: pd.DataFrame, source: str, level: str, dimensions: tuple[str, .
     return pd.DataFrame(found).assign(region_level=level, reliability="publishable", **place, **dict.fromkeys(others, codes.ALL))
 
 
-def made_month(
-    rules: ReleaseRules, *, seed: int, districts: int = 2, dongs: int = 3, areas: int = 4, per_area: int = 60
-) -> dict[str, pd.DataFrame]:
-    """All cells of a made month by gold table."""
+def people_of(
+    *, seed: int, districts: int = 2, dongs: int = 3, areas: int = 4, per_area: int = 60
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Households and persons of a made month."""
     areas_made = codes_of_areas(districts=districts, dongs=dongs, areas=areas)
     amounts = {
         name.removeprefix("mean_"): 0.9 if "total" in name or "labour" in name or "spending" in name else 0.5
@@ -127,7 +127,34 @@ def made_month(
     persons = made_rows(
         seed + 1, dimensions=r.DIMENSIONS["person_statistics"], areas=areas_made, per_area=2 * per_area, columns=amounts
     )
+    return households, persons
+
+
+def cells_of_people(people: tuple[pd.DataFrame, pd.DataFrame], rules: ReleaseRules) -> dict[str, pd.DataFrame]:
+    """All cells by gold table."""
+    households, persons = people
     return {source: cells_of(persons if source == "person_statistics" else households, source, rules) for source in r.SOURCES}
+
+
+def made_month(
+    rules: ReleaseRules, *, seed: int, districts: int = 2, dongs: int = 3, areas: int = 4, per_area: int = 60
+) -> dict[str, pd.DataFrame]:
+    """All cells of a made month by gold table."""
+    return cells_of_people(people_of(seed=seed, districts=districts, dongs=dongs, areas=areas, per_area=per_area), rules)
+
+
+def a_month_later(
+    people: pd.DataFrame, draws: np.random.Generator, *, movers: float = 0.012, changes: float = 0.03
+) -> pd.DataFrame:
+    """The same people: a few have swapped homes with somebody elsewhere or gone or come, a few have other categories."""
+    later = people.copy()
+    dimensions = [name for name in later if name in CATEGORIES]
+    for name, share in (("area", movers), *((dimension, changes) for dimension in dimensions)):
+        chosen = np.flatnonzero(draws.random(len(later)) < share)
+        later.loc[chosen, name] = later[name].to_numpy()[draws.integers(0, len(later), chosen.size)]
+    stays = draws.random(len(later)) >= movers / 2
+    came = later.sample(n=int((~stays).sum()), random_state=draws)
+    return pd.concat([later[stays], came], ignore_index=True)
 
 
 ROOT = Path(__file__).resolve().parents[2]

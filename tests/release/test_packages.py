@@ -17,7 +17,7 @@ from living_finance.errors import DisclosureFound, ReleaseDamaged, ReleaseNotRea
 from living_finance.months import Month
 from living_finance.release.package import neutralised
 from living_finance.release.rules import ReleaseRules
-from living_finance.steps.release import approve, release_cells, verify_release, withdraw
+from living_finance.steps.release import approve, release_cells, summary, verify_release, withdraw
 from living_finance.storage.releases import ReleaseStore
 
 MONTH = Month(2020, 1)
@@ -87,6 +87,17 @@ def test_evidence_and_package_hold_neither_p_nor_true_counts(package: Path, mont
     assert evidence["셀 수"]["처리 후"] < evidence["셀 수"]["처리 전"]
     exact = month["household_statistics"]["households"]
     assert not any(f"{value:.4f}" in documents for value in exact[exact % 1 > 0])
+
+
+def test_utility_stands_in_evidence_and_readme(package: Path) -> None:
+    useful = json.loads((package / "evidence" / "evidence.json").read_text(encoding="utf-8"))["유용성"]
+    counts = pd.read_parquet(package / "data" / "household_breakdown.parquet").query("statistic == 'households'")
+    by_dong = counts[(counts["region_level"] == "dong") & (counts["dwelling_type"] != "all")]
+    said = [r for r in useful["published"] if (r["table"], r["ways"], r["level"]) == ("household_breakdown", 1, "dong")]
+    assert [row["share"] for row in said] == [round((by_dong["status"] == r.PUBLISHED).mean(), 3)]
+    assert all(row["mean_error"] is None for row in useful["dongs"]), "four dongs are too few to speak of their errors"
+    assert "유용성 / Utility" in (package / "README.md").read_text(encoding="utf-8")
+    assert any("household_breakdown" in line for line in summary(package))
 
 
 def test_the_same_month_twice_gives_the_same_bytes(

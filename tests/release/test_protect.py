@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from scipy.optimize import linprog
 
 from living_finance.contracts import releases as r
 from living_finance.errors import ConfigurationError
+from living_finance.release import protect as protection
 from living_finance.release.complement import LinkedCells, complement
 from living_finance.release.protect import protect
 from living_finance.release.rules import ReleaseRules, read_rules
@@ -173,6 +176,20 @@ def test_same_cells_in_any_order_give_the_same_release(rules: ReleaseRules, mont
         pd.testing.assert_frame_equal(first.tables[name], second.tables[name])
 
 
+@pytest.mark.parametrize("nests", [0, 1, 2])
+def test_neither_workers_nor_nests_change_the_release(
+    rules: ReleaseRules, month: dict[str, pd.DataFrame], nests: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def alone(cells: LinkedCells, **asked: Any) -> Any:
+        return complement(replace(cells, nests=cells.nests[:nests]), **asked, workers=1)
+
+    together = protect(month, rules=rules)
+    monkeypatch.setattr(protection, "complement", alone)
+    one_by_one = protect(month, rules=rules)
+    for name in together.tables:
+        pd.testing.assert_frame_equal(together.tables[name], one_by_one.tables[name])
+
+
 def test_a_restated_month_withholds_what_was_withheld(rules: ReleaseRules, clean: Released) -> None:
     restated = small_month(2, rules)
     again = protect(restated, rules=rules, earlier=earlier_of(clean, is_same_version=False))
@@ -213,7 +230,6 @@ def test_every_sensitive_cell_of_a_square_can_move(inner: list[int], is_rounded:
         links=sparse.csr_matrix(links),
         block=np.zeros(16, np.int64),
         district=np.full(16, -1),
-        nest=np.full(16, -1),
     )
     hidden = complement(cells, sensitive=small, withheld=small, is_fixed=np.zeros(16, bool), threshold=10.0)
     assert (hidden | ~small).all()

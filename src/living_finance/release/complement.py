@@ -38,8 +38,9 @@ _PASSES = 6
 _PRICE_ABOVE = 20.0
 """Withholding a district's figure to protect what is inside costs this many times more than one inside."""
 _TOLERANCE = 1e-6
-_OPTIONS: dict[str, int | str] = {"threads": 1, "random_seed": 0, "solver": "simplex", "presolve": "off", "simplex_strategy": 4}
-"""Primal simplex without presolve: another objective starts at the last solution, which stays feasible (20 times faster)."""
+_OPTIONS: dict[str, int | str] = {"threads": 1, "random_seed": 0, "solver": "simplex", "presolve": "off"}
+_FIRST, _NEXT = 1, 4
+"""Dual simplex finds the first point (5 times faster); from there, which stays feasible, primal the next (20 times)."""
 _ONCE: dict[str, int | str] = {"threads": 1, "random_seed": 0, "solver": "simplex"}
 """For a program that is asked once."""
 _COUNTABLE = 1.0
@@ -62,8 +63,9 @@ class LinkedCells:
     """Block of each cell."""
     district: Integers
     """For a district's own cell the block of its district, else -1."""
-    nest: Integers
-    """Cells of one nest are tried together first, all others standing still: output areas by their dong; -1: in none."""
+    nests: tuple[Integers, ...] = ()
+    """Layers of nests. Cells of one nest are tried together first, all others standing still: output areas by their dong,
+    then a few dongs with all that is in them; -1: in none."""
 
 
 def complement(
@@ -131,10 +133,11 @@ def _protect_block(
     price = np.where(above[members], _PRICE_ABOVE, 1.0) * (1.0 + np.log1p(count))
     price[is_fixed[members]] = np.inf
     reach = _Reach(np.zeros(members.size), np.zeros(members.size))
-    if block != TOP:
-        system.try_nests(cells.nest[members], hidden, need=need, reach=reach)
+    for nest in cells.nests if block != TOP else ():
+        system.try_nests(nest[members], hidden, need=need, reach=reach)
+    program = _Program(system.links, *system.bounds(hidden))
     for _ in range(_REPAIRS):
-        weak = system.too_fixed(hidden, need=need, reach=reach)
+        weak = _too_fixed(program, np.flatnonzero(hidden), need=need, reach=reach)
         if not weak.size:
             return members, hidden
         more = system.cheapest(weak, hidden, need=need, reach=reach, price=price)
@@ -142,6 +145,7 @@ def _protect_block(
             break
         hidden[more] = True
         need[more] = np.maximum(need[more], _COUNTABLE)
+        program.loosen(more, *system.bounds(hidden))
     raise ContractViolation(
         f"{weak.size} cells of one block cannot be protected.", remedy="publish fewer crosses at that level (conf/release)"
     )
@@ -186,25 +190,15 @@ class _System:
     def try_nests(self, nest: Integers, hidden: Flags, *, need: Floats, reach: _Reach) -> None:
         """Move the cells of each nest while the others stand still: small programs that vouch for most cells."""
         low, high = self.bounds(hidden)
-        for number in sorted(set(nest[hidden].tolist()) - {-1}):
+        active = hidden & (reach.width() < need - _TOLERANCE)
+        for number in sorted(set(nest[active].tolist()) - {-1}):
             inside = np.flatnonzero(nest == number)
             part = self.links[:, inside]
             rows = np.flatnonzero(np.bincount(part.indices, minlength=part.shape[0]))
             program = _Program(part[rows].tocsc(), low[inside], high[inside])
             own = _Reach(reach.low[inside], reach.high[inside])
-            _rounds(program, np.flatnonzero(hidden[inside] & (need[inside] > 0)), need=need[inside], reach=own)
+            _too_fixed(program, np.flatnonzero(hidden[inside]), need=need[inside], reach=own)
             reach.low[inside], reach.high[inside] = own.low, own.high
-
-    def too_fixed(self, hidden: Flags, *, need: Floats, reach: _Reach) -> Integers:
-        """Hidden cells that cannot move as far as they need to; fills `reach`."""
-        program = _Program(self.links, *self.bounds(hidden))
-        active = np.flatnonzero(hidden & (reach.width() < need - _TOLERANCE))
-        active = _rounds(program, active, need=need, reach=reach)
-        for cell in active:
-            for sign in (1.0, -1.0):
-                if reach.width()[cell] < need[cell] - _TOLERANCE:
-                    reach.see(program.extreme(np.array([cell]), np.array([sign])))
-        return active[reach.width()[active] < need[active] - _TOLERANCE]
 
     def cheapest(self, weak: Integers, hidden: Flags, *, need: Floats, reach: _Reach, price: Floats) -> Integers:
         """Published cells whose withholding lets weak cells move, at least cost: fewest, small rather than large."""
@@ -233,6 +227,16 @@ class _System:
             return None
         used = point[low.size : low.size + free.size] + point[low.size + free.size :]
         return free[used > _TOLERANCE]
+
+
+def _too_fixed(program: _Program, hidden: Integers, *, need: Floats, reach: _Reach) -> Integers:
+    """Hidden cells that cannot move as far as they need to; fills `reach`."""
+    active = _rounds(program, hidden[reach.width()[hidden] < need[hidden] - _TOLERANCE], need=need, reach=reach)
+    for cell in active:
+        for sign in (1.0, -1.0):
+            if reach.width()[cell] < need[cell] - _TOLERANCE:
+                reach.see(program.extreme(np.array([cell]), np.array([sign])))
+    return active[reach.width()[active] < need[active] - _TOLERANCE]
 
 
 def _rounds(program: _Program, active: Integers, *, need: Floats, reach: _Reach) -> Integers:
@@ -289,9 +293,14 @@ class _Program:
         model.a_matrix_.start_, model.a_matrix_.index_, model.a_matrix_.value_ = links.indptr, links.indices, links.data
         self._solver = highspy.Highs()  # type: ignore[no-untyped-call]
         self._solver.silent()
-        for option, value in (options or _OPTIONS).items():
+        self._is_asked_again = options is None
+        for option, value in (options or {**_OPTIONS, "simplex_strategy": _FIRST}).items():
             self._solver.setOptionValue(option, value)
         self._solver.passModel(model)
+
+    def loosen(self, cells: Integers, low: Floats, high: Floats) -> None:
+        """Wider bounds for some cells; what was found stays possible."""
+        self._solver.changeColsBounds(cells.size, cells.astype(np.int32), low[cells], high[cells])
 
     def extreme(self, cells: Integers, signs: Floats) -> Floats:
         """A feasible point as far as possible in the direction of the signs; the true point where the solver fails."""
@@ -304,6 +313,8 @@ class _Program:
         """The point of least cost, or None where there is none."""
         self._solver.changeColsCost(self._columns.size, self._columns, cost)
         self._solver.run()
+        if self._is_asked_again:
+            self._solver.setOptionValue("simplex_strategy", _NEXT)
         if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
         return np.asarray(self._solver.getSolution().col_value)

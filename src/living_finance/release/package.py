@@ -163,6 +163,7 @@ def evidence(
     rules: ReleaseRules,
     name: ReleaseName,
     history: Sequence[str],
+    useful: Mapping[str, Any],
     rows: Mapping[str, Any] | None = None,
 ) -> str:
     """The evidence pack for the pre-check: rules, cells before and after, the result of each attack. No true cell.
@@ -173,6 +174,7 @@ def evidence(
         rules: of the channel.
         name: of the release.
         history: releases that the attacks took in.
+        useful: of `release.utility`.
         rows: what is to be said of row-level files.
     """
     limits = {
@@ -197,6 +199,7 @@ def evidence(
                 "처리 후": int(counts.loc[counts["status"] == r.PUBLISHED, "cells"].sum()),
             },
             "표별 셀 수": cells,
+            "유용성": useful,
             "공격별 발견 건수": attacks,
             "함께 검증한 공개": sorted(history),
             **({"행 자료": rows} if rows else {}),
@@ -204,7 +207,9 @@ def evidence(
     )
 
 
-def readme(tables: Mapping[str, int], counts: pd.DataFrame, *, rules: ReleaseRules, name: ReleaseName) -> str:
+def readme(
+    tables: Mapping[str, int], counts: pd.DataFrame, *, rules: ReleaseRules, name: ReleaseName, useful: Sequence[str]
+) -> str:
     """README in Korean and English.
 
     Args:
@@ -212,6 +217,7 @@ def readme(tables: Mapping[str, int], counts: pd.DataFrame, *, rules: ReleaseRul
         counts: as in `evidence`.
         rules: of the channel.
         name: of the release.
+        useful: lines of `release.utility`.
     """
     p = rules.parameters
     total, shown = counts["cells"].sum(), counts.loc[counts["status"] == r.PUBLISHED, "cells"].sum()
@@ -247,6 +253,9 @@ def readme(tables: Mapping[str, int], counts: pd.DataFrame, *, rules: ReleaseRul
 | status | | |
 |---|---|---|
 {statuses}
+
+## 유용성 / Utility
+{chr(10).join(useful)}
 """
 
 

@@ -45,6 +45,7 @@ WITH = "with_"
 _POPULATION = "population"
 
 _EXACT_ROUNDS, _EXACT_SWEEPS = 30, 3
+_DONGS_TOGETHER = 3
 _UNBOUNDED = 1e12
 
 Texts = npt.NDArray[np.object_]
@@ -204,7 +205,7 @@ def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: Release
                 links=layout.links,
                 block=layout.block,
                 district=layout.district,
-                nest=layout.nest,
+                nests=layout.nests,
             ),
             sensitive=small,
             withheld=withheld,
@@ -271,10 +272,11 @@ class _Layout:
         self.district: Integers = np.where(level == "gu", of_district, -1)
         dong = pd.factorize(frame["region_code"].str[: r.PARENT_CODE_LENGTH["output_area"]], sort=True)[0] + 1
         is_area = level == "output_area"
-        self.nest: Integers = np.where(is_area, dong, -1)
+        areas = np.where(is_area, dong, -1)
         if is_area.any():  # dong cells with none below: by characteristics that output areas do not have
             _, whole = list(self._kinds())[-1]
-            self.nest[(level == "dong") & ~np.isin(np.arange(level.size), whole)] = 0
+            areas[(level == "dong") & ~np.isin(np.arange(level.size), whole)] = 0
+        self.nests = (areas, np.where(is_area | (level == "dong"), dong // _DONGS_TOGETHER, -1))
 
     @staticmethod
     def _first(values: npt.NDArray[Any], group: npt.NDArray[Any]) -> Integers:

@@ -555,8 +555,9 @@ def _nests(cells: pd.DataFrame) -> np.ndarray:
 
 def _links(cells: pd.DataFrame, coded: pd.DataFrame) -> tuple[sparse.csr_matrix, list[str]]:
     """Rows: parts 1, whole -1. Made by joining cells with what they are part of."""
-    base = coded.assign(region=pd.factorize(cells["region_code"])[0], at=np.arange(len(cells)))
-    names = dict(zip(cells["region_code"], base["region"], strict=True))
+    region, regions = pd.factorize(cells["region_code"])
+    base = coded.assign(region=region, at=np.arange(len(cells)))
+    names = {code: number for number, code in enumerate(regions)}
     entries, kinds, first = [], [], 0
 
     def add(pairs: pd.DataFrame, kind: str) -> None:
@@ -574,9 +575,11 @@ def _links(cells: pd.DataFrame, coded: pd.DataFrame) -> tuple[sparse.csr_matrix,
         others = [c for c in base.columns if c not in (name, "at")]
         wholes = base[is_margin].assign(whole=base["at"])[[*others, "whole"]]
         add(base[~is_margin].merge(wholes, on=others, how="inner"), "category")
-    length = cells["region_level"].map(r.PARENT_CODE_LENGTH)
-    parent = [names.get(code[: int(n)], -1) if n == n else -1 for code, n in zip(cells["region_code"], length, strict=True)]
-    parts = base.assign(region=parent)[np.array(parent) >= 0]
+    level, levels = pd.factorize(cells["region_level"])
+    lengths = (r.PARENT_CODE_LENGTH.get(name, 0) for name in levels)
+    parent_in = np.array([[names.get(code[:length], -1) for code in regions] for length in lengths], dtype=np.int64)
+    parent = parent_in[level, region]
+    parts = base.assign(region=parent)[parent >= 0]
     columns = [c for c in base.columns if c != "at"]
     add(parts.merge(base.assign(whole=base["at"])[[*columns, "whole"]], on=columns, how="inner"), "region")
     if not entries:
@@ -611,60 +614,105 @@ def _insiders(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFrame],
         yield "P8", name, "", "no cells in the warehouse to compare with"
         return
     keys = ["region_level", "region_code", *_dimensions(frame)]
-    shown = frame[frame["status"] == r.PUBLISHED].merge(facts[source], on=keys, how="left", suffixes=("", "_inside"))
-    contributors = shown[r.CONTRIBUTORS[r.COUNT_OF[source]]].fillna(0)
-    occupied = (contributors > 0) | (shown["value"] != 0)
-    yield from _found("P1", name, shown[(contributors < limits.threshold) & occupied], "too few contributors")
-    yield from _found("P11", name, shown[(contributors < limits.inside) & occupied], "masked inside, shown outside")
-    yield from _whole_groups(name, shown[shown["unit"].isin(r.CONTRIBUTORS)], facts[source], source)
-    counted = frame[frame["statistic"] == r.COUNT_OF[source]][[*keys, "value"]].pipe(_named, {"value": "count"})
+    behind = facts[source].reset_index(drop=True)
+    cells, cell_of_row = _cells_of_rows(frame, keys)
+    known = cells.merge(behind[keys].assign(at=behind.index), on=keys, how="left", validate="many_to_one")["at"]
+    at_of_row = known.fillna(-1).to_numpy(int)[cell_of_row]
+    is_shown = (frame["status"] == r.PUBLISHED).to_numpy()
+    statistic_of_row, value = frame["statistic"].to_numpy(object), frame["value"].to_numpy(float)
+
+    def inside(column: str, at: np.ndarray) -> np.ndarray:
+        """The warehouse's figures; NaN where it has no such cell."""
+        return np.where(at >= 0, behind[column].to_numpy(float)[at], np.nan)
+
+    def found(attack: str, at: np.ndarray, what: str) -> Iterator[Finding]:
+        return _found(attack, name, frame.iloc[at], what)
+
+    shown = np.flatnonzero(is_shown)
+    contributors = np.nan_to_num(inside(r.CONTRIBUTORS[r.COUNT_OF[source]], at_of_row))
+    occupied = (contributors[shown] > 0) | (value[shown] != 0)
+    yield from found("P1", shown[(contributors[shown] < limits.threshold) & occupied], "too few contributors")
+    yield from found("P11", shown[(contributors[shown] < limits.inside) & occupied], "masked inside, shown outside")
+    counts = shown[frame["unit"].iloc[shown].isin(r.CONTRIBUTORS)]
+    yield from _whole_groups(name, frame.iloc[counts].assign(behind=contributors[counts]), behind, source)
+    is_count = statistic_of_row == r.COUNT_OF[source]
+    printed_count = np.full(len(cells), np.nan)
+    printed_count[cell_of_row[is_count]] = value[is_count]
+    links_of: dict[bytes, sparse.csr_matrix] = {}
     for statistic, figure in r.STATISTICS[source].items():
-        rows = shown[shown["statistic"] == statistic]
+        is_of = statistic_of_row == statistic
+        rows = np.flatnonzero(is_of & is_shown)
+        at = at_of_row[rows]
         base = (
-            _share_base(rows[keys].merge(counted, on=keys, how="left")["count"].fillna(0).to_numpy(float), limits)
+            _share_base(np.nan_to_num(printed_count[cell_of_row[rows]]), limits)
             if figure.measured is r.Measured.SHARE
             else limits.bases[figure.unit]
         )
-        inside = rows[statistic].fillna(0) if figure.measured is r.Measured.COUNT else rows[statistic]
-        is_ours = (rows["value"] - inside).abs() <= base / 2 * (1 + 1e-9) + _EXACT
-        yield from _found("P11", name, rows[~is_ours], "not the figure of the warehouse, rounded")
+        true = inside(statistic, at)
+        true = np.nan_to_num(true) if figure.measured is r.Measured.COUNT else true
+        is_ours = np.abs(value[rows] - true) <= base / 2 * (1 + 1e-9) + _EXACT
+        yield from found("P11", rows[~is_ours], "not the figure of the warehouse, rounded")
         if figure.measured is r.Measured.MEAN:
-            largest, second, total = (rows[f"{fact}_{statistic}"] for fact in ("largest", "second", "absolute"))
-            yield from _found("P8", name, rows[total - largest - second < limits.dominance_percent / 100 * largest], "dominated")
-            yield from _left_over(name, frame[frame["statistic"] == statistic], counted, facts[source], statistic, limits)
+            largest, second, total = (inside(f"{fact}_{statistic}", at) for fact in ("largest", "second", "absolute"))
+            yield from found("P8", rows[total - largest - second < limits.dominance_percent / 100 * largest], "dominated")
+            everywhere = np.flatnonzero(is_of)
+            means = frame.iloc[everywhere].assign(
+                cell=cell_of_row[everywhere],
+                count=printed_count[cell_of_row[everywhere]],
+                **{
+                    fact: inside(column, at_of_row[everywhere])
+                    for fact, column in {
+                        "size": r.COUNT_OF[source],
+                        "mean": statistic,
+                        **{fact: f"{fact}_{statistic}" for fact in ("largest", "second", "absolute")},
+                    }.items()
+                },
+            )
+            yield from _left_over(name, means, statistic, source, limits, links_of)
         elif figure.measured is r.Measured.QUANTILE:
-            fewest = rows[[f"below_{statistic}", f"above_{statistic}"]].min(axis=1)
-            yield from _found("P1", name, rows[fewest < limits.threshold], "too few on one side")
+            fewest = np.fmin(inside(f"below_{statistic}", at), inside(f"above_{statistic}", at))
+            yield from found("P1", rows[fewest < limits.threshold], "too few on one side")
         elif figure.measured is r.Measured.SHARE:
-            true = rows[f"with_{statistic}"]
-            fewest = pd.concat([true, rows[r.CONTRIBUTORS[r.COUNT_OF[source]]] - true], axis=1).min(axis=1)
-            yield from _found("P1", name, rows[fewest < limits.threshold], "too few with or without it")
+            with_it = inside(f"with_{statistic}", at)
+            fewest = np.fmin(with_it, inside(r.CONTRIBUTORS[r.COUNT_OF[source]], at) - with_it)
+            yield from found("P1", rows[fewest < limits.threshold], "too few with or without it")
+
+
+def _cells_of_rows(frame: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Cells of long rows, and the number of each row's: looked up once instead of once for each of its statistics."""
+    code = np.zeros(len(frame), dtype=np.int64)
+    for key in keys:
+        part, names = pd.factorize(frame[key])
+        code = code * (len(names) + 1) + part + 1
+    number, first = pd.factorize(code)
+    head = np.zeros(len(first), dtype=np.int64)
+    head[number[::-1]] = np.arange(len(frame))[::-1]
+    return frame[keys].iloc[head].reset_index(drop=True), number
 
 
 def _whole_groups(name: str, shown: pd.DataFrame, facts: pd.DataFrame, source: str) -> Iterator[Finding]:
     """P9: a printed category that has all contributors of its total."""
     keys = ["region_level", "region_code", *r.dimension_columns(source)]
-    behind = r.CONTRIBUTORS[r.COUNT_OF[source]]
     for dimension in r.DIMENSIONS[source]:
-        parts = shown[(shown[dimension] != codes.ALL) & (shown[behind] > 0)]
-        wholes = facts[facts[dimension] == codes.ALL][[*keys, behind]].pipe(_named, {behind: "whole"})
+        parts = shown[(shown[dimension] != codes.ALL) & (shown["behind"] > 0)]
+        wholes = facts[facts[dimension] == codes.ALL][[*keys, r.CONTRIBUTORS[r.COUNT_OF[source]]]].set_axis(
+            [*keys, "whole"], axis=1
+        )
         both = parts.merge(wholes.drop(columns=dimension), on=[k for k in keys if k != dimension], how="inner")
-        yield from _found("P9", name, both[both["whole"] == both[behind]], f"everybody is of one {dimension}")
+        yield from _found("P9", name, both[both["whole"] == both["behind"]], f"everybody is of one {dimension}")
 
 
 def _left_over(
-    name: str, means: pd.DataFrame, counts: pd.DataFrame, facts: pd.DataFrame, statistic: str, limits: Limits
+    name: str, means: pd.DataFrame, statistic: str, source: str, limits: Limits, links_of: dict[bytes, sparse.csr_matrix]
 ) -> Iterator[Finding]:
     """P8 in differences: the total of the withheld parts of a printed whole (or of a withheld whole) by mean × count.
 
     The second largest of them subtracts itself: what is left must exceed the largest by p percent, as far as the printed
-    figures tell it.
+    figures tell it. `links_of`: links made before, by the numbers of their cells.
     """
     keys = ["region_level", "region_code", *_dimensions(means)]
-    of_facts = [f"largest_{statistic}", f"second_{statistic}", f"absolute_{statistic}"]
-    true_count = r.COUNT_OF[next(s for s in r.SOURCES if list(r.dimension_columns(s)) == _dimensions(means))]
-    inside = facts[[*keys, true_count, statistic, *of_facts]].pipe(_named, {statistic: "mean", true_count: "size"})
-    cells = means.merge(counts, on=keys, how="left").merge(inside, on=keys, how="left").sort_values(keys, ignore_index=True)
+    true_count = r.COUNT_OF[source]
+    cells = means.sort_values(keys, ignore_index=True)
     if cells.empty:
         return
     count, mean = cells["count"].to_numpy(float), cells["value"].to_numpy(float)
@@ -674,7 +722,10 @@ def _left_over(
     is_loose = np.isnan(count) | np.isnan(mean)
     true = np.nan_to_num((cells["size"] * cells["mean"]).to_numpy(float))
     above, below = (np.where(is_loose, 0.0, edge - true) for edge in (np.max(ends, axis=0), np.min(ends, axis=0)))
-    links, _ = _links(cells, pd.DataFrame({d: pd.factorize(cells[d], sort=True)[0] for d in _dimensions(means)}))
+    same = cells["cell"].to_numpy().tobytes()
+    if same not in links_of:
+        links_of[same], _ = _links(cells, pd.DataFrame({d: pd.factorize(cells[d], sort=True)[0] for d in _dimensions(means)}))
+    links = links_of[same]
     parts, wholes = links.maximum(0), (-links).maximum(0)
     loose = is_loose.astype(float)
     of_parts, of_wholes = parts @ loose, wholes @ loose
@@ -683,7 +734,7 @@ def _left_over(
     members = links[asked].tocoo()
     is_member = is_loose[members.col]
     row, at = members.row[is_member], members.col[is_member]
-    largest, second, total = (np.nan_to_num(cells[f].to_numpy(float))[at] for f in of_facts)
+    largest, second, total = (np.nan_to_num(cells[f].to_numpy(float))[at] for f in ("largest", "second", "absolute"))
     amounts, owner = np.concatenate([largest, second]), np.concatenate([row, row])
     order = np.lexsort((-amounts, owner))
     first = np.flatnonzero(np.r_[True, np.diff(owner[order]) > 0]) if order.size else order

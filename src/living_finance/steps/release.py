@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from living_finance.errors import ConfigurationError, DisclosureFound, MissingIn
 from living_finance.methods.joins import join_to_one
 from living_finance.methods.quantiles import weighted_quantiles
 from living_finance.months import Month
-from living_finance.release import contributors, row_texts
+from living_finance.release import contributors, row_texts, utility
 from living_finance.release import package as texts
 from living_finance.release import rows as row_files
 from living_finance.release.protect import Earlier, protect
@@ -181,6 +182,7 @@ def release_cells(
         if len(findings):
             kept = store.refuse(rules.channel, name.release_id, findings)
             raise _disclosure(findings, f"findings: {kept}")
+        useful = utility.utility(protected.tables, protected.counts, cells, rules=rules)
         package = texts.datapackage(sources, files=written, rules=rules, name=name)
         about_rows, readme_of_rows = None, ""
         if rules.rows and people is not None:
@@ -191,15 +193,36 @@ def release_cells(
         documents = {
             "datapackage.json": texts.datapackage_text(package),
             "dcat.jsonld": texts.dcat(package, rules=rules, name=name),
-            "README.md": texts.readme({t: len(f) for t, f in tables.items()}, protected.counts, rules=rules, name=name)
+            "README.md": texts.readme(
+                {t: len(f) for t, f in tables.items()},
+                protected.counts,
+                rules=rules,
+                name=name,
+                useful=utility.lines(useful),
+            )
             + readme_of_rows,
             "evidence/evidence.json": texts.evidence(
-                protected.counts, findings, rules=rules, name=name, history=shown, rows=about_rows
+                protected.counts, findings, rules=rules, name=name, history=shown, useful=useful, rows=about_rows
             ),
         }
         files.write_documents(folder, documents)
     store.register(channel=name.channel, release_id=name.release_id, month=str(month), version=name.version, state=r.CANDIDATE)
     return store.folder(name.channel, name.release_id)
+
+
+def summary(folder: Path) -> list[str]:
+    """What a release is good for, from its evidence pack: two lines per table at most."""
+    useful = json.loads((folder / "evidence" / "evidence.json").read_text(encoding="utf-8"))["유용성"]
+    text = []
+    for table in dict.fromkeys(row["table"] for row in useful["published"]):
+        of_table = [row for row in useful["published"] if row["table"] == table and row["level"] in ("dong", "output_area")]
+        shares = ", ".join(f"{row['level']} × {row['ways']}: {row['share']:.1%}" for row in of_table)
+        text.append(f"published   {table}: {shares}")
+        known = [row for row in useful["dongs"] if row["table"] == table and row["mean_error"] is not None]
+        if known:
+            error, rank = max(row["mean_error"] for row in known), min(row["rank_correlation"] for row in known)
+            text.append(f"dongs       {table}: mean error of a figure at most {error:.2%}, rank correlation at least {rank:.4f}")
+    return text
 
 
 def _row_file(
