@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import logging
-import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -59,8 +58,8 @@ class Training:
     shares: Mapping[str, Any]
     """What the month's households and scores looked like (drift)."""
     notes: tuple[str, ...]
-    code: Path
-    """Models-from-code script."""
+    code: str
+    """Text of the models-from-code script."""
     example: pd.DataFrame
     """Made-up households."""
     answer: pd.DataFrame
@@ -287,7 +286,7 @@ def _package(folder: Path, training: Training) -> Path:
     from mlflow.models import infer_signature
 
     source = folder / "income_model.py"
-    shutil.copyfile(training.code, source)
+    source.write_text(training.code, encoding="utf-8")
     package = folder / "package"
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from importlib import resources
 from typing import Any
 
 from living_finance.config import Settings
@@ -21,7 +21,6 @@ from living_finance.months import Month
 from living_finance.registry import CHALLENGER, CHAMPION, ModelVersion, Registry, Training
 
 YEARLY = ("benchmarks", "census", "survey")
-_SCRIPT = Path(__file__).with_name("income_pyfunc.py")
 _COMPARED = "compared_with"
 _TRAINED_WITH = "trained_with"
 
@@ -175,7 +174,8 @@ def train_version(
         metrics=metrics,
         shares={"inputs": now, "scores": score_shares(sample_profile(point, data.city))},
         notes=(*trained.model.notes, *evidence.refused),
-        code=_SCRIPT,
+        # Read as a resource: on a cluster the package is a zip.
+        code=resources.files("living_finance.steps").joinpath("income_pyfunc.py").read_text(encoding="utf-8"),
         example=example,
         answer=expected_income(trained.model, example),
         data_versions=where.data_versions,
