@@ -25,6 +25,8 @@ _CLASSES = ("#deebf7", "#9ecae1", "#4292c6", "#2171b5", "#084594")
 _GREY = "#bdbdbd"
 _PARTS = ("#005a9c", "#e69f00", "#009e73", "#cc79a7", "#56b4e9")
 """Okabe & Ito (2008), Color universal design."""
+_SHORT = 8
+"""Letters of a name of which three stand beside each other in a legend."""
 _SHAPES = {"publishable": "circle", "caution": "diamond", "unreliable": "cross"}
 _SURE = 1.96
 
@@ -157,7 +159,7 @@ def parts(rows: pd.DataFrame, *, title: str, names: Sequence[str]) -> Chart:
                 "part:N",
                 title=None,
                 scale=alt.Scale(domain=list(names), range=list(_PARTS[: len(names)])),
-                legend=alt.Legend(orient="bottom", columns=3),
+                legend=alt.Legend(orient="bottom", columns=3 if max(map(len, names)) <= _SHORT else 2),
             ),
             order="position:Q",
         )
