@@ -13,7 +13,7 @@ from living_finance.contracts import codes, gold
 from living_finance.contracts import releases as r
 from living_finance.reports.charts import choropleth, class_limits
 from living_finance.reports.content import build_report
-from living_finance.reports.data import released_areas, released_breakdown
+from living_finance.reports.data import PolicyAnalysis, released_areas, released_breakdown
 from living_finance.reports.document import Grid, Language, Origin, Report
 from living_finance.reports.policy import VIEWS
 
@@ -204,3 +204,49 @@ def test_limits_of_a_maps_classes_hold_about_as_many_each() -> None:
     limits = class_limits([float(value) for value in range(100)], step=10)
     assert limits == (20, 40, 60, 80)
     assert class_limits([1.0, 2.0], step=1) == ()
+
+
+def _moves_of(*events: str) -> PolicyAnalysis:
+    rows = [result_row(dimension="event", category=e, statistic="households", unit="households", value=50.0) for e in events]
+    return analysis("household_moves", rows)
+
+
+@pytest.mark.parametrize(("events", "says_so"), [(("first",), True), (("unchanged", "moved"), False)])
+def test_moves_of_a_first_month_are_not_a_table(events: tuple[str, ...], says_so: bool) -> None:
+    report = build_report(small_city(analyses=(_moves_of(*events),)), "ko")
+    blocks = next(s for s in report.sections if s.key == "household-moves").blocks
+    assert ("앞선 달이 없어" in str(blocks[0])) is says_so
+    assert any(isinstance(block, Grid) for block in blocks) is not says_so
+
+
+def test_published_figures_stand_one_to_a_row() -> None:
+    of = {"dimension": "minus_published", "unit": "KRW/year"}
+    rows = [
+        result_row(**of, category="00 / household_finances_survey / 2020 / 2020", statistic="mean_total_income",
+                   value=5_920_000.0, standard_error=910_000.0),
+        result_row(**of, category="11 / household_finances_survey / 2020 / 2020", statistic="mean_property_income",
+                   value=10_000.0, standard_error=90_000.0),
+    ]  # fmt: skip
+    grid = grid_of(build_report(small_city(analyses=(analysis("comparison", rows),)), "ko"), "공표 통계 대비")
+    assert [row[1:] for row in grid.rows] == [("평균 총소득 (만원/연)", "+592 ± 91"), ("평균 재산소득 (만원/연)", "오차 범위 내")]
+    assert "1.96" in grid.notes[0]
+
+
+def test_marks_are_explained_under_the_tables_of_analyses() -> None:
+    report = build_report(small_city(region=UNRELIABLE[:5], changes={}), "ko")
+    marked = [grid for grid in report.grids() if any(cell.endswith(("*", "†")) for row in grid.rows for cell in row[1:])]
+    assert {grid.caption.partition(":")[0] for grid in marked} >= {"분석 inequality", "분석 low_income"}
+    assert [grid.caption for grid in marked if not any("신뢰 불가" in note for note in grid.notes)] == []
+
+
+def test_the_alternative_of_a_chart_gives_figures_as_its_table_does() -> None:
+    rows = [
+        result_row(region_level="gu", region_code=code, statistic="mean_surplus_krw_month", unit="KRW/month", value=value,
+                   standard_error=9e4)
+        for code, value in (("11140", 103_046_000.0), ("11230", 105_136_000.0))
+    ]  # fmt: skip
+    rows.append({**rows[0], "region_level": "city", "region_code": "11", "value": 109_000_000.0})
+    report = build_report(small_city(analyses=(analysis("household_balance", rows),)), "ko")
+    figure = next(figure for figure in report.figures() if "흑자액" in figure.caption)
+    assert "강남구 (10,513.6)" in figure.alternative
+    assert "서울특별시" not in figure.alternative

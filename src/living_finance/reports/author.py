@@ -15,6 +15,7 @@ from living_finance.reports.document import Language
 from living_finance.reports.formats import (
     Estimate,
     is_missing,
+    marks_note,
     unit_label,
 )
 
@@ -93,6 +94,9 @@ class Author:
         self.language = language
         self.name = data.name(data.region, language)
         self.analyses = {analysis.name: analysis for analysis in data.analyses}
+        self._areas: dict[str, dict[Any, Any]] = {
+            row["region_code"]: row for row in data.areas[data.areas["base_month"] == str(data.month)].to_dict("records")
+        }
 
     def say(self, korean: str, english: str) -> str:
         """The text in the language of the report."""
@@ -104,10 +108,8 @@ class Author:
         found = find(analysis, indicator.statistic, region=region) if analysis else None
         if found is not None:
             return found
-        rows = self.data.at(self.data.month, region=region)
-        if not indicator.column or rows.empty or indicator.column not in rows:
-            return Estimate(None, indicator.unit)
-        return published(rows.iloc[0], indicator.column, indicator.unit)
+        row = self._areas.get(region, {})
+        return published(row, indicator.column, indicator.unit) if indicator.column in row else Estimate(None, indicator.unit)
 
     def change(self, indicator: Indicator, since: Month, region: str) -> Estimate:
         """A difference from an earlier month."""
@@ -117,10 +119,7 @@ class Author:
 
     def marks(self) -> str:
         """What the marks behind figures mean."""
-        return self.say(
-            "± 뒤는 표준오차. * 이용 주의, † 신뢰 불가(판단의 근거로 쓰지 않는다).",
-            "After ±: standard error. * use with caution; † unreliable: nothing should rest on it.",
-        )
+        return marks_note(self.language)
 
     def class_of_mean(self) -> str:
         """Whose class a table gives."""
@@ -153,11 +152,9 @@ class Author:
 
 def find(analysis: PolicyAnalysis, statistic: str, *, region: str, dimension: str = codes.ALL) -> Estimate | None:
     """The estimate of an analysis for a region, or None."""
-    frame = analysis.rows
-    rows = frame[(frame["region_code"] == region) & (frame["dimension"] == dimension) & (frame["statistic"] == statistic)]
-    if rows.empty:
+    row = analysis.by_region.get((region, dimension, statistic))
+    if row is None:
         return None
-    row = rows.iloc[0]
     reliability = None if is_missing(row["reliability"]) else str(row["reliability"])
     return Estimate(row["value"], str(row["unit"]), row["standard_error"], reliability)
 

@@ -25,18 +25,20 @@ _CLASSES = ("#deebf7", "#9ecae1", "#4292c6", "#2171b5", "#084594")
 _GREY = "#bdbdbd"
 _PARTS = ("#005a9c", "#e69f00", "#009e73", "#cc79a7", "#56b4e9")
 """Okabe & Ito (2008), Color universal design."""
+_SHORT = 8
+"""Letters of a name of which three stand beside each other in a legend."""
 _SHAPES = {"publishable": "circle", "caution": "diamond", "unreliable": "cross"}
 _SURE = 1.96
 
 
-_TEXT = {"labelFontSize": 13, "titleFontSize": 13, "labelColor": _INK, "titleColor": _INK, "titleFontWeight": "normal"}
+_TEXT = {"labelFontSize": 14, "titleFontSize": 14, "labelColor": _INK, "titleColor": _INK, "titleFontWeight": "normal"}
 _CONFIG: Mapping[str, Any] = {
     "font": FAMILY,
     "background": "white",
     "axis": _TEXT,
     "legend": _TEXT,
     "view": {"stroke": None},
-    "axisQuantitative": {"grid": True, "gridColor": "#e5e7eb", "tickCount": 5},
+    "axisQuantitative": {"grid": True, "gridColor": "#e5e7eb", "tickCount": 5, "labelFlush": False},
 }
 
 
@@ -157,7 +159,7 @@ def parts(rows: pd.DataFrame, *, title: str, names: Sequence[str]) -> Chart:
                 "part:N",
                 title=None,
                 scale=alt.Scale(domain=list(names), range=list(_PARTS[: len(names)])),
-                legend=alt.Legend(orient="bottom", columns=3),
+                legend=alt.Legend(orient="bottom", columns=3 if max(map(len, names)) <= _SHORT else 2),
             ),
             order="position:Q",
         )
@@ -181,7 +183,7 @@ def series(rows: pd.DataFrame, *, title: str) -> Chart:
     line = base.mark_line(color=_CLASSES[4], point=alt.OverlayMarkDef(color=_CLASSES[4], size=50)).encode(
         y=alt.Y("value:Q", title=title, scale=scale)
     )
-    return alt.layer(band, line).properties(width=WIDTH, height=260)
+    return alt.layer(band, line).properties(width=WIDTH, height=320)
 
 
 def lorenz(shares: Sequence[tuple[float, float]], *, x_title: str, y_title: str) -> Chart:
@@ -217,7 +219,14 @@ def class_limits(values: Sequence[float], *, step: float) -> tuple[float, ...]:
 
 
 def choropleth(
-    features: Sequence[Mapping[str, Any]], *, classes: Mapping[str, str], order: Sequence[str], missing: Sequence[str], title: str
+    features: Sequence[Mapping[str, Any]],
+    *,
+    classes: Mapping[str, str],
+    order: Sequence[str],
+    missing: Sequence[str],
+    title: str,
+    labels: Sequence[Mapping[str, Any]] = (),
+    outlines: Sequence[Mapping[str, Any]] = (),
 ) -> Chart:
     """A map of regions by class.
 
@@ -227,6 +236,8 @@ def choropleth(
         order: classes from low to high.
         missing: classes that are no amounts (not published, not reliable), drawn grey.
         title: of the legend, with the unit.
+        labels: name, longitude and latitude of what is named on the map.
+        outlines: GeoJSON features drawn as lines over the regions.
     """
     drawn = [
         {"type": "Feature", "geometry": f["geometry"], "properties": {"class": classes[f["properties"]["dong_code"]]}}
@@ -236,6 +247,9 @@ def choropleth(
     used = set(classes.values())
     greys = [name for name in missing if name in used]
     colours = [*_shades(len(order)), *[_GREY] * len(greys)]
+    lines = [{"type": "Feature", "geometry": f["geometry"], "properties": {}} for f in outlines]
+    place = {"longitude": "lon:Q", "latitude": "lat:Q", "text": "name:N"}
+    words = alt.Chart({"values": list(labels)})
     return (
         alt.layer(
             alt.Chart({"values": drawn})
@@ -245,9 +259,21 @@ def choropleth(
                     "properties.class:N",
                     title=title,
                     scale=alt.Scale(domain=[*order, *greys], range=colours),
-                    legend=alt.Legend(orient="bottom", columns=2, symbolType="square", symbolStrokeWidth=0, labelLimit=220),
+                    legend=alt.Legend(
+                        orient="bottom", columns=2, symbolType="square", symbolStrokeWidth=0, labelLimit=220, titleLimit=WIDTH
+                    ),
                 )
-            )
+            ),
+            *([alt.Chart({"values": lines}).mark_geoshape(filled=False, stroke=_INK, strokeWidth=1.2)] if lines else []),
+            # The halo first: names are read on light and on dark.
+            *(
+                [
+                    words.mark_text(fontSize=13, stroke="white", strokeWidth=3).encode(**place),
+                    words.mark_text(fontSize=13, fill=_INK).encode(**place),
+                ]
+                if labels
+                else []
+            ),
         )
         .properties(width=WIDTH, height=round(WIDTH * 0.95))
         .project(type="mercator")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,8 @@ from living_finance.reports.document import Language, Origin
 
 _HEAD = r.DIMENSIONS["household_statistics"]
 _PERSON = r.DIMENSIONS["person_statistics"]
+_ONE_CATEGORY = (codes.ALL, "change_since")
+"""Dimensions of one category."""
 _MODELS_TOLD = 3
 """Model versions listed under a series; of more, the first and the last."""
 
@@ -32,6 +35,14 @@ class PolicyAnalysis:
     """Tables it reads, with their versions."""
     rows: pd.DataFrame
     """One row per region × dimension × category × statistic: `analyses.result.RESULT`."""
+
+    @cached_property
+    def by_region(self) -> dict[tuple[str, str, str], dict[Any, Any]]:
+        """(region, dimension, statistic) → its row"""
+        found: dict[tuple[str, str, str], dict[Any, Any]] = {}
+        for row in self.rows[self.rows["dimension"].isin(_ONE_CATEGORY)].to_dict("records"):
+            found.setdefault((row["region_code"], row["dimension"], row["statistic"]), row)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +78,9 @@ class ReportData:
     withheld: Mapping[str, int] = field(default_factory=dict)
     """Of a release: status → cells not published."""
     boundaries: Mapping[str, Any] | None = None
-    """GeoJSON FeatureCollection of dongs, `dong_code` in the properties."""
+    """GeoJSON FeatureCollection of dongs, `dong_code` and `label` (longitude and latitude of its name) in the properties."""
+    districts: Mapping[str, Any] | None = None
+    """The same of districts, `gu_code` in the properties."""
     boundary_source: str = ""
 
     @property

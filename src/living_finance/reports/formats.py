@@ -16,6 +16,8 @@ _SURE = 1.96
 MARKS = {"publishable": "", "caution": "*", "unreliable": "†"}
 """Reliability → the mark behind a figure."""
 NONE = "–"
+_MORE_DIGITS = 2
+"""At most so many decimals more than usual, for an error that would round to nothing."""
 
 
 def is_missing(value: object) -> bool:
@@ -64,8 +66,8 @@ def percent(share: float, *, digits: int = 1) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
 
 
-def value_in(unit: str, value: object) -> str:
-    """A number for a table column whose head names the unit (`unit_label`).
+def value_in(unit: str, value: object, *, more: int = 0) -> str:
+    """A number for a table column whose head names the unit (`unit_label`), with `more` decimals than usual.
 
     >>> value_in("KRW/year", 49_691_558.0), value_in("share", 0.25), value_in("index", 0.42193), value_in("households", 19661.2)
     ('4,969', '25.0', '0.422', '19,661')
@@ -74,18 +76,29 @@ def value_in(unit: str, value: object) -> str:
     """
     if is_missing(value):
         return NONE
-    number = float(value)  # type: ignore[arg-type]
-    if unit == "KRW/month":
-        return f"{number / _MAN:,.1f}"
-    if unit.startswith("KRW"):
-        return manwon(number)
-    if unit in ("share", "rate"):
-        return percent(number)
-    if unit == "index":
-        return f"{number:.3f}"
-    if unit in ("ratio", "persons/household"):
-        return f"{number:.2f}"
-    return f"{number:,.0f}"
+    number, digits = float(value) * _SCALE.get(unit, 1.0), _DIGITS.get(unit, 0) + more  # type: ignore[arg-type]
+    text = f"{number:,.{digits}f}"
+    return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text
+
+
+_SCALE = {"KRW": 1 / _MAN, "KRW/year": 1 / _MAN, "KRW/month": 1 / _MAN, "share": 100.0, "rate": 100.0}
+_DIGITS = {"KRW/month": 1, "share": 1, "rate": 1, "index": 3, "ratio": 2, "persons/household": 2}
+
+
+def with_error(unit: str, value: object, error: object) -> tuple[str, str]:
+    """A value and its error with as many decimals as the error needs not to be zero; no error where it is zero.
+
+    >>> with_error("share", 0.4791, 0.0123), with_error("share", 0.00484, 0.00012), with_error("index", 0.0, 0.0)
+    (('47.9', '1.2'), ('0.48', '0.01'), ('0.000', ''))
+    """
+    if is_missing(error) or is_missing(value):
+        return value_in(unit, value), ""
+    size = float(error) * _SCALE.get(unit, 1.0)  # type: ignore[arg-type]
+    if size == 0:
+        return value_in(unit, value), ""
+    usual = 0 if unit in ("KRW", "KRW/year") else _MORE_DIGITS
+    more = next((n for n in range(usual) if round(size, _DIGITS.get(unit, 0) + n)), usual)
+    return value_in(unit, value, more=more), value_in(unit, error, more=more)
 
 
 _UNITS: dict[str, tuple[str, str]] = {
@@ -133,22 +146,23 @@ class Estimate:
             return False
         return abs(float(self.value)) > _SURE * float(self.error)  # type: ignore[arg-type]
 
-    def shown(self, *, with_error: bool = True) -> str:
+    def shown(self, *, shows_error: bool = True) -> str:
         """Value, ± standard error, and the mark of its class.
 
         >>> Estimate(62_818_214, "KRW/year", 967_455, "publishable").shown()
         '6,282 ± 97'
         >>> Estimate(0.313, "share", 0.06, "unreliable").shown(), Estimate(0.42, "index").shown()
         ('31.3 ± 6.0 †', '0.420')
-        >>> Estimate(0.313, "share", 0.04, "caution").shown(with_error=False)
+        >>> Estimate(0.313, "share", 0.04, "caution").shown(shows_error=False)
         '31.3 *'
         """
         if is_missing(self.value):
             return NONE
-        text = value_in(self.unit, self.value)
-        if with_error and not is_missing(self.error):
-            text += f" ± {value_in(self.unit, self.error)}"
-        mark = MARKS.get(self.reliability or "", "")
+        text, error = with_error(self.unit, self.value, self.error if shows_error else None)
+        text += f" ± {error}" if error else ""
+        # Nothing, of everybody: income of people without work.
+        is_fixed = self.unit != "share" and not is_missing(self.error) and self.value == self.error == 0
+        mark = "" if is_fixed else MARKS.get(self.reliability or "", "")
         return f"{text} {mark}" if mark else text
 
     def change(self, language: Language) -> str:
@@ -164,7 +178,15 @@ class Estimate:
         if not self.is_beyond_error:
             return "오차 범위 내" if language == "ko" else "within its error"
         sign = "+" if float(self.value) > 0 else ""  # type: ignore[arg-type]
-        return f"{sign}{value_in(self.unit, self.value)} ± {value_in(self.unit, self.error)}"
+        value, error = with_error(self.unit, self.value, self.error)
+        return f"{sign}{value} ± {error}" if error else f"{sign}{value}"
+
+
+def marks_note(language: Language) -> str:
+    """What the marks behind figures mean."""
+    if language == "ko":
+        return "± 뒤는 표준오차. * 이용 주의, † 신뢰 불가(판단의 근거로 쓰지 않는다)."
+    return "After ±: standard error. * use with caution; † unreliable: nothing should rest on it."
 
 
 def reliability_label(reliability: object, language: Language) -> str:

@@ -133,6 +133,66 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 }
 _MONTH = re.compile(r"\d{4}-\d{2}")
 _AGES = {"head_age_band": 10, "age_band": 5}
+_SECTIONS: Mapping[str, tuple[str, str]] = {
+    "A": ("농업·임업·어업", "agriculture, forestry, fishing"),
+    "B": ("광업", "mining"),
+    "C": ("제조업", "manufacturing"),
+    "D": ("전기·가스 공급업", "electricity, gas"),
+    "E": ("수도·폐기물 처리업", "water, waste"),
+    "F": ("건설업", "construction"),
+    "G": ("도매·소매업", "wholesale and retail"),
+    "H": ("운수·창고업", "transport and storage"),
+    "I": ("숙박·음식점업", "accommodation and food"),
+    "J": ("정보통신업", "information and communication"),
+    "K": ("금융·보험업", "finance and insurance"),
+    "L": ("부동산업", "real estate"),
+    "M": ("전문·과학·기술 서비스업", "professional, scientific, technical"),
+    "N": ("사업시설 관리·지원·임대업", "business support and rental"),
+    "O": ("공공행정", "public administration"),
+    "P": ("교육 서비스업", "education"),
+    "Q": ("보건·사회복지업", "health and social work"),
+    "R": ("예술·스포츠·여가업", "arts, sports, recreation"),
+    "S": ("협회·수리·개인 서비스업", "associations, repair, personal services"),
+    "T": ("가구 내 고용활동", "households as employers"),
+    "U": ("국제·외국기관", "international organisations"),
+}
+"""Sections of the Korean Standard Industrial Classification, 10th revision, shortened."""
+
+
+_QUALITY: Mapping[str, str] = {
+    "income_model_age_months": "소득 모형의 나이 (개월)",
+    "income_model_passed_the_gate": "소득 모형의 채택 검증 통과",
+    "largest_gap_of_components_to_total_krw": "소득 구성 합과 총소득의 최대 차이 (원)",
+    "share_of_households_nobody_in_the_bureau_belongs_to": "신용거래자가 없는 가구 비율",
+    "share_of_residents_without_address": "주소 없는 거주자 비율",
+    "share_of_residents_the_register_does_not_know_here": "주민등록이 그 주소에서 확인하지 못한 거주자 비율",
+    "share_of_residents_outside_the_buildings_list": "건물 목록에 없는 주소의 거주자 비율",
+    "share_over_capacity": "수용 한도를 넘는 건물 비율",
+    "share_with_more_bureau_than_registered": "신용거래자가 등록 인구보다 많은 건물 비율",
+    "bureau_residents_per_registered_person": "등록 인구 대비 신용거래자",
+    "share_of_census_households_without_formed_ones": "가구가 형성되지 않은 집계구의 총조사 가구 비율",
+    "largest_gap_to_household_target": "집계구 가구 수 목표와의 최대 차이",
+    "formed_per_target_households": "목표 가구 수 대비 형성 가구",
+    "population_stability_bureau_members": "모집단 안정성 지수(PSI): 가구 내 신용거래자 수",
+    "population_stability_business_score": "모집단 안정성 지수(PSI): 사업소득 추정값",
+    "population_stability_dwelling_type": "모집단 안정성 지수(PSI): 거처 종류",
+    "population_stability_head_age": "모집단 안정성 지수(PSI): 가구주 연령",
+    "population_stability_household_size": "모집단 안정성 지수(PSI): 가구원수",
+    "population_stability_household_type": "모집단 안정성 지수(PSI): 가구 유형",
+    "population_stability_labour_score": "모집단 안정성 지수(PSI): 근로소득 추정값",
+    "population_stability_place": "모집단 안정성 지수(PSI): 지역",
+    "population_stability_score": "모집단 안정성 지수(PSI): 예측 소득",
+    "population_stability_tenure": "모집단 안정성 지수(PSI): 점유 형태",
+}
+
+
+def quality_label(indicator: str, language: Language) -> str:
+    """Name of an indicator of gold.quality_report.
+
+    >>> quality_label("share_over_capacity", "ko"), quality_label("share_over_capacity", "en")
+    ('수용 한도를 넘는 건물 비율', 'share over capacity')
+    """
+    return pick((_QUALITY.get(indicator, indicator.replace("_", " ")), indicator.replace("_", " ")), language)
 
 
 def pick(pair: tuple[str, str], language: Language) -> str:
@@ -193,7 +253,7 @@ def category_label(dimension: str, category: str, language: Language, names: Map
     >>> category_label("residence / employment", "self_employed", "ko", {}), category_label("head_age_band", "80", "en", {})
     ('자영업자', '80 and over')
     >>> category_label("employment / age", "none / 15-34", "ko", {}), category_label("income_quintile", "1", "ko", {})
-    ('비취업 / 15–34', '1분위(최저)')
+    ('비취업 / 15–34세', '1분위(최저)')
     >>> category_label("minus_published", "00 / household_finances_survey / 2020 / 2020", "ko", {})
     '전국, 가계금융복지조사 2020'
     """
@@ -210,6 +270,8 @@ def category_label(dimension: str, category: str, language: Language, names: Map
 def _label(dimension: str, category: str, language: Language, names: Mapping[str, tuple[str, str]]) -> str:
     if category in names:
         return pick(names[category], language)
+    if dimension == "industry_at_work" and category in _SECTIONS:
+        return f"{pick(_SECTIONS[category], language)} ({category})"
     if dimension in _LISTS and category in _LISTS[dimension].codes:
         return _LISTS[dimension].label(category, language)
     if dimension in ("income_quintile", "income_class") and category.isdigit():
@@ -224,6 +286,9 @@ def _label(dimension: str, category: str, language: Language, names: Mapping[str
         return pick((f"{category}인", category), language)
     if category in _WORDS:
         return pick(_WORDS[category], language)
+    if dimension == "age" and category[:1].isdigit():
+        band = category.replace("-", "–")
+        return pick((f"{band[:-1]}세 이상" if band.endswith("+") else f"{band}세", band), language)
     return category if _MONTH.fullmatch(category) else category.replace("-", "–")
 
 

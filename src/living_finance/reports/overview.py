@@ -13,12 +13,14 @@ from living_finance.reports.author import INDICATORS, MAN, MEAN, MEDIAN, Author,
 from living_finance.reports.data import month_text
 from living_finance.reports.document import Block, Figure, Grid, Section, Text
 from living_finance.reports.formats import (
+    MARKS,
     NONE,
     amount,
     is_missing,
     percent,
     reliability_label,
     value_in,
+    with_error,
 )
 
 _DISTRICTS_OF_THE_CITY = 25
@@ -61,23 +63,26 @@ def summary(author: Author) -> Iterator[str]:
     if not is_missing(gini.value):
         yield author.say(f"{what}는 {gini.shown()}이다.", f"{what} was {gini.shown()}.")
     for since in sorted(data.changes, reverse=True):
-        yield _change_sentence(author, since)
+        yield from _change_sentence(author, since)
 
 
-def _change_sentence(author: Author, since: Month) -> str:
+def _change_sentence(author: Author, since: Month) -> Iterator[str]:
     changes = {indicator: author.change(indicator, since, author.data.region) for indicator in INDICATORS}
     known = {i: e for i, e in changes.items() if not is_missing(e.value) and not is_missing(e.error)}
+    if not known:
+        return
     beyond = [i for i, e in known.items() if e.is_beyond_error]
     when = month_text(since)
     if not beyond:
-        return author.say(
+        yield author.say(
             f"{when} 대비 변화는 비교한 {len(known)}개 지표 모두 오차 범위 안에 있다.",
             f"Since {when} none of the {len(known)} indicators compared has changed by more than its error.",
         )
+        return
     listed = ", ".join(
         f"{i.label[author.language == 'en']} {known[i].change(author.language)} ({author.unit(i, True)})" for i in beyond
     )
-    return author.say(
+    yield author.say(
         f"{when} 대비 오차를 넘는 변화: {listed}. 나머지 {len(known) - len(beyond)}개 지표는 오차 범위 안이다.",
         f"Changed beyond its error since {when}: {listed}; the other {len(known) - len(beyond)} indicators are within theirs.",
     )
@@ -91,12 +96,13 @@ def overview(author: Author) -> Section:
         estimate = author.level(indicator, data.region)
         if is_missing(estimate.value):
             continue
-        error = NONE if is_missing(estimate.error) else f"± {value_in(indicator.unit, estimate.error)}"
+        value, error = with_error(indicator.unit, estimate.value, estimate.error)
+        mark = f" {MARKS[estimate.reliability]}".rstrip() if estimate.reliability else ""
         rows.append(
             (
                 f"{indicator.label[language == 'en']} ({author.unit(indicator)})",
-                estimate.shown(with_error=False),
-                error,
+                value + mark,
+                f"± {error}" if error else NONE,
                 reliability_label(estimate.reliability, language),
             )
         )
@@ -184,14 +190,17 @@ def changes(author: Author) -> Section:
                 ),
             )
         ),
-        Grid(
-            caption=author.say(f"{author.name} 지표의 변화", f"Changes in {author.name}"),
-            header=header,
-            rows=tuple(rows),
-            origin=data.origin("analyse change", months=(order[-1], data.month)),
-        ),
     ]
-    if by_region:
+    if rows:
+        blocks.append(
+            Grid(
+                caption=author.say(f"{author.name} 지표의 변화", f"Changes in {author.name}"),
+                header=header,
+                rows=tuple(rows),
+                origin=data.origin("analyse change", months=(order[-1], data.month)),
+            )
+        )
+    if any(cell != NONE for _, *cells in by_region for cell in cells):
         blocks.append(
             Grid(
                 caption=author.say(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,10 +12,10 @@ from living_finance.contracts import codes
 from living_finance.reports import charts
 from living_finance.reports.data import PolicyAnalysis, ReportData
 from living_finance.reports.document import Block, Figure, Grid, Language, Origin, Section, Text
-from living_finance.reports.formats import Estimate, is_missing, unit_label
+from living_finance.reports.formats import Estimate, is_missing, marks_note, unit_label
 from living_finance.reports.labels import category_label, dimension_label, position, statistic_label
 
-REGIONS, STATISTICS = "regions", "statistics"
+REGIONS, STATISTICS, PUBLISHED = "regions", "statistics", "minus_published"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,13 +121,17 @@ VIEWS: Mapping[str, tuple[View, ...]] = {
     ),
     "comparison": (
         View(by=REGIONS, statistics=("mean_total_income_krw_year", "mean_debt_krw", "poverty_rate", "middle_50_150")),
-        View(by="minus_published", statistics=("mean_",)),
+        View(by=PUBLISHED, statistics=("mean_",)),
     ),
 }
 """Analysis → what of it is shown. Of an analysis that is not here, the first statistics by region are."""
 
 _OTHERS = (View(by=REGIONS, statistics=("",)),)
 _COLUMNS = 4
+_LONG = 30
+_NUMBERS = re.compile(r"(\D+)|(\d+(?:\.\d+)?)")
+_FIRST_MONTH = "first"
+"""Event of every household of the first month."""
 _DIFFERENCES = {"comparison": "minus_city"}
 """Analyses whose values are differences, which are shown only beyond their error → the dimension of their regions."""
 
@@ -142,6 +147,15 @@ def policy_sections(data: ReportData, language: Language) -> Iterator[Section]:
 
 def _blocks(analysis: PolicyAnalysis, data: ReportData, language: Language) -> Iterator[Block]:
     origin = data.origin(f"analyse {analysis.name}")
+    if analysis.name == "household_moves" and _has_nothing_before(analysis):
+        yield Text(
+            (
+                "앞선 달이 없어 가구의 이동을 아직 알 수 없다."
+                if language == "ko"
+                else "There is no earlier month, so that moves of households are not known yet.",
+            )
+        )
+        return
     if analysis.name == "inequality":
         curve = _lorenz(analysis, data, language, origin)
         if curve is not None:
@@ -153,7 +167,36 @@ def _blocks(analysis: PolicyAnalysis, data: ReportData, language: Language) -> I
         columns = _columns(view, rows)
         if not columns:
             continue
+        if view.by == PUBLISHED:
+            yield _beside_published(analysis, rows, language=language, origin=origin)
+            continue
         yield from _shown(view, analysis, rows, columns, data=data, language=language, origin=origin)
+
+
+def _has_nothing_before(analysis: PolicyAnalysis) -> bool:
+    events = analysis.rows.loc[analysis.rows["dimension"] == "event", "category"]
+    return len(events) > 0 and set(events) == {_FIRST_MONTH}
+
+
+def _beside_published(analysis: PolicyAnalysis, rows: pd.DataFrame, *, language: Language, origin: Origin) -> Grid:
+    """One row per published figure: most sources have one or two."""
+    ordered = sorted(_cells(rows).items(), key=lambda item: (codes.BENCHMARK_INDICATOR.codes.index(item[0][1]), item[0][0]))
+    korean = language == "ko"
+    title = analysis.label_ko if korean else analysis.label_en
+    return Grid(
+        caption=f"{title}: {dimension_label(PUBLISHED, language)}" if korean else f"{title}, less published figures",
+        header=("공표 통계", "지표 (단위)", "차이") if korean else ("published by", "indicator (unit)", "difference"),
+        rows=tuple(
+            (
+                category_label(PUBLISHED, category, language, {}),
+                _head(codes.BENCHMARK_INDICATOR.label(name, language), estimate.unit, language, is_difference=True),
+                estimate.change(language),
+            )
+            for (category, name), estimate in ordered
+        ),
+        origin=origin,
+        notes=(difference_note(language),),
+    )
 
 
 def _rows_of(view: View, analysis: PolicyAnalysis, data: ReportData) -> pd.DataFrame:
@@ -177,7 +220,14 @@ def _columns(view: View, rows: pd.DataFrame) -> list[str]:
     chosen = [s for name in view.statistics for s in present if s == name or (name.endswith("_") and s.startswith(name))]
     if view.by == STATISTICS:
         return [s for s in present if s.startswith(view.statistics)]
+    chosen.sort(key=_place_of_rise)
     return list(dict.fromkeys(chosen)) if view.statistics != ("",) else present[:_COLUMNS]
+
+
+def _place_of_rise(statistic: str) -> int:
+    """Rises of interest in order of their size, everything else as the view has it."""
+    found = re.search(r"_(\d+)bp", statistic)
+    return int(found[1]) if found else 0
 
 
 def _shown(
@@ -210,8 +260,11 @@ def _shown(
     place = [part for part in view.by.split(" / ") if part in codes.PLACE.codes]
     where = f", {codes.PLACE.label(place[0], language)}" if place else ""
     caption = f"{title}: {by}별{where}" if language == "ko" else f"{title}, by {by}{where}"
-    grid = Grid(caption=caption, header=header, rows=body, origin=origin, notes=_limit_note(view, language))
-    if not view.has_chart or len(order) < 2:
+    has_errors = any("±" in cell or cell.endswith(("*", "†")) for row in body for cell in row[1:])
+    errors = difference_note(language) if is_difference else marks_note(language)
+    notes = (*_limit_note(view, language), *([errors] if has_errors else []))
+    grid = Grid(caption=caption, header=header, rows=body, origin=origin, notes=notes, is_long=len(body) > _LONG)
+    if not view.has_chart or len(order) < 3:
         yield grid
         return
     drawn = pd.DataFrame(
@@ -221,6 +274,7 @@ def _shown(
                 "value": cells[row, columns[0]].value,
                 "error": cells[row, columns[0]].error,
                 "reliability": cells[row, columns[0]].reliability or "unreliable",
+                "shown": cells[row, columns[0]].shown(shows_error=False),
             }
             for row in order
             if (row, columns[0]) in cells and not is_missing(cells[row, columns[0]].value)
@@ -232,7 +286,11 @@ def _shown(
     legend, classes = reliability_legend(language)
     yield Figure(
         caption=f"{label}, {by}별" if language == "ko" else f"{label}, by {by}",
-        alternative=interval_words(drawn, label=_head(label, units[columns[0]], language), language=language),
+        alternative=interval_words(
+            drawn[drawn["label"] != data.name(data.region, language)] if view.by == REGIONS else drawn,
+            label=_head(label, units[columns[0]], language),
+            language=language,
+        ),
         chart=charts.intervals(drawn, title=_head(label, units[columns[0]], language), classes=classes, legend=legend),
         key=f"{analysis.name}-{columns[0]}".replace("_", "-"),
         origin=origin,
@@ -265,7 +323,7 @@ def _order(view: View, rows: pd.DataFrame, cells: Mapping[tuple[str, str], Estim
         ranked.sort(key=lambda row: (sign * float(cells[row, view.sort_by].value), row))  # type: ignore[arg-type]
         return ranked[: view.limit or None]
     if view.by == STATISTICS:
-        return present
+        return sorted(present, key=lambda name: [float(n) if n else text for text, n in _NUMBERS.findall(name)])
     if view.by == REGIONS:
         return sorted(present, key=lambda code: (code != data.region, code))
     last = view.by.split(" / ")[-1]
@@ -300,7 +358,7 @@ def _limit_note(view: View, language: Language) -> tuple[str, ...]:
         return ()
     what = statistic_label(view.sort_by, language)
     if language == "ko":
-        return (f"{what}{'이 작은' if view.is_ascending else '이 큰'} 순서로 {view.limit}개까지.",)
+        return (f"‘{what}’ 기준 {'작은' if view.is_ascending else '큰'} 순서로 {view.limit}개까지.",)
     return (f"The first {view.limit} by {what}, {'smallest' if view.is_ascending else 'largest'} first.",)
 
 
@@ -355,15 +413,27 @@ def interval_note(language: Language) -> str:
     )
 
 
+def difference_note(language: Language) -> str:
+    """When a difference is shown."""
+    if language == "ko":
+        return "± 뒤는 차이의 표준오차. 1.96 표준오차를 넘는 차이만 값을 싣는다."
+    return "After ±: standard error of the difference. Differences within 1.96 standard errors are not shown."
+
+
 def interval_words(rows: pd.DataFrame, *, label: str, language: Language) -> str:
     """Highest and lowest row of a chart in words.
 
-    >>> frame = pd.DataFrame({"label": ["A", "B", "C"], "value": [3.0, 1.0, 2.0]})
+    Args:
+        rows: label, value, shown (the value as the table has it).
+        label: of the values, with the unit.
+        language: `ko` or `en`.
+
+    >>> frame = pd.DataFrame({"label": ["A", "B", "C"], "value": [3.0, 1.0, 2.0], "shown": ["3", "1", "2"]})
     >>> interval_words(frame, label="income (10,000 KRW)", language="en")
     'income (10,000 KRW): highest in A (3), lowest in B (1); 3 rows. The table below has all values.'
     """
     high, low = rows.loc[rows["value"].idxmax()], rows.loc[rows["value"].idxmin()]
-    first, last = f"{high['label']} ({high['value']:,.4g})", f"{low['label']} ({low['value']:,.4g})"
+    first, last = f"{high['label']} ({high['shown']})", f"{low['label']} ({low['shown']})"
     if language == "ko":
         return f"{label}: 가장 높은 곳은 {first}, 가장 낮은 곳은 {last}, 모두 {len(rows)}개. 값은 아래 표에 있다."
     return f"{label}: highest in {first}, lowest in {last}; {len(rows)} rows. The table below has all values."

@@ -6,6 +6,7 @@ import pandas as pd
 
 from living_finance.contracts import codes, gold
 from living_finance.contracts import releases as r
+from living_finance.contracts.deliveries import DELIVERED_TABLES
 from living_finance.reports.author import CV, Author
 from living_finance.reports.document import Block, Grid, Section, Text
 from living_finance.reports.formats import (
@@ -13,6 +14,7 @@ from living_finance.reports.formats import (
     is_missing,
     percent,
 )
+from living_finance.reports.labels import quality_label
 
 
 def reliability(author: Author) -> Section:
@@ -111,7 +113,7 @@ def _quality(author: Author, report: pd.DataFrame) -> Grid:
         ),
         rows=tuple(
             (
-                str(row["indicator"]).replace("_", " "),
+                quality_label(str(row["indicator"]), author.language),
                 str(row["table"]),
                 NONE if is_missing(row["value"]) else f"{row['value']:.4g}",
                 NONE if is_missing(row["threshold"]) else f"{row['threshold']:.4g}",
@@ -123,15 +125,24 @@ def _quality(author: Author, report: pd.DataFrame) -> Grid:
     )
 
 
+def _delivered(name: str, author: Author) -> str:
+    """Label of a delivered table."""
+    tables = {table.name: table for table in DELIVERED_TABLES}
+    return author.say(tables[name].label_ko, tables[name].label_en) if name in tables else name
+
+
 def _edits(author: Author, report: pd.DataFrame) -> Grid:
     names = ("rows_kept", "rows_edited", "rows_quarantined", "rows_removed")
     everything = report[report["reason"] == codes.ALL].sort_values("table")
     return Grid(
         caption=author.say("정제 내역: 행 수", "What became of the delivered rows"),
         header=(
-            author.say("테이블", "table"),
+            author.say("제공 자료", "delivered table"),
             *(author.say(c.label_ko, c.label_en) for c in (gold.EDIT_REPORT.column(name) for name in names)),
         ),
-        rows=tuple((str(row["table"]), *(f"{int(row[name]):,}" for name in names)) for _, row in everything.iterrows()),
+        rows=tuple(
+            (_delivered(str(row["table"]), author), *(f"{int(row[name]):,}" for name in names))
+            for _, row in everything.iterrows()
+        ),
         origin=author.data.origin("edit_report"),
     )

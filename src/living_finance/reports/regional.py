@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 
@@ -21,6 +22,8 @@ from living_finance.reports.formats import (
 )
 from living_finance.reports.labels import category_label, dimension_label, position
 from living_finance.reports.policy import interval_note, interval_words, reliability_legend
+
+_NAMED_ON_A_MAP = 30
 
 
 def regions(author: Author) -> Section | None:
@@ -50,9 +53,7 @@ def regions(author: Author) -> Section | None:
             author.say("신뢰 등급", "reliability"),
         ),
         rows=rows,
-        origin=data.origin(
-            "household_statistics", *(a for a in ("analyse household_debt",) if "household_debt" in author.analyses)
-        ),
+        origin=data.origin(*_tables_of(author, keys)),
         notes=(author.class_of_mean(), author.marks()),
         is_long=len(rows) > 30,
     )
@@ -62,6 +63,12 @@ def regions(author: Author) -> Section | None:
         title=author.say(f"{author.level_word()}별 현황", f"By {author.level_word()}"),
         blocks=(figure,) if figure else (grid,),
     )
+
+
+def _tables_of(author: Author, keys: Sequence[str]) -> tuple[str, ...]:
+    """Where the figures of indicators come from."""
+    names = (find_indicator(key).analysis for key in keys)
+    return ("household_statistics", *dict.fromkeys(f"analyse {name}" for name in names if name in author.analyses))
 
 
 def _interval_figure(author: Author, children: pd.DataFrame, grid: Grid) -> Figure | None:
@@ -77,6 +84,7 @@ def _interval_figure(author: Author, children: pd.DataFrame, grid: Grid) -> Figu
                 "value": float(e.value) * MAN,  # type: ignore[arg-type]
                 "error": None if is_missing(e.error) else float(e.error) * MAN,  # type: ignore[arg-type]
                 "reliability": e.reliability or "unreliable",
+                "shown": e.shown(shows_error=False),
             }
             for code, e in known
         ]
@@ -157,11 +165,38 @@ def _map(author: Author, indicator: Indicator, dongs: pd.DataFrame, *, step: flo
             f"{len(values)}개 동의 지도. 높은 동: {top}. 낮은 동: {bottom}.",
             f"Map of {len(values)} dongs. Highest: {top}. Lowest: {bottom}.",
         ),
-        chart=charts.choropleth(features, classes=classes, order=order, missing=list(grey.values()), title=label),
+        chart=charts.choropleth(
+            features,
+            classes=classes,
+            order=order,
+            missing=list(grey.values()),
+            title=label,
+            labels=_map_labels(author, [f for f in features if f["properties"]["dong_code"] in classes]),
+            outlines=_districts(author),
+        ),
         key=f"map-{indicator.key.replace('_', '-')}",
         origin=data.origin(f"analyse {indicator.analysis}" if indicator.analysis in author.analyses else "household_statistics"),
         notes=tuple(notes),
     )
+
+
+def _districts(author: Author) -> list[Mapping[str, Any]]:
+    """Outlines of the districts of the city; none in a district's own edition."""
+    if author.data.region != codes.CITY_CODE or author.data.districts is None:
+        return []
+    return list(author.data.districts["features"])
+
+
+def _map_labels(author: Author, dongs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Names on a map: of districts on that of the city, else of dongs."""
+    named = [(f["properties"], "gu_code") for f in _districts(author)] or [(f["properties"], "dong_code") for f in dongs]
+    if len(named) > _NAMED_ON_A_MAP:
+        return []
+    return [
+        {"name": author.data.name(of[key], author.language), "lon": of["label"][0], "lat": of["label"][1]}
+        for of, key in named
+        if "label" in of
+    ]
 
 
 def distribution(author: Author) -> Section | None:
@@ -384,10 +419,6 @@ def appendix(author: Author) -> Section | None:
     keys.append("gini" if "inequality" in author.analyses else "gini_households")
     if "low_income" in author.analyses:
         keys.append("poverty")
-    tables = [
-        "household_statistics",
-        *(f"analyse {find_indicator(k).analysis}" for k in keys if find_indicator(k).analysis in author.analyses),
-    ]
     grid = Grid(
         caption=author.say("행정동별 주요 지표", "Main figures by dong"),
         header=(
@@ -405,7 +436,7 @@ def appendix(author: Author) -> Section | None:
             )
             for _, row in dongs.iterrows()
         ),
-        origin=data.origin(*dict.fromkeys(tables)),
+        origin=data.origin(*_tables_of(author, keys)),
         notes=(author.class_of_mean(), author.marks()),
         is_long=True,
     )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from living_finance.analyses.registry import find
+from living_finance.analyses.registry import Analysis, find
 from living_finance.analyses.result import KEY
 from living_finance.config import AnalysisSettings
 from living_finance.contracts import codes
+from living_finance.contracts.core import Table
 from living_finance.errors import MissingInput
 from living_finance.months import Month
 from living_finance.reports.document import Language
@@ -47,19 +48,46 @@ def analyse(
     check_form(region, digits=_REGION_DIGITS)
     earlier = (against or month.plus(-12)) if analysis.compares_months else None
     months = [month] if earlier is None else [month, earlier]
-    frames = {
-        argument: store.read(table).where(F.col("base_month").isin(*(m.date for m in months)))
-        for argument, table in analysis.tables.items()
-    }
+    frames = {argument: rows_of(store, table, months) for argument, table in analysis.tables.items()}
     first = next(iter(frames.values()))
     for needed in months:
         if first.where(F.col("base_month") == F.lit(needed.date)).isEmpty():
             raise MissingInput(f"{needed} has not been made.", remedy="run it first; `living-finance status` lists what there is")
     check_region(store, month, region)
+    return result_of(analysis, frames, month=month, region=region, settings=settings, against=earlier).orderBy(*KEY)
+
+
+def rows_of(store: Warehouse, table: Table, months: Sequence[Month]) -> DataFrame:
+    """The rows of some months."""
+    return store.read(table).where(F.col("base_month").isin(*(m.date for m in months)))
+
+
+def result_of(
+    analysis: Analysis,
+    frames: Mapping[str, DataFrame],
+    *,
+    month: Month,
+    region: str,
+    settings: AnalysisSettings,
+    against: Month | None = None,
+) -> DataFrame:
+    """The result of an analysis on frames, in no order.
+
+    Args:
+        analysis: of the registry.
+        frames: name of the function's argument → rows of its table, of the month and the one compared with.
+        month: looked at.
+        region: code of the city, a district or a dong.
+        settings: proxies and limits.
+        against: the month compared with, for analyses of change.
+
+    Returns:
+        analyses.result.RESULT.
+    """
     extra: dict[str, object] = {"settings": settings} if analysis.takes_settings else {}
-    if earlier is not None:
-        extra |= {"month": month, "against": earlier}
-    return analysis.function(**frames, region=region, **extra).orderBy(*KEY)
+    if analysis.compares_months:
+        extra |= {"month": month, "against": against}
+    return analysis.function(**frames, region=region, **extra)
 
 
 def labelled(rows: pd.DataFrame, *, names: Mapping[str, tuple[str, str]]) -> pd.DataFrame:

@@ -477,19 +477,24 @@ def step_named(name: str) -> Step:
     return next(step for step in STEPS if step.name == name)
 
 
+APART = frozenset({"synthetic", "evaluation", "reports", "steps/report.py"})
+"""Folders and files of the package that no table of a month depends on: the generator, the scores, the reports."""
+
+
 def code_version() -> str:
-    """Hash of the package's source that a month's tables depend on; generator and evaluation are apart."""
+    """Hash of the package's source that a month's tables depend on."""
     digest = hashlib.sha256()
-    package = resources.files("living_finance")
-    apart = {"synthetic", "evaluation"}
-    folders = [package]
+    folders = [("", resources.files("living_finance"))]
     while folders:
-        folder = folders.pop()
+        where, folder = folders.pop()
         for entry in sorted(folder.iterdir(), key=lambda e: e.name):
-            if entry.is_dir() and entry.name not in apart:
-                folders.append(entry)
+            path = f"{where}{entry.name}"
+            if path in APART:
+                continue
+            if entry.is_dir():
+                folders.append((f"{path}/", entry))
             elif entry.name.endswith(".py"):
-                digest.update(entry.name.encode() + entry.read_bytes())
+                digest.update(path.encode() + entry.read_bytes())
     return digest.hexdigest()[:12]
 
 

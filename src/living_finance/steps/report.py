@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, get_args
 
 import pandas as pd
+import shapely
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from shapely.geometry import Polygon
 
+from living_finance.analyses.debt import with_loans
+from living_finance.analyses.households import counted, with_income_quintile, with_relative_income
 from living_finance.analyses.registry import ANALYSES, Analysis
+from living_finance.analyses.result import KEY
 from living_finance.config import AnalysisSettings
-from living_finance.contracts import codes, gold
+from living_finance.contracts import codes, gold, silver
 from living_finance.contracts import releases as r
 from living_finance.errors import ConfigurationError, MissingInput, ReleaseDamaged, ReleaseNotReady
 from living_finance.months import Month
-from living_finance.places.boundaries import BOUNDARY_SOURCE, BOUNDARY_YEAR, DONG_CODE_PROPERTY, dong_boundaries
+from living_finance.places.boundaries import (
+    BOUNDARY_SOURCE,
+    BOUNDARY_YEAR,
+    DONG_CODE_PROPERTY,
+    dong_boundaries,
+    region_boundaries,
+)
 from living_finance.progress import note
 from living_finance.reports.content import build_report
 from living_finance.reports.data import (
@@ -32,7 +45,7 @@ from living_finance.reports.document import Language, Report
 from living_finance.reports.to_html import to_html
 from living_finance.reports.to_hwpx import to_hwpx
 from living_finance.reports.to_pdf import to_pdf
-from living_finance.steps.analyse import analyse
+from living_finance.steps.analyse import result_of, rows_of
 from living_finance.steps.regions import check_form, check_region, region_names
 from living_finance.storage import releases as files
 from living_finance.storage.ledger import Ledger
@@ -40,6 +53,7 @@ from living_finance.storage.warehouse import Warehouse
 
 FORMATS: Mapping[str, Callable[[Report], bytes]] = {"html": to_html, "pdf": to_pdf, "hwpx": to_hwpx}
 _LEVELS = ("city", "gu", "dong")
+_AT_A_TIME = 4
 _GU_DIGITS = 5
 _REGION_DIGITS = (2, _GU_DIGITS)
 _OF_EVERY_REGION = (codes.ALL, "minus_city", "change_since")
@@ -78,10 +92,9 @@ def data_of_warehouse(
     versions = {name: f"{name} v{entry['version']}" for name, entry in manifest["tables"].items()}
     check_region(warehouse, last, region)
     areas = _areas(warehouse, series)
-    changes = {
-        since: _analysed(warehouse, ANALYSES["change"], last, region, settings, versions, against=since)
-        for since in _compared(finished, last, year)
-    }
+    wanted: list[tuple[Analysis, Month | None]] = [(a, None) for a in ANALYSES.values() if not a.compares_months]
+    wanted += [(ANALYSES["change"], since) for since in _compared(finished, last, year)]
+    analysed = _all_analysed(warehouse, wanted, month=last, region=region, settings=settings, versions=versions)
     at_month = {table.name: warehouse.read(table, base_month=last.date) for table in _TABLES}
     edits = at_month["edit_report"].groupBy("table", "reason").agg(*(F.sum(c).alias(c) for c in _EDIT_COUNTS))
     return ReportData(
@@ -95,15 +108,11 @@ def data_of_warehouse(
         models={m: _models(ledger, m) for m in series},
         sources={table.name: versions.get(table.qualified_name, table.qualified_name) for table in _TABLES},
         is_public=False,
-        analyses=tuple(
-            _analysed(warehouse, analysis, last, region, settings, versions)
-            for analysis in ANALYSES.values()
-            if not analysis.compares_months
-        ),
-        changes=changes,
+        analyses=tuple(found for found, (_, since) in zip(analysed, wanted, strict=True) if since is None),
+        changes={since: found for found, (_, since) in zip(analysed, wanted, strict=True) if since is not None},
         quality=at_month["quality_report"].toPandas(),  # ok: one row per indicator
         edits=edits.toPandas(),  # ok: one row per table and reason
-        boundaries=_boundaries(set(areas["region_code"])),
+        **_boundaries(set(areas["region_code"])),
         boundary_source=f"{BOUNDARY_SOURCE}, {BOUNDARY_YEAR}",
     )
 
@@ -154,7 +163,7 @@ def data_of_release(folder: Path, *, region: str) -> ReportData:
         sources={name: f"{line.channel} {line.id} data/{name}.csv" for name in tables},
         is_public=True,
         withheld=withheld,
-        boundaries=_boundaries(set(areas["region_code"])),
+        **_boundaries(set(areas["region_code"])),
         boundary_source=f"{BOUNDARY_SOURCE}, {BOUNDARY_YEAR}",
     )
 
@@ -236,29 +245,52 @@ def _margins(frame: DataFrame, *dimensions: str) -> DataFrame:
     return rows
 
 
-def _analysed(
+def _all_analysed(
     warehouse: Warehouse,
-    analysis: Analysis,
+    wanted: Sequence[tuple[Analysis, Month | None]],
+    *,
     month: Month,
     region: str,
     settings: AnalysisSettings,
     versions: Mapping[str, str],
-    *,
-    against: Month | None = None,
-) -> PolicyAnalysis:
-    note(f"analysis: {analysis.label_ko} {analysis.label_en}")
-    result = analyse(warehouse, analysis.name, month=month, region=region, settings=settings, against=against)
-    is_shown = F.col("dimension").isin(*_OF_EVERY_REGION) | (F.col("region_code") == region)
-    rows = result.where(is_shown).toPandas()  # ok: some hundred regions, or one region's categories
-    return PolicyAnalysis(
-        name=analysis.name,
-        label_ko=analysis.label_ko,
-        label_en=analysis.label_en,
-        formulas=analysis.formulas,
-        source=analysis.source,
-        tables=", ".join(versions.get(table.qualified_name, table.qualified_name) for table in analysis.tables.values()),
-        rows=rows,
-    )
+) -> list[PolicyAnalysis]:
+    """Analyses and the months they compare with, several at a time: each is many small jobs that leave cores idle."""
+    tables = {table.qualified_name: rows_of(warehouse, table, [month]) for a, _ in wanted for table in a.tables.values()}
+    kept = [frame.persist() for frame in _shared(tables)]
+
+    def analysed(each: tuple[Analysis, Month | None]) -> PolicyAnalysis:
+        analysis, since = each
+        note(f"analysis: {analysis.label_ko} {analysis.label_en}{f', {since}' if since else ''}")
+        frames = {
+            argument: rows_of(warehouse, table, [month, since]) if since else tables[table.qualified_name]
+            for argument, table in analysis.tables.items()
+        }
+        result = result_of(analysis, frames, month=month, region=region, settings=settings, against=since)
+        is_shown = F.col("dimension").isin(*_OF_EVERY_REGION) | (F.col("region_code") == region)
+        rows = result.where(is_shown).toPandas()  # ok: some hundred regions, or one region's categories
+        return PolicyAnalysis(
+            name=analysis.name,
+            label_ko=analysis.label_ko,
+            label_en=analysis.label_en,
+            formulas=analysis.formulas,
+            source=analysis.source,
+            tables=", ".join(versions.get(table.qualified_name, table.qualified_name) for table in analysis.tables.values()),
+            rows=rows.sort_values(list(KEY), ignore_index=True),
+        )
+
+    try:
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            return list(pool.map(analysed, wanted))
+    finally:
+        for frame in kept:
+            frame.unpersist()
+
+
+def _shared(tables: Mapping[str, DataFrame]) -> list[DataFrame]:
+    """Frames that several analyses begin with: Spark puts the kept rows in their place where a plan holds the same."""
+    household = tables[gold.HOUSEHOLD.qualified_name]
+    loans = with_loans(household, tables[gold.HOUSEHOLD_MEMBER.qualified_name], tables[silver.PLACED_PERSON.qualified_name])
+    return [counted(household).transform(with_relative_income), loans.transform(with_income_quintile)]
 
 
 def _models(ledger: Ledger, month: Month) -> str:
@@ -284,10 +316,19 @@ def _in_district(names: Mapping[str, tuple[str, str]], region: str) -> dict[str,
 
 
 def _boundaries(regions: set[str]) -> dict[str, Any]:
-    """Boundaries of the dongs among some regions, with their code in `dong_code`."""
-    features = [
-        {"type": "Feature", "geometry": feature["geometry"], "properties": {"dong_code": code}}
-        for feature in dong_boundaries()["features"]
-        if (code := feature["properties"][DONG_CODE_PROPERTY]) in regions
-    ]
-    return {"type": "FeatureCollection", "features": features}
+    """Boundaries of the dongs and districts among some regions, with their codes and where their names stand."""
+    features: dict[str, list[dict[str, Any]]] = {"dong": [], "gu": []}
+    for level, code, geometry in region_boundaries(dong_boundaries(), code_property=DONG_CODE_PROPERTY):
+        if code in regions:
+            drawn = shapely.from_geojson(geometry)
+            if level == "gu":
+                # Simplified neighbours leave slivers in their union; no district has a hole.
+                drawn = shapely.union_all([Polygon(part.exterior) for part in shapely.get_parts(drawn)])
+            middle = drawn.centroid if drawn.contains(drawn.centroid) else drawn.representative_point()
+            properties = {f"{level}_code": code, "label": [round(middle.x, 5), round(middle.y, 5)]}
+            shown = json.loads(shapely.to_geojson(drawn))
+            features[level].append({"type": "Feature", "geometry": shown, "properties": properties})
+    return {
+        name: {"type": "FeatureCollection", "features": features[level]}
+        for name, level in (("boundaries", "dong"), ("districts", "gu"))
+    }
