@@ -13,7 +13,7 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,6 +108,11 @@ class ModelVersion:
     def scored(self, month: Month) -> str | None:
         """Fingerprint of the month's income step that it scored last."""
         return self.tags.get(f"{_SCORED}{month}")
+
+
+def champion_of(versions: Iterable[ModelVersion]) -> ModelVersion | None:
+    """The version that has the alias; None: no version has."""
+    return next((version for version in versions if CHAMPION in version.aliases), None)
 
 
 class Registry:

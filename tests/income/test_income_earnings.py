@@ -12,6 +12,7 @@ from living_finance.income.earnings import (
     PEERS,
     Correction,
     Earners,
+    EarningsModel,
     EarningsTargets,
     PlaceSlope,
     classes_of_peers,
@@ -62,12 +63,11 @@ def target(amount: np.ndarray) -> EarningsTargets:
     return EarningsTargets.of(amount, np.ones(amount.size))
 
 
-def test_pull_and_understatement_are_undone() -> None:
-    earners, labour, business = made()
-    weight = np.ones(HOUSEHOLDS)
-    model, notes = fit_earnings(
+def fitted(earners: Earners, labour: np.ndarray, business: np.ndarray) -> tuple[EarningsModel, tuple[str, ...]]:
+    """The fit where places say how far scores pull to the middle."""
+    return fit_earnings(
         earners,
-        weight,
+        np.ones(HOUSEHOLDS),
         labour=target(labour),
         business=target(business),
         draw=0,
@@ -75,6 +75,11 @@ def test_pull_and_understatement_are_undone() -> None:
         places=PlaceSlope(1 / PULL, 0.001),
         chance=None,
     )
+
+
+def test_pull_and_understatement_are_undone() -> None:
+    earners, labour, business = made()
+    model, notes = fitted(earners, labour, business)
     assert notes == ()
     assert model.labour.slope == pytest.approx(1 / PULL, rel=0.02)
     assert model.labour.noise_share < 0.05
@@ -98,17 +103,7 @@ def test_draws_of_an_area_spread_as_far_as_it_is_off() -> None:
     share = 0.2
     noise = PULL * 0.6 * np.sqrt(share / (1 - share))
     earners, labour, business = made(noise)
-    weight = np.ones(HOUSEHOLDS)
-    model, _ = fit_earnings(
-        earners,
-        weight,
-        labour=target(labour),
-        business=target(business),
-        draw=0,
-        donors=donors_of(earners),
-        places=PlaceSlope(1 / PULL, 0.001),
-        chance=None,
-    )
+    model, _ = fitted(earners, labour, business)
     assert model.labour.noise_share == pytest.approx(share, abs=0.03)
     by_draw = np.array([model.amounts(earners, draw=draw)[0] for draw in range(1, 31)])
     assert np.median(by_draw[by_draw > 0]) == pytest.approx(np.median(labour[labour > 0]), rel=0.01)

@@ -14,11 +14,7 @@ from living_finance.config import QualitySettings
 from living_finance.contracts import gold
 from living_finance.contracts import quality as q
 from living_finance.quality import evidence as ev
-from living_finance.quality.change import quality_change
-from living_finance.quality.cross_validation import cross_validation
-from living_finance.quality.dimensions import indicators, scores
-from living_finance.quality.movement import population_movement
-from living_finance.quality.prechecks import quality_checks
+from living_finance.quality.tables import quality_tables
 from living_finance.storage.warehouse import Warehouse
 
 HERE, THERE = DONGS[0], DONGS[2]
@@ -63,6 +59,14 @@ def test_deaths_are_counted_by_the_dong_that_was_delivered(spark: SparkSession) 
     assert [tuple(row) for row in ev.dong_deaths(set_aside, delivered=delivered).collect()] == [(HERE, 1)]
 
 
+def test_sums_are_the_same_in_any_order(spark: SparkSession) -> None:
+    names = [*gold.INCOME_COMPONENTS, "debt_krw", "spending_krw_month"]
+    rows = [("11110", 0.1 * k, *(1e7 * k + 0.3,) * len(names)) for k in range(1, 40)]
+    schema = f"gu_code string, weight double, {', '.join(f'{name} double' for name in names)}"
+    found = [ev.survey_sums(spark.createDataFrame(given, schema).coalesce(1)).collect() for given in (rows, rows[::-1])]
+    assert found[0] == found[1]
+
+
 def test_survey_areas_and_targets_are_summed(spark: SparkSession) -> None:
     names = [*gold.INCOME_COMPONENTS, "debt_krw", "spending_krw_month"]
     survey = spark.createDataFrame(
@@ -95,17 +99,7 @@ def test_survey_areas_and_targets_are_summed(spark: SparkSession) -> None:
 
 @pytest.mark.parametrize("found", [evidence(), two_months()], ids=["first month", "second month"])
 def test_tables_are_stored_with_every_constraint(spark: SparkSession, tmp_path: Path, found: ev.Evidence) -> None:
-    settings = QualitySettings()
-    measured = indicators(found, settings)
-    scored, changes, movement = scores(measured, settings), quality_change(found, settings), population_movement(found, settings)
-    tables = {
-        q.QUALITY_INDICATOR: measured,
-        q.QUALITY_SCORE: scored,
-        q.CROSS_VALIDATION: cross_validation(found),
-        q.POPULATION_MOVEMENT: movement,
-        q.QUALITY_CHANGE: changes,
-        q.QUALITY_CHECK: quality_checks(found, scores=scored, changes=changes, movement=movement, settings=settings),
-    }
+    tables = quality_tables(found, QualitySettings())
     assert set(tables) == set(q.QUALITY_TABLES)
     store, month = Warehouse(spark, str(tmp_path)), dt.date(2020, 2, 1)
     for table, rows in tables.items():

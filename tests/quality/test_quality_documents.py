@@ -13,12 +13,8 @@ from living_finance.config import QualitySettings
 from living_finance.contracts import quality as q
 from living_finance.contracts.core import Table
 from living_finance.quality.bureau import COUNTS, SMALLEST_CELL, bureau_feedback
-from living_finance.quality.change import quality_change
-from living_finance.quality.cross_validation import cross_validation
-from living_finance.quality.dimensions import indicators, scores
-from living_finance.quality.movement import population_movement
-from living_finance.quality.prechecks import quality_checks
 from living_finance.quality.report import Language, quality_page
+from living_finance.quality.tables import quality_tables
 
 VOID = {"meta", "br", "img", "link"}
 
@@ -41,18 +37,10 @@ class _Tags(HTMLParser):
 
 
 def tables() -> dict[Table, pd.DataFrame]:
-    found, settings = two_months(), QualitySettings()
-    measured = indicators(found, settings)
-    scored, changes, movement = scores(measured, settings), quality_change(found, settings), population_movement(found, settings)
+    made = quality_tables(two_months(), QualitySettings())
+    movement = made[q.POPULATION_MOVEMENT]
     movement.loc[movement["event"] == "births", "observed"] = 3
-    return {
-        q.QUALITY_INDICATOR: measured,
-        q.QUALITY_SCORE: scored,
-        q.CROSS_VALIDATION: cross_validation(found),
-        q.POPULATION_MOVEMENT: movement,
-        q.QUALITY_CHANGE: changes,
-        q.QUALITY_CHECK: quality_checks(found, scores=scored, changes=changes, movement=movement, settings=settings),
-    }
+    return made
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.contracts import gold
+from living_finance.methods.exact_sums import exact_sum
 from living_finance.methods.joins import join_to_one
 from living_finance.methods.quantiles import weighted_quantiles
 from living_finance.methods.ratios import Ratio, Shift, share
@@ -73,18 +74,16 @@ def with_relative_income(households: DataFrame) -> DataFrame:
     w = F.col("person_weight")
     spread = F.try_divide(F.col("_q75") - F.col("_q25"), F.when(F.col("_q50") > 0, F.col("_q50")))
     totals = rows.groupBy("base_month", spread.alias("_spread")).agg(
-        (F.sum(F.rint(w * F.lit(_FIXED)).cast("bigint")) / F.lit(_FIXED)).alias("_members"),
-        (F.sum(F.rint(w * w * F.lit(_FIXED)).cast("bigint")) / F.lit(_FIXED)).alias("_member_squares"),
-        (F.sum(F.rint(F.pow(F.col("weight") * F.col("_half"), 2.0) * F.lit(_FIXED)).cast("bigint")) / F.lit(_FIXED)).alias(
-            "_median_squares"
-        ),
+        exact_sum(w, parts=_FIXED).alias("_members"),
+        exact_sum(w * w, parts=_FIXED).alias("_member_squares"),
+        exact_sum(F.pow(F.col("weight") * F.col("_half"), 2.0), parts=_FIXED).alias("_median_squares"),
     )
     effective = F.col("_members") * F.col("_members") / F.col("_member_squares")
     width = F.lit(_RULE_OF_THUMB) * F.col("_spread") * F.pow(effective, F.lit(-0.2))
     months_width = totals.select("base_month", "_members", "_median_squares", width.alias("_width"))
     rows = join_to_one(rows, months_width, on=["base_month"], how="left", broadcast=True)
     is_near = F.abs(F.col("relative_income") - 1.0) < F.col("_width")
-    near = F.sum(F.rint(F.when(is_near, w).otherwise(0.0) * F.lit(_FIXED)).cast("bigint")) / F.lit(_FIXED)
+    near = exact_sum(F.when(is_near, w).otherwise(0.0), parts=_FIXED)
     # The density at the median, and with it how much each household moves the median, relative to it.
     factors = rows.groupBy("base_month", "_width").agg(near.alias("_near"))
     factor = F.coalesce(F.try_divide(F.lit(2.0) * F.col("_width"), F.when(F.col("_near") > 0, F.col("_near"))), F.lit(0.0))

@@ -397,6 +397,9 @@ QUALITY_REPORT = Table(
     ),
 )
 
+EDIT_COUNTS = ("rows_kept", "rows_edited", "rows_quarantined", "rows_removed")
+"""Columns of `EDIT_REPORT` that count rows."""
+
 EDIT_REPORT = Table(
     layer=Layer.GOLD,
     name="edit_report",

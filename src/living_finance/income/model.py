@@ -236,7 +236,7 @@ def fit_income(
     fitted: list[DrawModel] = []
     notes: tuple[str, ...] = ()
     spending = None
-    after = before = _weighted_mean(_total(survey), survey.weight)
+    after = before = weighted_mean(_total(survey), survey.weight)
     for draw, targets in enumerate(month_targets(published, draws=draws, seed=seed)):
         weight = survey.weight * _bootstrap(survey.keys, draw=draw, seed=seed)
         weight = calibrated_weights(
@@ -268,7 +268,7 @@ def fit_income(
         }
         fitted.append(DrawModel(draw, earnings, components))
         if draw == 0:
-            after = _weighted_mean(_total(survey), weight)
+            after = weighted_mean(_total(survey), weight)
             spending = _fit_spending(survey, weight)
             empty = tuple(
                 f"the survey has too little {name} income: none is modelled"
@@ -336,7 +336,8 @@ def _total(survey: SurveyHouseholds) -> Floats:
     return total
 
 
-def _weighted_mean(value: Floats, weight: Floats) -> float:
+def weighted_mean(value: Floats, weight: Floats) -> float:
+    """Mean of the values that are known and have weight; 0 where none has."""
     known = np.isfinite(value) & (weight > 0.0)
     return float(np.sum(value[known] * weight[known]) / weight[known].sum()) if known.any() else 0.0
 

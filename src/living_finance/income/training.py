@@ -19,7 +19,15 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from living_finance.income.model import CityHouseholds, IncomeModel, SurveyHouseholds, city_shares, fit_income, month_targets
+from living_finance.income.model import (
+    CityHouseholds,
+    IncomeModel,
+    SurveyHouseholds,
+    city_shares,
+    fit_income,
+    month_targets,
+    weighted_mean,
+)
 from living_finance.income.other_components import MODELLED
 from living_finance.income.published import Figure, Published
 from living_finance.income.survey_weights import SurveyTargets, calibrated_weights
@@ -200,7 +208,7 @@ def assess(data: TrainingData, folds: Sequence[Fold], *, otherwise: IncomeModel)
     cells: list[HeldOut] = []
     losses = np.zeros(replicate.shape[0])
     used: dict[int, dict[str, _Predicted]] = {}
-    mean_total = _weighted_mean(data.answers(TOTAL), data.weight)
+    mean_total = weighted_mean(data.answers(TOTAL), data.weight)
     for area in names.tolist():
         fold = next((k for k, f in enumerate(folds) if area in f.left_out), -1)
         if fold not in used:
@@ -285,8 +293,3 @@ def _replicates(keys: npt.NDArray[np.str_]) -> Floats:
     bits = key_bits(keys)
     rows = [-np.log(unit_interval(mixed(key_bits(["held-out replicate"])[0], bits, k))) for k in range(1, _REPLICATES + 1)]
     return np.vstack([np.ones(keys.size), *rows])
-
-
-def _weighted_mean(value: Floats, weight: Floats) -> float:
-    known = np.isfinite(value) & (weight > 0.0)
-    return float(np.sum(value[known] * weight[known]) / weight[known].sum()) if known.any() else 0.0

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from living_finance.contracts.gold import COVERAGE
 from living_finance.methods.census import expected_count, five_year_band
+from living_finance.methods.exact_sums import exact_sum
 from living_finance.months import Month
 
 _SOURCES = ("bureau_persons", "register_persons", "census_persons", "weighted_persons")
@@ -46,10 +47,7 @@ def coverage(residents: DataFrame, *, register: DataFrame, margins: DataFrame, t
         _rows(targets.where(of_margin), of_area, sex, band, weighted_persons=F.col("achieved")),
     )
     cells = reduce(DataFrame.unionByName, parts).where(F.col("dong_code").isNotNull())
-    # Added as whole millionths, so that sums do not depend on the order of rows.
-    sums = cells.groupBy(*_CELL).agg(
-        *((F.sum(F.rint(F.col(name) * F.lit(1e6)).cast("bigint")) / F.lit(1e6)).alias(name) for name in _SOURCES)
-    )
+    sums = cells.groupBy(*_CELL).agg(*(exact_sum(F.col(name), parts=1e6).alias(name) for name in _SOURCES))
     return sums.withColumns(
         {
             "base_month": F.lit(month.date),

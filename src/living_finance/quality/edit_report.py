@@ -9,10 +9,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.contracts import codes
-from living_finance.contracts.gold import EDIT_REPORT
+from living_finance.contracts.gold import EDIT_COUNTS, EDIT_REPORT
 from living_finance.months import Month
-
-_COUNTS = ("rows_kept", "rows_edited", "rows_quarantined", "rows_removed")
 
 
 def edit_report(*, month: Month, tables: Mapping[str, tuple[DataFrame, DataFrame]]) -> DataFrame:
@@ -36,7 +34,7 @@ def edit_report(*, month: Month, tables: Mapping[str, tuple[DataFrame, DataFrame
     return (
         reduce(DataFrame.unionByName, parts)
         .groupBy("table", "gu_code", "reason")
-        .agg(*(F.sum(name).alias(name) for name in _COUNTS))
+        .agg(*(F.sum(name).alias(name) for name in EDIT_COUNTS))
         .withColumn("base_month", F.lit(month.date))
         .select(*EDIT_REPORT.column_names)
     )
@@ -75,7 +73,7 @@ def _counted(frame: DataFrame, *, table: str, **counts: Column) -> DataFrame:
         .agg(
             *(
                 (F.count(F.when(F.col(f"_{name}"), F.lit(1))) if name in counts else F.sum(F.lit(0).cast("bigint"))).alias(name)
-                for name in _COUNTS
+                for name in EDIT_COUNTS
             )
         )
         .withColumn("table", F.lit(table))

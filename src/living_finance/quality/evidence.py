@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.contracts import codes, gold
+from living_finance.methods.exact_sums import exact_sum
 from living_finance.months import Month
 
 SURVEY_MEASURES = (*gold.INCOME_COMPONENTS, "debt_krw", "spending_krw_month")
@@ -29,7 +30,6 @@ STATISTICS_COLUMNS = (
     "cv_mean_total_income",
     "reliability",
 )
-_EDIT_COUNTS = ("rows_kept", "rows_edited", "rows_quarantined", "rows_removed")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Evidence:
 
 def edit_counts(report: DataFrame) -> DataFrame:
     """gold.edit_report of a month: table, gu_code, reason and counts of rows."""
-    return report.select("table", "gu_code", "reason", *_EDIT_COUNTS)
+    return report.select("table", "gu_code", "reason", *gold.EDIT_COUNTS)
 
 
 def region_statistics(statistics: DataFrame) -> DataFrame:
@@ -119,7 +119,7 @@ def dong_areas(areas: DataFrame) -> DataFrame:
     names = ("census_households", "register_households", "target_households", "formed_households", "weighted_households")
     is_met = F.abs(F.col("weighted_households") - F.col("target_households")) <= 0.5
     return areas.groupBy(F.substring("output_area_id", 1, 7).alias("dong_code")).agg(
-        *(F.sum(name).cast("double").alias(name) for name in names),
+        *(exact_sum(F.col(name), parts=1e6).alias(name) for name in names),
         F.count(F.lit(1)).alias("areas"),
         F.count_if("is_converged").alias("areas_converged"),
         F.count_if((F.col("formed_households") == 0) | is_met).alias("areas_met"),
@@ -147,8 +147,8 @@ def survey_sums(survey: DataFrame) -> DataFrame:
         expression
         for name, value in values.items()
         for expression in (
-            F.sum(F.when(value.isNotNull(), weight)).alias(f"w_{name}"),
-            F.sum(weight * value).alias(f"s_{name}"),
+            exact_sum(F.when(value.isNotNull(), weight), parts=1e6).alias(f"w_{name}"),
+            exact_sum(weight * value, parts=1.0).alias(f"s_{name}"),
         )
     ]
     return survey.groupBy("gu_code").agg(F.count(F.lit(1)).alias("surveyed"), *sums)

@@ -14,7 +14,7 @@ from living_finance.contracts import codes
 from living_finance.contracts import quality as q
 from living_finance.contracts.core import CodeList, Table
 from living_finance.contracts.edits import rule_of
-from living_finance.contracts.gold import HOUSEHOLD_STATISTICS
+from living_finance.contracts.gold import EDIT_COUNTS, HOUSEHOLD_STATISTICS
 from living_finance.contracts.utilization import LABELS
 from living_finance.months import Month
 
@@ -23,7 +23,6 @@ SMALLEST_CELL = 5
 """Smaller counts of people or households are not printed."""
 _MOST_ROWS = 60
 _COVERED = ("bureau_persons", "register_persons", "weighted_persons")
-_EDITED = ("rows_kept", "rows_edited", "rows_quarantined", "rows_removed")
 _BAR_REM = 6.0
 
 _TEXTS: Mapping[str, tuple[str, str]] = {
@@ -277,11 +276,11 @@ class _Maker:
 
     def edits(self, rows: pd.DataFrame) -> _Section:
         lines = []
-        for row in _records(rows.groupby(["table", "reason"], as_index=False)[list(_EDITED)].sum()):
+        for row in _records(rows.groupby(["table", "reason"], as_index=False)[list(EDIT_COUNTS)].sum()):
             rule = rule_of(str(row["reason"]))
             meaning = self._say(rule.label_ko, rule.label_en) if rule else ""
             what = self._say("전체", "every row") if row["reason"] == codes.ALL else meaning
-            counts = (_Cell(_count(row[name]), "n") for name in _EDITED)
+            counts = (_Cell(_count(row[name]), "n") for name in EDIT_COUNTS)
             lines.append((_Cell(str(row["table"])), _Cell(str(row["reason"])), _Cell(what), *counts))
         columns = self._columns("테이블|사유|의미|유지|수정|격리|제외", "table|reason|meaning|kept|edited|quarantined|removed")
         return _Section(self._say("정제 내역", "Edits"), columns, lines)

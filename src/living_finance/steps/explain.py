@@ -22,7 +22,6 @@ EXPLAINED: dict[str, Table] = {
     table.qualified_name: table for table in (gold.HOUSEHOLD_STATISTICS, gold.HOUSEHOLD_BREAKDOWN, gold.PERSON_STATISTICS)
 }
 _LEVELS = {2: "city", 5: "gu", 7: "dong"}
-_COUNTS = ("rows_kept", "rows_edited", "rows_quarantined", "rows_removed")
 
 
 def figure_facts(spark: SparkSession, *, root: str, table: str, month: Month, region: str) -> FigureFacts:
@@ -125,7 +124,7 @@ def _margin(of_region: DataFrame, table: Table) -> dict[str, Any]:
 def _edits(report: DataFrame) -> DataFrame:
     return (
         report.groupBy("table", "reason")
-        .agg(*(F.sum(name).alias(name) for name in _COUNTS))
+        .agg(*(F.sum(name).alias(name) for name in gold.EDIT_COUNTS))
         .orderBy("table", F.col("reason") != codes.ALL, "reason")
     )
 

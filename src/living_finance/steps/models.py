@@ -18,7 +18,7 @@ from living_finance.income.model_card import model_card
 from living_finance.income.serving import expected_income, made_up_households
 from living_finance.income.training import assess, folds_from_json, folds_to_json, train_income
 from living_finance.months import Month
-from living_finance.registry import CHALLENGER, CHAMPION, ModelVersion, Registry, Training
+from living_finance.registry import CHALLENGER, CHAMPION, ModelVersion, Registry, Training, champion_of
 
 YEARLY = ("benchmarks", "census", "survey")
 _COMPARED = "compared_with"
@@ -104,8 +104,8 @@ def choose_model(where: Circumstances, evidence: IncomeEvidence, *, fingerprint:
         trained, said = train_version(where, evidence, registry=registry, champion=current, now=now)
         gate = said.text
         if said.passes:
-            newest = [v.month for v in versions if CHAMPION in v.aliases]
-            registry.promote(trained, is_newest=not newest or trained.month >= newest[0])
+            present = champion_of(versions)
+            registry.promote(trained, is_newest=present is None or trained.month >= present.month)
         if said.passes or current is None:
             current, why, reasons = _again(registry, trained), "trained", () if said.passes else (said.text,)
             moved = _stability(registry, current, now)
@@ -213,7 +213,7 @@ def promote(settings: Settings, *, root: str, number: int | None) -> ModelVersio
         )
     if CHAMPION in wanted.aliases:
         return wanted
-    champion = next((v for v in versions if CHAMPION in v.aliases), None)
+    champion = champion_of(versions)
     compared = wanted.tags.get(_COMPARED, "")
     if champion is not None and not wanted.is_promoted and compared != str(champion.number):
         raise ModelRefused(

@@ -37,7 +37,7 @@ from living_finance.quality.coverage import coverage
 from living_finance.quality.edit_report import edit_report
 from living_finance.quality.householding import householding_metrics
 from living_finance.quality.model import model_indicators
-from living_finance.registry import CHAMPION, ModelVersion, Registry
+from living_finance.registry import ModelVersion, Registry, champion_of
 from living_finance.statistics.households import household_breakdown, household_statistics
 from living_finance.statistics.persons import person_statistics
 from living_finance.steps.models import YEARLY, Circumstances, choose_model, train_version
@@ -323,7 +323,7 @@ def train_month(run: MonthRun) -> tuple[ModelVersion, Verdict]:
         raise MissingInput(f"{run.month} has no households to train on.", remedy="living-finance run")
     evidence = income_evidence_of(run)
     registry = Registry(run.settings.tracking, run.warehouse.root)
-    champion = next((v for v in registry.versions() if CHAMPION in v.aliases), None)
+    champion = champion_of(registry.versions())
     made = train_version(
         circumstances_of(run), evidence, registry=registry, champion=champion, now=input_shares(evidence.households)
     )

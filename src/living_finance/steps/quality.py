@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 from pyspark.sql import DataFrame
+from pyspark.sql.types import AtomicType
 
 from living_finance.config import QualitySettings
 from living_finance.contracts import bronze, gold, silver
@@ -16,14 +17,11 @@ from living_finance.contracts import quality as q
 from living_finance.contracts.core import Table
 from living_finance.errors import ConfigurationError, MissingInput, QualityInsufficient
 from living_finance.months import Month
-from living_finance.quality import dimensions, evidence
+from living_finance.quality import evidence
 from living_finance.quality.bureau import bureau_feedback, resident_groups
-from living_finance.quality.change import quality_change
-from living_finance.quality.cross_validation import cross_validation
 from living_finance.quality.evidence import DeliveryFacts, Evidence, MonthFacts
-from living_finance.quality.movement import population_movement
-from living_finance.quality.prechecks import quality_checks
 from living_finance.quality.report import Language, quality_page
+from living_finance.quality.tables import quality_tables
 from living_finance.storage.ledger import Ledger
 from living_finance.storage.warehouse import Warehouse
 
@@ -50,19 +48,7 @@ def assess(
     """
     check_names(settings)
     found = read_evidence(warehouse, month, previous=previous, code_version=code_version)
-    measured = dimensions.indicators(found, settings)
-    scored = dimensions.scores(measured, settings)
-    changes = quality_change(found, settings)
-    movement = population_movement(found, settings)
-    tables = {
-        q.QUALITY_INDICATOR: measured,
-        q.QUALITY_SCORE: scored,
-        q.CROSS_VALIDATION: cross_validation(found),
-        q.POPULATION_MOVEMENT: movement,
-        q.QUALITY_CHANGE: changes,
-        q.QUALITY_CHECK: quality_checks(found, scores=scored, changes=changes, movement=movement, settings=settings),
-    }
-    return {table: rows.assign(base_month=month.date) for table, rows in tables.items()}
+    return {table: rows.assign(base_month=month.date) for table, rows in quality_tables(found, settings).items()}
 
 
 def check_names(settings: QualitySettings) -> None:
@@ -205,7 +191,10 @@ def read_evidence(warehouse: Warehouse, month: Month, *, previous: Month | None,
 
 
 def _small(frame: DataFrame) -> pd.DataFrame:
-    return frame.toPandas()  # ok: regions by a few groups; coverage of a whole city, 14,000 rows, is the largest
+    """Rows in the order of their values: what is added up of them does not depend on how Spark had them."""
+    keys = [column.name for column in frame.schema if isinstance(column.dataType, AtomicType)]
+    rows = frame.toPandas()  # ok: regions by a few groups; coverage of a whole city, 14,000 rows, is the largest
+    return rows.sort_values(keys, ignore_index=True)
 
 
 def _supplied(warehouse: Warehouse) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from living_finance.contracts import gold, silver
 from living_finance.contracts import releases as r
 from living_finance.contracts import row_files as rf
 from living_finance.errors import ConfigurationError, DisclosureFound, MissingInput, ReleaseDamaged, ReleaseNotReady
+from living_finance.methods.census import five_year_band
 from living_finance.methods.joins import join_to_one
 from living_finance.methods.quantiles import weighted_quantiles
 from living_finance.months import Month
@@ -105,7 +106,7 @@ def row_sources(warehouse: Warehouse, month: Month) -> RowSources:
 def register_of_month(warehouse: Warehouse, month: Month) -> pd.DataFrame:
     """Registered residents, as the public can look them up: dong_code, sex, age_band (five years, 0 to 80), persons."""
     register = warehouse.read(silver.REGISTER_PERSON, base_month=month.date)
-    band = F.least((F.col("age") / 5).cast("int") * 5, F.lit(80)).cast("string")
+    band = five_year_band(F.col("age")).cast("string")
     counted = register.groupBy("dong_code", "sex", band.alias("age_band")).agg(F.count(F.lit(1)).alias("persons"))
     return counted.toPandas()  # ok: dongs × sexes × ages
 

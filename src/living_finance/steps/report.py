@@ -96,7 +96,7 @@ def data_of_warehouse(
     wanted += [(ANALYSES["change"], since) for since in _compared(finished, last, year)]
     analysed = _all_analysed(warehouse, wanted, month=last, region=region, settings=settings, versions=versions)
     at_month = {table.name: warehouse.read(table, base_month=last.date) for table in _TABLES}
-    edits = at_month["edit_report"].groupBy("table", "reason").agg(*(F.sum(c).alias(c) for c in _EDIT_COUNTS))
+    edits = at_month["edit_report"].groupBy("table", "reason").agg(*(F.sum(c).alias(c) for c in gold.EDIT_COUNTS))
     return ReportData(
         month=last,
         year=year,
@@ -211,9 +211,6 @@ def check_wishes(*, language: str, formats: Sequence[str]) -> None:
         raise ConfigurationError(f"There is no format {', '.join(unknown) or '(none)'}.", remedy=f"--format {','.join(FORMATS)}")
 
 
-_EDIT_COUNTS = ("rows_kept", "rows_edited", "rows_quarantined", "rows_removed")
-
-
 def _last(finished: Sequence[Month], month: Month | None, year: int | None) -> Month:
     if (month is None) == (year is None):
         raise ConfigurationError("A report is of a month or of a year.", remedy="give --month YYYYMM or --year YYYY")
@@ -254,7 +251,7 @@ def _all_analysed(
     settings: AnalysisSettings,
     versions: Mapping[str, str],
 ) -> list[PolicyAnalysis]:
-    """Analyses and the months they compare with, several at a time: each is many small jobs that leave cores idle."""
+    """Analyses and the months they compare with, several at a time: each is many small jobs."""
     tables = {table.qualified_name: rows_of(warehouse, table, [month]) for a, _ in wanted for table in a.tables.values()}
     kept = [frame.persist() for frame in _shared(tables)]
 

@@ -378,7 +378,7 @@ def _unlike(file: Path, frame: pd.DataFrame) -> list[str]:
     """How a CSV differs from the table in Parquet."""
     if not file.is_file():
         return [f"data/{file.name} is missing"]
-    if file.read_bytes()[:3] != _BOM:
+    if not _starts_with_mark(file):
         return [f"data/{file.name} has no byte-order mark"]
     columns = {name: pa.float64() if name == "value" else pa.string() for name in frame}
     options = pacsv.ConvertOptions(column_types=columns, strings_can_be_null=True, null_values=[""])
