@@ -8,8 +8,8 @@ in another tenure or dwelling, or short of members, so that targets contradict w
 
 Prints seconds, areas per second and core, rounds, gaps; on the sample: whether a linear program (SciPy) finds weights
 within the bounds and whether ours then meet every target; the rate of ipfn (of conf/bench.lock), which rakes to the four
-household margins only, since it has no counts of members, intervals or bounds, and ours on the same four. The linear program is tried
-on ten times the sample.
+household margins only, since it has no counts of members, intervals or bounds, and ours on the same four. The linear program
+is tried on ten times the sample.
 """
 
 from __future__ import annotations
