@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from tiny_city import AGAINST, DONGS, MONTH, Home, homes, tables
 
 SETTINGS = AnalysisSettings(smallest_ranked_group=2)
 CITY = ("11", "all", "all")
+_HANGUL = re.compile("[가-힣]")
 Results = Callable[[str], Mapping[tuple[str, ...], Any]]
 
 
@@ -302,6 +304,19 @@ def test_the_same_under_another_partitioning(frames: dict[str, DataFrame], resul
     found = {(row["region_code"], row["dimension"], row["category"], row["statistic"]): row for row in again}
     assert found == {key: row for key, row in result(name).items() if key[0].startswith("11230")}
     assert found
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+def test_formulas_and_sources_are_in_both_languages(name: str) -> None:
+    """A source may be the same in both where it only cites; Korean names stand in English texts where they are the name."""
+    analysis = ANALYSES[name]
+    assert analysis.formulas
+    for formula in analysis.formulas:
+        assert _HANGUL.search(formula.ko), formula
+        assert formula.en and not _HANGUL.search(formula.en), formula
+    cites_only = re.fullmatch(r"([A-Z][^;]* \(\d{4}(, \d{4})*\)(; |$))+", analysis.source.ko)
+    assert cites_only or _HANGUL.search(analysis.source.ko), analysis.source
+    assert bool(cites_only) is (analysis.source.ko == analysis.source.en), analysis.source
 
 
 def test_the_manual_is_the_registrys() -> None:

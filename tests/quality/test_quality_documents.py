@@ -12,8 +12,9 @@ from evidence_rows import DONGS, coverage_rows, edit_rows, two_months
 from living_finance.config import QualitySettings
 from living_finance.contracts import quality as q
 from living_finance.contracts.core import Table
+from living_finance.contracts.language import Language
 from living_finance.quality.bureau import COUNTS, SMALLEST_CELL, bureau_feedback
-from living_finance.quality.report import Language, quality_page
+from living_finance.quality.report import quality_page
 from living_finance.quality.tables import quality_tables
 
 VOID = {"meta", "br", "img", "link"}

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from living_finance.contracts import codes, gold
+from living_finance.contracts.language import Words
 from living_finance.months import Month
 from living_finance.places.boundaries import BOUNDARY_SOURCE, DONG_CODE_PROPERTY, dong_boundaries
 from living_finance.reports.data import PolicyAnalysis, ReportData
@@ -85,8 +86,8 @@ def analysis(name: str, rows: list[dict[str, Any]]) -> PolicyAnalysis:
         name=name,
         label_ko=f"분석 {name}",
         label_en=f"analysis {name}",
-        formulas=("a = b / c",),
-        source="Nobody (2020)",
+        formulas=(Words(ko=f"{name} 비율 = 가 / 나", en=f"{name} share = a / b"),),
+        source=Words(ko="아무개 (2020)", en="Nobody (2020)"),
         tables="gold.household v3",
         rows=pd.DataFrame(rows),
     )

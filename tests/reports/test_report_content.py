@@ -11,10 +11,11 @@ from small_city import CHANGES, DONGS, MODELS, MONTHS, SOURCES, UNRELIABLE, anal
 from living_finance.analyses.registry import ANALYSES
 from living_finance.contracts import codes, gold
 from living_finance.contracts import releases as r
+from living_finance.contracts.language import Language
 from living_finance.reports.charts import choropleth, class_limits
 from living_finance.reports.content import build_report
 from living_finance.reports.data import PolicyAnalysis, released_areas, released_breakdown
-from living_finance.reports.document import Grid, Language, Origin, Report
+from living_finance.reports.document import Grid, Origin, Report
 from living_finance.reports.policy import VIEWS
 
 

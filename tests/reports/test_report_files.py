@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pypdfium2
 import pytest
+from fontTools.ttLib import TTFont
 from hwpx import HwpxDocument
 from small_city import small_city
 
+from living_finance.analyses.registry import ANALYSES
+from living_finance.contracts.language import Language
 from living_finance.errors import ConfigurationError
 from living_finance.reports.content import build_report
 from living_finance.reports.document import Report
+from living_finance.reports.fonts import font_folder
 from living_finance.reports.to_html import to_html
 from living_finance.reports.to_hwpx import to_hwpx
 from living_finance.reports.to_pdf import to_pdf
@@ -120,6 +124,35 @@ def test_hwpx_opens_again_with_its_tables(report: Report, hwpx: bytes) -> None:
     assert "국가통계 승인 전 시험 통계" in text
     first = tables[0]
     assert [first.cell(1, column).text for column in range(first.column_count)] == list(grids[0].rows[0])
+
+
+@pytest.mark.parametrize(
+    ("language", "shown", "hidden"),
+    [
+        ("ko", ("산식: inequality 비율 = 가 / 나. 근거: 아무개 (2020).",), ("inequality share", "Nobody")),
+        ("en", ("Method: inequality share = a / b. Source: Nobody (2020).",), ("비율 = 가 / 나", "아무개")),
+    ],
+)
+def test_formulas_are_in_the_language_of_the_report(language: Language, shown: tuple[str, ...], hidden: tuple[str, ...]) -> None:
+    report = build_report(small_city(), language)
+    document = HwpxDocument.open(to_hwpx(report))
+    pages = pypdfium2.PdfDocument(to_pdf(report))
+    texts = {
+        "html": to_html(report).decode(),
+        "hwpx": " ".join(p.text or "" for section in document.sections for p in section.paragraphs),
+        "pdf": " ".join(page.get_textpage().get_text_bounded() for page in pages),
+    }
+    for name, text in texts.items():
+        written = " ".join(text.split())
+        assert [formula for formula in shown if formula not in written] == [], name
+        assert [formula for formula in hidden if formula in written] == [], name
+
+
+def test_the_typeface_has_every_character_of_the_formulas() -> None:
+    """A missing one is an empty box in HTML and PDF."""
+    known = TTFont(font_folder() / "NanumGothic.ttf").getBestCmap()
+    texts = [words for analysis in ANALYSES.values() for words in (*analysis.formulas, analysis.source)]
+    assert {c for words in texts for c in words.ko + words.en if ord(c) not in known} == set()
 
 
 def test_hwpx_names_no_author_and_no_time(report: Report, hwpx: bytes) -> None:

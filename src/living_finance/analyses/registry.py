@@ -23,6 +23,7 @@ from living_finance.analyses.work import commuting, employment
 from living_finance.analyses.youth import youth
 from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
+from living_finance.contracts.language import Words
 from living_finance.errors import ConfigurationError
 
 _TABLES: Mapping[str, Table] = {
@@ -47,8 +48,8 @@ class Analysis:
     label_ko: str
     label_en: str
     function: Callable[..., DataFrame]
-    formulas: tuple[str, ...]
-    source: str
+    formulas: tuple[Words, ...]
+    source: Words
 
     @property
     def _arguments(self) -> tuple[str, ...]:
@@ -69,7 +70,15 @@ class Analysis:
 
 
 _LINEARISED = "Deville (1999); Osier (2009); Särndal, Swensson & Wretman (1992)"
-_EQUIVALISED = "income of a person = household income / √size; weight = household weight × size; a negative income counts as zero"
+_INEQUALITY = (
+    "Alfons & Templ (2013); Wolfson (1994), When inequalities diverge, AER 84(2); Shorrocks (1980); "
+    "OECD (2019), Under Pressure: The Squeezed Middle Class"
+)
+_INEQUALITY_ERRORS = f"Langel & Tillé (2011, 2013), Woodruff (1952), {_LINEARISED}"
+_EQUIVALISED = Words(
+    ko="개인의 균등화소득 y = 가구소득 / √가구원수, 가중치 w = 가구 가중치 × 가구원수, 음의 소득은 0으로 처리",
+    en="income of a person y = household income / √size, weight w = household weight × size, a negative income counts as zero",
+)
 
 ANALYSES: Mapping[str, Analysis] = {
     analysis.name: analysis
@@ -80,11 +89,23 @@ ANALYSES: Mapping[str, Analysis] = {
             label_en="household balance",
             function=household_balance,
             formulas=(
-                "surplus rate = Σ w (income / 12 - spending) / Σ w income / 12",
-                "spending to income = Σ w spending / Σ w income / 12",
-                "deficit share = Σ w [spending > income / 12] / Σ w",
+                Words(
+                    ko="흑자율 = Σ w (소득 / 12 - 소비지출) / Σ w 소득 / 12, w는 가구 가중치",
+                    en="surplus rate = Σ w (income / 12 - spending) / Σ w income / 12, w the household's weight",
+                ),
+                Words(
+                    ko="소득 대비 소비지출 = Σ w 소비지출 / Σ w 소득 / 12",
+                    en="spending to income = Σ w spending / Σ w income / 12",
+                ),
+                Words(
+                    ko="적자 가구 비율 = Σ w [소비지출 > 소득 / 12] / Σ w",
+                    en="deficit share = Σ w [spending > income / 12] / Σ w",
+                ),
             ),
-            source="가계동향조사 (Statistics Korea) for the terms; Särndal, Swensson & Wretman (1992) for the errors",
+            source=Words(
+                ko="용어는 통계청 가계동향조사, 오차는 Särndal, Swensson & Wretman (1992)",
+                en="가계동향조사 (Statistics Korea) for the terms; Särndal, Swensson & Wretman (1992) for the errors",
+            ),
         ),
         Analysis(
             name="inequality",
@@ -93,14 +114,34 @@ ANALYSES: Mapping[str, Analysis] = {
             function=inequality,
             formulas=(
                 _EQUIVALISED,
-                "Gini = Σ w y (2 C + w) / (W Σ w y) - 1, C the weight of everybody poorer",
-                "S80/S20 = income above P80 / income up to P20; P90/P10",
-                "Wolfson = 2 (1 - 2 L(1/2) - Gini) mean / median",
-                "Theil T = Σ w r ln r / W, r = y / mean; within = Σ s T, between = Σ s ln(mean of part / mean), s income shares",
-                "middle class = share of people from 50 % to 150 % (75 % to 200 %) of the city's median",
+                Words(
+                    ko="지니계수 = Σ w y (2 C + w) / (W Σ w y) - 1, C는 소득이 더 낮은 사람들의 누적 가중치, W는 전체 가중치",
+                    en="Gini = Σ w y (2 C + w) / (W Σ w y) - 1, C the weight of everybody poorer, W that of everybody",
+                ),
+                Words(
+                    ko="소득 5분위배율(S80/S20) = 80백분위(P80) 초과 소득의 합 / 20백분위(P20) 이하 소득의 합",
+                    en="S80/S20 = income above P80 / income up to P20",
+                ),
+                Words(ko="P90/P10 = 90백분위 소득 / 10백분위 소득", en="P90/P10 = 90th percentile / 10th percentile"),
+                Words(
+                    ko="울프슨지수 = 2 (1 - 2 L(1/2) - 지니계수) 평균 / 중위값, L은 로렌츠곡선",
+                    en="Wolfson = 2 (1 - 2 L(1/2) - Gini) mean / median, L the Lorenz curve",
+                ),
+                Words(
+                    ko="타일지수 T = Σ w r ln r / W, r = y / 평균; 지역 내 = Σ s T, 지역 간 = Σ s ln(지역 평균 / 전체 평균), "
+                    "s는 지역의 소득 점유율",
+                    en="Theil T = Σ w r ln r / W, r = y / mean; within = Σ s T, between = Σ s ln(mean of part / mean), "
+                    "s income shares",
+                ),
+                Words(
+                    ko="중산층 = 균등화소득이 시 전체 중위소득의 50~150%(OECD 기준 75~200%)인 인구의 비율",
+                    en="middle class = share of people from 50 % to 150 % (OECD: 75 % to 200 %) of the city's median",
+                ),
             ),
-            source="Alfons & Templ (2013); Wolfson (1994), When inequalities diverge, AER 84(2); Shorrocks (1980); OECD (2019), "
-            f"Under Pressure: The Squeezed Middle Class; errors: Langel & Tillé (2011, 2013), Woodruff (1952), {_LINEARISED}",
+            source=Words(
+                ko=f"{_INEQUALITY}; 오차는 {_INEQUALITY_ERRORS}",
+                en=f"{_INEQUALITY}; errors: {_INEQUALITY_ERRORS}",
+            ),
         ),
         Analysis(
             name="low_income",
@@ -108,27 +149,59 @@ ANALYSES: Mapping[str, Analysis] = {
             label_en="low income and age groups",
             function=low_income,
             formulas=(
-                "poor = equivalised income below 50 % (60 %) of the median of all members of the city's households",
-                "poverty rate = Σ w members [poor] / Σ w members; of the elderly: members of 65+; of children: members under 15",
-                "recipients to entitled = recipients of a programme / weighted members of its age",
+                Words(
+                    ko="빈곤층 = 균등화소득이 시 전체 가구원의 중위 균등화소득의 50%(60%), 곧 빈곤선에 못 미치는 가구원",
+                    en="poor = equivalised income below the line, 50 % (60 %) of the median of all members of the city's "
+                    "households",
+                ),
+                Words(
+                    ko="상대적 빈곤율 = Σ w 가구원수 [빈곤층] / Σ w 가구원수, w는 가구 가중치; 노인 빈곤율은 65세 이상 가구원, "
+                    "아동 빈곤율은 15세 미만 가구원 기준",
+                    en="poverty rate = Σ w members [poor] / Σ w members, w the household's weight; of the elderly: members "
+                    "of 65+; of children: members under 15",
+                ),
+                Words(
+                    ko="빈곤갭 = 빈곤층의 (빈곤선 - 균등화소득) / 빈곤선의 평균, 음의 소득은 0으로 처리",
+                    en="poverty gap = mean of (line - income) / line of the poor, a negative income counts as zero",
+                ),
+                Words(
+                    ko="연령 집단 대비 수급자 = 복지 사업의 수급자 / 해당 연령의 가중 가구원",
+                    en="recipients to entitled = recipients of a programme / weighted members of its age",
+                ),
             ),
-            source=f"OECD Income Distribution Database, terms of reference; errors with that of the line: {_LINEARISED}",
+            source=Words(
+                ko=f"OECD Income Distribution Database, terms of reference; 빈곤선의 오차를 포함한 오차는 {_LINEARISED}",
+                en=f"OECD Income Distribution Database, terms of reference; errors with that of the line: {_LINEARISED}",
+            ),
         ),
         Analysis(
             name="employment",
             label_ko="고용·소득",
             label_en="employment and income by residence and workplace",
             function=employment,
-            formulas=("low pay = employee's labour income below 2/3 of the median of employees with labour income",),
-            source="OECD Employment Outlook, incidence of low pay",
+            formulas=(
+                Words(
+                    ko="저임금 근로자 = 연간 근로소득이 임금근로자(근로소득이 있는 사람) 중위값의 2/3 미만인 임금근로자",
+                    en="low pay = employee's labour income below 2/3 of the median of employees with labour income",
+                ),
+            ),
+            source=Words(
+                ko="OECD Employment Outlook의 저임금 근로자 비중(incidence of low pay)",
+                en="OECD Employment Outlook, incidence of low pay",
+            ),
         ),
         Analysis(
             name="commuting",
             label_ko="거주지–근무지 이동",
             label_en="flows from residence to workplace",
             function=commuting,
-            formulas=("persons = bureau persons who live in one dong and work in the other; standard error √n",),
-            source="counts",
+            formulas=(
+                Words(
+                    ko="인원 n = 한 행정동에 거주하고 다른 행정동에서 근무하는 신용거래자 수; 표준오차 √n",
+                    en="persons n = bureau persons who live in one dong and work in the other; standard error √n",
+                ),
+            ),
+            source=Words(ko="전수 집계", en="counts"),
         ),
         Analysis(
             name="small_business",
@@ -136,9 +209,12 @@ ANALYSES: Mapping[str, Analysis] = {
             label_en="self-employed and small business",
             function=small_business,
             formulas=(
-                "industry at work = KSIC section with more than half of the workers of the workplace building, else mixed",
+                Words(
+                    ko="근무지 산업 = 근무지 건물 종사자의 과반이 속한 한국표준산업분류(KSIC) 대분류, 과반이 없으면 혼합",
+                    en="industry at work = KSIC section with more than half of the workers of the workplace building, else mixed",
+                ),
             ),
-            source="Särndal, Swensson & Wretman (1992)",
+            source=Words(ko="오차는 Särndal, Swensson & Wretman (1992)", en="Särndal, Swensson & Wretman (1992) for the errors"),
         ),
         Analysis(
             name="youth",
@@ -146,10 +222,19 @@ ANALYSES: Mapping[str, Analysis] = {
             label_en="youth of 20 to 34",
             function=youth,
             formulas=(
-                "independent = in a household whose head is under 40",
-                "candidate = no work, equivalised household income below 150 % of the city's median",
+                Words(
+                    ko="독립 = 가구주가 40세 미만인 가구의 가구원",
+                    en="independent = in a household whose head is under 40",
+                ),
+                Words(
+                    ko="청년수당 후보 = 비취업이면서 가구의 균등화소득이 시 전체 중위소득의 150% 미만",
+                    en="candidate = no work, equivalised household income below 150 % of the city's median",
+                ),
             ),
-            source="서울시 청년수당 for the candidate's rule, by proxy",
+            source=Words(
+                ko="후보 기준은 서울시 청년수당의 대리지표",
+                en="서울시 청년수당 for the candidate's rule, by proxy",
+            ),
         ),
         Analysis(
             name="household_debt",
@@ -157,11 +242,27 @@ ANALYSES: Mapping[str, Analysis] = {
             label_en="household debt",
             function=household_debt,
             formulas=(
-                "debt to income = Σ w debt / Σ w income; debt service to income = Σ w 12 repayment / Σ w income",
-                "high risk = service above 40 % of income and debt above 7.5 years of income (proxy for assets)",
-                "livelihood loan = credit loan of a household whose spending and debt service exceed its income (proxy)",
+                Words(
+                    ko="소득 대비 부채 = Σ w 부채 / Σ w 소득, w는 가구 가중치",
+                    en="debt to income = Σ w debt / Σ w income, w the household's weight",
+                ),
+                Words(
+                    ko="원리금상환비율(DSR) = Σ w 12 월상환액 / Σ w 소득",
+                    en="debt service to income = Σ w 12 repayment / Σ w income",
+                ),
+                Words(
+                    ko="고위험가구 = 원리금상환비율이 40%를 넘고 부채가 소득의 7.5년분(자산의 대리지표)을 넘는 가구",
+                    en="high risk = service above 40 % of income and debt above 7.5 years of income (proxy for assets)",
+                ),
+                Words(
+                    ko="생계형 대출 = 소비지출과 원리금상환액의 합이 소득을 넘는 가구의 신용대출(대리지표)",
+                    en="livelihood loan = credit loan of a household whose spending and debt service exceed its income (proxy)",
+                ),
             ),
-            source="Bank of Korea, Financial Stability Report (고위험가구); proxies: conf/local.yaml, `analyses`",
+            source=Words(
+                ko="한국은행 금융안정보고서(고위험가구); 대리지표는 conf/local.yaml의 `analyses`",
+                en="Bank of Korea, Financial Stability Report (고위험가구); proxies: conf/local.yaml, `analyses`",
+            ),
         ),
         Analysis(
             name="interest_rate_rise",
@@ -169,18 +270,32 @@ ANALYSES: Mapping[str, Analysis] = {
             label_en="effect of a rise of interest",
             function=interest_rate_rise,
             formulas=(
-                "extra interest = Σ over loan types of balance × repricing share × rise",
-                "debt service to income after = (12 repayment + extra) / income",
+                Words(
+                    ko="추가 이자 = 대출 종류별 잔액 × 금리 재산정 비율 × 금리 상승폭의 합",
+                    en="extra interest = Σ over loan types of balance × repricing share × rise",
+                ),
+                Words(
+                    ko="상승 후 원리금상환비율 = (12 월상환액 + 추가 이자) / 소득",
+                    en="debt service to income after = (12 repayment + extra) / income",
+                ),
             ),
-            source="repricing shares: conf/local.yaml, `analyses` (1 = upper bound)",
+            source=Words(
+                ko="금리 재산정 비율은 conf/local.yaml의 `analyses` (1은 상한)",
+                en="repricing shares: conf/local.yaml, `analyses` (1 = upper bound)",
+            ),
         ),
         Analysis(
             name="debt_sensitivity",
             label_ko="가계부채 대리지표 민감도",
             label_en="sensitivity of the debt figures to their proxies",
             function=debt_sensitivity,
-            formulas=("the high-risk and livelihood-loan shares for each combination of the proxies to try",),
-            source="conf/local.yaml, `analyses`",
+            formulas=(
+                Words(
+                    ko="시험할 대리지표의 조합마다 고위험가구 비율과 생계형 대출 비율을 산출",
+                    en="the high-risk and livelihood-loan shares for each combination of the proxies to try",
+                ),
+            ),
+            source=Words(ko="conf/local.yaml의 `analyses`", en="conf/local.yaml, `analyses`"),
         ),
         Analysis(
             name="vulnerable_groups",
@@ -188,11 +303,21 @@ ANALYSES: Mapping[str, Analysis] = {
             label_en="vulnerable groups, ranked",
             function=vulnerable_groups,
             formulas=(
-                "groups: region × employment × age, region × industry at work × age",
-                "rank by share in poor households; Wilson intervals, Bonferroni over all groups of a level",
-                "rank from 1 + surely poorer groups to all groups - surely less poor ones",
+                Words(
+                    ko="집단 = 지역 × 종사상 지위 × 연령, 지역 × 근무지 산업 × 연령",
+                    en="groups: region × employment × age, region × industry at work × age",
+                ),
+                Words(
+                    ko="순위 = 빈곤 가구 거주 비율이 높은 순, 비율의 구간은 지역 수준의 모든 집단에 본페로니 보정을 한 "
+                    "윌슨 신뢰구간",
+                    en="rank by share in poor households; Wilson intervals, Bonferroni over all groups of a level",
+                ),
+                Words(
+                    ko="순위의 구간 = 1 + 확실히 더 빈곤한 집단 수부터 전체 집단 수 - 확실히 덜 빈곤한 집단 수까지",
+                    en="rank from 1 + surely poorer groups to all groups - surely less poor ones",
+                ),
             ),
-            source="Klein, Wright & Wieczorek (2020); Wilson (1927)",
+            source=Words.same("Klein, Wright & Wieczorek (2020); Wilson (1927)"),
         ),
         Analysis(
             name="jobs_in_reach",
@@ -200,17 +325,29 @@ ANALYSES: Mapping[str, Analysis] = {
             label_en="establishments and jobs within reach",
             function=jobs_in_reach,
             formulas=(
-                "workers of establishments within 2 km in a straight line of the middle of the dong's residential buildings",
+                Words(
+                    ko="도달 가능 일자리 = 행정동 주거용 건물들의 중심에서 직선거리 2 km 안에 있는 사업체의 종사자 수",
+                    en="jobs within reach = workers of establishments within 2 km in a straight line of the middle of the dong's "
+                    "residential buildings",
+                ),
             ),
-            source="counts; distance: conf/local.yaml, `analyses`",
+            source=Words(ko="전수 집계, 거리는 conf/local.yaml의 `analyses`", en="counts; distance: conf/local.yaml, `analyses`"),
         ),
         Analysis(
             name="household_moves",
             label_ko="가구 이동",
             label_en="moves of households between dongs",
             function=household_moves,
-            formulas=("moved = the same household (gold.household_lineage) in another dong than the month before",),
-            source="docs/decisions/0011-household-identity.md; error of a total √(Σ w²)",
+            formulas=(
+                Words(
+                    ko="이동 = 같은 가구(gold.household_lineage)가 전월과 다른 행정동에 거주",
+                    en="moved = the same household (gold.household_lineage) in another dong than the month before",
+                ),
+            ),
+            source=Words(
+                ko="docs/decisions/0011-household-identity.md; 합계의 표준오차 √(Σ w²)",
+                en="docs/decisions/0011-household-identity.md; error of a total √(Σ w²)",
+            ),
         ),
         Analysis(
             name="change",
@@ -218,10 +355,16 @@ ANALYSES: Mapping[str, Analysis] = {
             label_en="change between two months",
             function=change,
             formulas=(
-                "difference = later - earlier, both on the later month's dongs (by building)",
-                "standard error = √(V₁ + V₂ - 2 C), C from households that are in the region in both months",
+                Words(
+                    ko="차이 = 나중 달 - 앞선 달, 두 달 모두 나중 달의 행정동 경계(건물 기준)에 따름",
+                    en="difference = later - earlier, both on the later month's dongs (by building)",
+                ),
+                Words(
+                    ko="표준오차 = √(V₁ + V₂ - 2 C), V는 각 달의 분산, C는 두 달 모두 그 지역에 있는 가구로 구한 공분산",
+                    en="standard error = √(V₁ + V₂ - 2 C), V of each month, C from households in the region in both",
+                ),
             ),
-            source=_LINEARISED,
+            source=Words.same(_LINEARISED),
         ),
         Analysis(
             name="comparison",
@@ -229,10 +372,18 @@ ANALYSES: Mapping[str, Analysis] = {
             label_en="district with city, city with published figures",
             function=comparison,
             formulas=(
-                "difference from the city: standard error √(V + V_city - 2 C), C from the region's households",
-                "difference from a published mean: √(V + (value × relative standard error)²)",
+                Words(
+                    ko="시와의 차이의 표준오차 = √(V₁ + V₂ - 2 C), V₁은 지역의 분산, V₂는 시의 분산, C는 그 지역의 "
+                    "가구로 구한 공분산",
+                    en="difference from the city: standard error √(V₁ + V₂ - 2 C), V₁ the region's variance, V₂ the city's, "
+                    "C from the region's households",
+                ),
+                Words(
+                    ko="공표 평균과의 차이의 표준오차 = √(V₂ + (공표값 × 상대표준오차)²)",
+                    en="difference from a published mean: standard error √(V₂ + (value × relative standard error)²)",
+                ),
             ),
-            source=_LINEARISED,
+            source=Words.same(_LINEARISED),
         ),
     )
 }
@@ -287,8 +438,11 @@ def _lines() -> Iterator[str]:
         yield " ".join(before.split())
         yield ""
         yield f"- **Result**: {' '.join(returned.split())}"
-        yield f"- **Formulas**: {'; '.join(analysis.formulas)}"
-        yield f"- **Source**: {analysis.source}"
+        yield f"- **Formulas**: {'; '.join(formula.en for formula in analysis.formulas)}"
+        yield f"- **산식**: {'; '.join(formula.ko for formula in analysis.formulas)}"
+        yield f"- **Source**: {analysis.source.en}"
+        if analysis.source.ko != analysis.source.en:
+            yield f"- **근거**: {analysis.source.ko}"
         yield f"- **Tables**: {', '.join(f'`{table.qualified_name}`' for table in analysis.tables.values())}"
 
 

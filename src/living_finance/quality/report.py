@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -15,10 +15,10 @@ from living_finance.contracts import quality as q
 from living_finance.contracts.core import CodeList, Table
 from living_finance.contracts.edits import rule_of
 from living_finance.contracts.gold import EDIT_COUNTS, HOUSEHOLD_STATISTICS
+from living_finance.contracts.language import Language
 from living_finance.contracts.utilization import LABELS
 from living_finance.months import Month
 
-Language = Literal["ko", "en"]
 SMALLEST_CELL = 5
 """Smaller counts of people or households are not printed."""
 _MOST_ROWS = 60

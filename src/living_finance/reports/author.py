@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from living_finance.contracts import codes, gold
+from living_finance.contracts.language import Language
 from living_finance.months import Month
 from living_finance.reports.data import PolicyAnalysis, ReportData
-from living_finance.reports.document import Language
 from living_finance.reports.formats import (
     Estimate,
     is_missing,

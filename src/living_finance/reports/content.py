@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from living_finance.contracts.language import Language
 from living_finance.reports import overview, quality, regional
 from living_finance.reports.author import Author
 from living_finance.reports.data import ReportData, month_text
-from living_finance.reports.document import Language, Report
+from living_finance.reports.document import Report
 from living_finance.reports.policy import policy_sections
 
 

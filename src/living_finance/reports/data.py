@@ -11,8 +11,9 @@ import pandas as pd
 
 from living_finance.contracts import codes, gold
 from living_finance.contracts import releases as r
+from living_finance.contracts.language import Language, Words
 from living_finance.months import Month
-from living_finance.reports.document import Language, Origin
+from living_finance.reports.document import Origin
 
 _HEAD = r.DIMENSIONS["household_statistics"]
 _PERSON = r.DIMENSIONS["person_statistics"]
@@ -29,8 +30,8 @@ class PolicyAnalysis:
     name: str
     label_ko: str
     label_en: str
-    formulas: tuple[str, ...]
-    source: str
+    formulas: tuple[Words, ...]
+    source: Words
     tables: str
     """Tables it reads, with their versions."""
     rows: pd.DataFrame

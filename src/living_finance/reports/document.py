@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
+from living_finance.contracts.language import Language
 from living_finance.reports.charts import Chart, draw
-
-Language = Literal["ko", "en"]
 
 
 @dataclass(frozen=True, kw_only=True)

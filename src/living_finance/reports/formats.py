@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from living_finance.contracts import codes
-from living_finance.reports.document import Language
+from living_finance.contracts.language import Language
 
 _MAN, _EOK = 10_000, 100_000_000
 _MILLION = 1_000_000

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from living_finance.contracts import codes, gold
 from living_finance.contracts.core import CodeList
-from living_finance.reports.document import Language
+from living_finance.contracts.language import Language
 
 _OF_ANALYSES: Mapping[str, tuple[str, str]] = {
     "mean_income_krw_month": ("월평균 소득", "mean income"),

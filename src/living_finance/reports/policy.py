@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from living_finance.contracts import codes
+from living_finance.contracts.language import Language
 from living_finance.reports import charts
 from living_finance.reports.data import PolicyAnalysis, ReportData
-from living_finance.reports.document import Block, Figure, Grid, Language, Origin, Section, Text
+from living_finance.reports.document import Block, Figure, Grid, Origin, Section, Text
 from living_finance.reports.formats import Estimate, is_missing, marks_note, unit_label
 from living_finance.reports.labels import category_label, dimension_label, position, statistic_label
 
@@ -392,10 +393,8 @@ def _lorenz(analysis: PolicyAnalysis, data: ReportData, language: Language, orig
 
 
 def _method(analysis: PolicyAnalysis, language: Language) -> Text:
-    formulas = "; ".join(analysis.formulas)
-    if language == "ko":
-        return Text((f"산식: {formulas}. 근거: {analysis.source}.",))
-    return Text((f"Method: {formulas}. Source: {analysis.source}.",))
+    formulas, source = "; ".join(formula.of(language) for formula in analysis.formulas), analysis.source.of(language)
+    return Text((f"산식: {formulas}. 근거: {source}." if language == "ko" else f"Method: {formulas}. Source: {source}.",))
 
 
 def reliability_legend(language: Language) -> tuple[str, dict[str, str]]:

@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 
 from living_finance.contracts import codes, gold
+from living_finance.contracts.language import Language
 from living_finance.reports import charts
 from living_finance.reports.author import MAN, MEAN, MEDIAN, Author, Indicator, find_indicator, published
-from living_finance.reports.document import Block, Figure, Grid, Language, Section, Text
+from living_finance.reports.document import Block, Figure, Grid, Section, Text
 from living_finance.reports.formats import (
     NONE,
     is_missing,

@@ -13,9 +13,9 @@ from living_finance.analyses.result import KEY
 from living_finance.config import AnalysisSettings
 from living_finance.contracts import codes
 from living_finance.contracts.core import Table
+from living_finance.contracts.language import Language
 from living_finance.errors import MissingInput
 from living_finance.months import Month
-from living_finance.reports.document import Language
 from living_finance.reports.formats import Estimate, reliability_label, unit_label
 from living_finance.reports.labels import category_label, dimension_label, statistic_label
 from living_finance.steps.regions import check_form, check_region

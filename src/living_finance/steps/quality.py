@@ -15,12 +15,13 @@ from living_finance.config import QualitySettings
 from living_finance.contracts import bronze, gold, silver
 from living_finance.contracts import quality as q
 from living_finance.contracts.core import Table
+from living_finance.contracts.language import Language
 from living_finance.errors import ConfigurationError, MissingInput, QualityInsufficient
 from living_finance.months import Month
 from living_finance.quality import evidence
 from living_finance.quality.bureau import bureau_feedback, resident_groups
 from living_finance.quality.evidence import DeliveryFacts, Evidence, MonthFacts
-from living_finance.quality.report import Language, quality_page
+from living_finance.quality.report import quality_page
 from living_finance.quality.tables import quality_tables
 from living_finance.storage.ledger import Ledger
 from living_finance.storage.warehouse import Warehouse

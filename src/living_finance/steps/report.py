@@ -21,6 +21,7 @@ from living_finance.analyses.result import KEY
 from living_finance.config import AnalysisSettings
 from living_finance.contracts import codes, gold, silver
 from living_finance.contracts import releases as r
+from living_finance.contracts.language import Language
 from living_finance.errors import ConfigurationError, MissingInput, ReleaseDamaged, ReleaseNotReady
 from living_finance.months import Month
 from living_finance.places.boundaries import (
@@ -41,7 +42,7 @@ from living_finance.reports.data import (
     released_names,
     released_persons,
 )
-from living_finance.reports.document import Language, Report
+from living_finance.reports.document import Report
 from living_finance.reports.to_html import to_html
 from living_finance.reports.to_hwpx import to_hwpx
 from living_finance.reports.to_pdf import to_pdf
