@@ -234,6 +234,18 @@ def test_smaller_regions_have_larger_errors(areas: pd.DataFrame) -> None:
     assert set(areas.loc["dong"].index) == set(DONGS)
 
 
+def test_quantiles_and_gini_of_draws_have_errors_and_are_near_the_published_draw(city: pd.DataFrame, areas: pd.DataFrame) -> None:
+    names = [f"{name}_{gold.TOTAL_INCOME}" for name, _ in gold.QUANTILES]
+    assert (areas[[f"spread_{name}" for name in (*names, "gini_total_income")]] > 0).all(axis=None)
+    assert (areas[names].diff(axis=1).iloc[:, 1:] > 0).all(axis=None)
+    assert areas.loc["output_area", f"spread_{names[2]}"].mean() > areas.loc["city", f"spread_{names[2]}"].iloc[0]
+    counted = city[city["weight"] > 0].sort_values(gold.TOTAL_INCOME)
+    through = counted["weight"].cumsum() / counted["weight"].sum()
+    for (_, probability), name in zip(gold.QUANTILES, names, strict=True):
+        published = counted.loc[through >= probability, gold.TOTAL_INCOME].iloc[0]
+        assert areas.loc[("city", "11"), name] == pytest.approx(published, rel=0.15)
+
+
 def test_households_unknown_to_the_bureau_earn_and_spend(city: pd.DataFrame) -> None:
     unknown, alone = city[city["bureau_members"] == 0], city[city["bureau_members"] == 1]
     assert set(unknown["household_size"]) == {1}

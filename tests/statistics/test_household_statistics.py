@@ -20,6 +20,7 @@ from living_finance.statistics.households import household_breakdown, household_
 MONTH = Month.parse("202001")
 BENCHMARK_RSE = 0.02
 ERROR_KRW = 1_234_567
+AVERAGE_KRW, SPREAD_KRW = 20_000_000, 3_000_000
 INPUT = (
     "gu_code string, dong_code string, output_area_id string, head_sex string, head_age_band int, household_type string, "
     "dwelling_type string, tenure string, household_size int, weight double, labour_income_krw_year long, "
@@ -81,8 +82,16 @@ def _errors(households: DataFrame) -> DataFrame:
     codes_of = ("output_area_id", "dong_code", "gu_code")
     levels = zip(("output_area", "dong", "gu"), codes_of, strict=True)
     regions = [(level, row[0]) for level, name in levels for row in households.select(name).distinct().collect() if row[0]]
-    rows = [(MONTH.date, level, code, 1.0, 0, ERROR_KRW) for level, code in [*regions, ("city", "11")] if code != SPECIAL[1]]
-    return households.sparkSession.createDataFrame(rows, silver.AREA_INCOME.schema())
+    averages = {f"{name}_total_income_krw_year": AVERAGE_KRW for name, _ in gold.QUANTILES} | {"gini_total_income": 0.3}
+    spreads = {f"spread_{name}": 0.04 if name == "gini_total_income" else SPREAD_KRW for name in averages}
+    known = {"base_month": MONTH.date, "households": 1.0, "rmse_mean_total_income_krw_year": ERROR_KRW, **averages, **spreads}
+    rows = [
+        known | {"region_level": level, "region_code": code, "mean_total_income_krw_year": 0}
+        for level, code in [*regions, ("city", "11")]
+        if code != SPECIAL[1]
+    ]
+    values = [tuple(row[name] for name in silver.AREA_INCOME.column_names) for row in rows]
+    return households.sparkSession.createDataFrame(values, silver.AREA_INCOME.schema())
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +208,20 @@ def test_error_gini_and_class_stand_where_they_should(statistics: list[Row], bre
         assert row["reliability"] is not None
         assert (row["rmse_mean_total_income_krw_year"] is not None) == (row["households_unweighted"] > 1)
     assert {row["reliability"] for row in special if row["head_sex"] == row["head_age_band"] == codes.ALL} >= {"unreliable"}
+
+
+def test_errors_of_quantiles_and_gini_are_about_the_published_figure(statistics: list[Row]) -> None:
+    names = [f"{name}_total_income_krw_year" for name, _ in gold.QUANTILES]
+    for row in statistics:
+        is_margin = all(row[name] == codes.ALL for name in HEAD)
+        if not is_margin or row["region_code"] == SPECIAL[1]:
+            assert [row[f"rmse_{name}"] for name in (*names, "gini_total_income")] == [None] * (len(names) + 1)
+            continue
+        for name in names:
+            wanted = (SPREAD_KRW**2 + (row[name] - AVERAGE_KRW) ** 2) ** 0.5
+            assert row[f"rmse_{name}"] == pytest.approx(wanted, abs=0.51)
+        if row["gini_total_income"] is not None:
+            assert row["rmse_gini_total_income"] == pytest.approx((0.04**2 + (row["gini_total_income"] - 0.3) ** 2) ** 0.5)
 
 
 def test_gini_equals_mean_difference_of_all_pairs(statistics: list[Row], breakdown: list[Row]) -> None:

@@ -27,7 +27,7 @@ _COMPONENT_LABELS = {
     TOTAL_INCOME: ("총소득", "total income"),
 }
 
-QUANTILES: tuple[tuple[str, float], ...] = (("p10", 0.1), ("p25", 0.25), ("median", 0.5), ("p75", 0.75), ("p90", 0.9))
+QUANTILES = silver.QUANTILES
 """Published quantiles of total income: name and probability."""
 
 
@@ -299,6 +299,24 @@ def _household_measures() -> Iterable[Column]:
 
 HOUSEHOLD_MEASURES: tuple[Column, ...] = tuple(_household_measures())
 
+
+def _errors_of_distribution() -> Iterable[Column]:
+    meaning = "over draws, about the published figure; where all three categories are `all`"
+    for name, probability in QUANTILES:
+        ko = "중위 총소득" if name == "median" else f"총소득 제{probability * 100:.0f}백분위"
+        label = f"root mean squared error of the {name}"
+        yield money(f"rmse_{name}_total_income_krw_year", f"{ko}의 표준오차", label, "KRW/year", required=False).renamed(
+            f"rmse_{name}_total_income_krw_year", meaning=meaning
+        )
+    yield Column(
+        name="rmse_gini_total_income",
+        kind=Kind.DECIMAL,
+        label_ko="총소득 지니계수의 표준오차",
+        label_en="root mean squared error of the Gini",
+        meaning=meaning,
+    )
+
+
 HOUSEHOLD_STATISTICS = Table(
     layer=Layer.GOLD,
     name="household_statistics",
@@ -313,6 +331,7 @@ HOUSEHOLD_STATISTICS = Table(
         _category("head_age_band", "가구주 연령대", "head's age band"),
         _category("household_type", "가구 유형", "household type"),
         *HOUSEHOLD_MEASURES,
+        *_errors_of_distribution(),
     ),
 )
 

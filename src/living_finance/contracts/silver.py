@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from living_finance.contracts import bronze, codes
 from living_finance.contracts import deliveries as d
 from living_finance.contracts.core import CodeList, Column, Kind, Layer, Measure, Table
@@ -525,11 +527,38 @@ REGION_COLUMNS = (
     Column(name="region_code", kind=Kind.KEY, label_ko="지역 코드", label_en="region code", is_required=True),
 )
 
+QUANTILES: tuple[tuple[str, float], ...] = (("p10", 0.1), ("p25", 0.25), ("median", 0.5), ("p75", 0.75), ("p90", 0.9))
+"""Published quantiles of total income: name and probability."""
+
+
+def _over_draws() -> Iterable[Column]:
+    """Quantiles and Gini coefficient: their average over draws and how they spread."""
+    kinds = (("", "추출 평균", "average over draws"), ("spread_", "추출 간 표준편차", "standard deviation over draws"))
+    for name, probability in QUANTILES:
+        ko = "중위 총소득" if name == "median" else f"총소득 제{probability * 100:.0f}백분위"
+        for prefix, of_ko, of_en in kinds:
+            yield Column(
+                name=f"{prefix}{name}_total_income_krw_year",
+                kind=Kind.MONEY,
+                label_ko=f"{ko} {of_ko}",
+                label_en=f"{name} of total income, {of_en}",
+                unit="KRW/year",
+            )
+    for prefix, of_ko, of_en in kinds:
+        yield Column(
+            name=f"{prefix}gini_total_income",
+            kind=Kind.DECIMAL,
+            label_ko=f"총소득 지니계수 {of_ko}",
+            label_en=f"Gini of total income, {of_en}",
+            meaning="missing without positive income",
+        )
+
+
 AREA_INCOME = Table(
     layer=Layer.SILVER,
     name="area_income",
     label_ko="지역 소득 추정 오차",
-    label_en="error of mean total income by region",
+    label_en="total income of regions over draws, and its error",
     grain="month × region",
     key=("base_month", "region_level", "region_code"),
     partition_by=("base_month",),
@@ -552,6 +581,7 @@ AREA_INCOME = Table(
             meaning="survey sample, published figures, chances of households and areas; missing with a single draw",
             unit="KRW/year",
         ),
+        *_over_draws(),
     ),
 )
 

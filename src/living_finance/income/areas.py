@@ -7,14 +7,17 @@ import operator
 from collections.abc import Mapping
 from decimal import Decimal
 
+import numpy as np
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from living_finance.contracts import codes, gold, silver
+from living_finance.contracts import gold, silver
 from living_finance.income.draws import WEIGHT_UNITS
+from living_finance.income.region_draws import GINI, MEAN, RegionDraws
 from living_finance.income.value_benchmark import COMPONENTS
+from living_finance.methods.grouped import Floats
 from living_finance.methods.joins import join_to_one
-from living_finance.methods.regions import regions_of
 from living_finance.months import Month
 
 _LARGEST_RATIO = 2.0
@@ -135,38 +138,38 @@ def finished(households: DataFrame, *, debts: DataFrame, published: Mapping[str,
     )
 
 
-def area_errors(drawn: DataFrame, *, draws: int, month: Month) -> DataFrame:
-    """silver.AREA_INCOME: spread over draws of every region's mean."""
-    names = [f"_draw_{k}" for k in range(draws)]
-    sums = (_weighted(F.get("_totals", F.lit(k))).alias(name) for k, name in enumerate(names))
-    regions = regions_of(
-        {
-            "output_area": F.col("output_area_id"),
-            "dong": F.col("dong_code"),
-            "gu": F.col("gu_code"),
-            "city": F.lit(codes.CITY_CODE),
-        }
-    )
-    finest = (
-        drawn.where("weight > 0").groupBy("gu_code", "dong_code", "output_area_id").agg(F.sum(_weight()).alias("_weight"), *sums)
-    )
-    added = (
-        finest.select("*", F.inline(regions))
-        .where(F.col("region_code").isNotNull())
-        .groupBy("region_level", "region_code")
-        .agg(*(F.sum(name).alias(name) for name in ("_weight", *names)))
-    )
-    means = [F.col(name) / F.col("_weight") * F.lit(1000.0) for name in names]
-    # The first draw is the point fit: the spread is taken among the others.
-    later = means[1:] if draws > 2 else means
-    centre = sum(later, F.lit(0.0)) / F.lit(len(later))
-    squares = sum(((mean - F.col("_centre")) * (mean - F.col("_centre")) for mean in later), F.lit(0.0))
-    variance = F.try_divide(squares, F.lit(len(later) - 1)) * F.lit(1.0 + 1.0 / len(later))
-    return added.withColumns({"_centre": centre}).select(
-        F.lit(month.date).alias("base_month"),
-        "region_level",
-        "region_code",
-        (F.col("_weight") / F.lit(float(WEIGHT_UNITS))).alias("households"),
-        F.rint(sum(means, F.lit(0.0)) / F.lit(float(draws))).cast("bigint").alias("mean_total_income_krw_year"),
-        F.rint(F.sqrt(variance)).cast("bigint").alias("rmse_mean_total_income_krw_year"),
-    )
+def area_errors(found: RegionDraws, *, month: Month) -> pa.Table:
+    """silver.AREA_INCOME: averages over draws and how draws spread, one row per region.
+
+    The first draw is the point fit: spreads are taken among the others. That of the mean is the error of an average over
+    draws (Rubin 1987, ch. 3); those of quantiles and Gini are plain, for whoever publishes the figures of one draw.
+    """
+    centre, spread = {}, {}
+    for name, by_draw in found.figures.items():
+        later = by_draw[:, 1:] if by_draw.shape[1] > 2 else by_draw
+        centre[name] = by_draw.mean(axis=1)
+        spread[name] = later.std(axis=1, ddof=1) if later.shape[1] > 1 else np.full(len(later), np.nan)
+        if name == MEAN:
+            spread[name] *= np.sqrt(1.0 + 1.0 / later.shape[1])
+    columns = {
+        "base_month": [month.date] * len(found.code),
+        "region_level": found.level.tolist(),
+        "region_code": found.code.tolist(),
+        "households": found.households,
+        "mean_total_income_krw_year": _whole(centre[MEAN]),
+        "rmse_mean_total_income_krw_year": _whole(spread[MEAN]),
+        "gini_total_income": _known(centre[GINI]),
+        "spread_gini_total_income": _known(spread[GINI]),
+    }
+    for name, _ in silver.QUANTILES:
+        columns[f"{name}_{gold.TOTAL_INCOME}"] = _whole(centre[name])
+        columns[f"spread_{name}_{gold.TOTAL_INCOME}"] = _whole(spread[name])
+    return pa.table([columns[name] for name in silver.AREA_INCOME.column_names], names=list(silver.AREA_INCOME.column_names))
+
+
+def _whole(values: Floats) -> pa.Array:
+    return pa.array(np.rint(values), from_pandas=True).cast(pa.int64())
+
+
+def _known(values: Floats) -> pa.Array:
+    return pa.array(values, from_pandas=True)

@@ -3,7 +3,8 @@
 Households are drawn where they are, in Arrow batches; random numbers come from their keys. Two passes: the first adds up
 a profile of every draw, from which the factors of benchmarking follow; the second writes one draw and the means over all draws.
 Then, within each dong, the one draw is moved by a ratio per component to the mean over draws: published means of dongs and
-above are means over draws, quantiles and Gini come from values that vary as incomes do.
+above are means over draws, quantiles and Gini come from values that vary as incomes do. Quantiles and Gini are taken of every
+draw too (`region_draws`): their averages and spreads are the errors of the published ones.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from living_finance.contracts import silver
 from living_finance.income.areas import area_errors, consistent, debt_ratios, finished, with_totals
 from living_finance.income.benefit_lifts import transfer_lifts
 from living_finance.income.draws import drawn_households, profiles_of
@@ -23,6 +25,7 @@ from living_finance.income.drift import score_shares
 from living_finance.income.evidence import as_city, as_survey, income_evidence, places_of, with_place
 from living_finance.income.model import IncomeModel, group_errors, month_targets
 from living_finance.income.published import Figure, Published, published_figures
+from living_finance.income.region_draws import region_draws
 from living_finance.income.training import TrainingData
 from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENTS, Factors, Profile, factors, group_means, own_errors
 from living_finance.months import Month
@@ -103,7 +106,7 @@ class IncomeFit:
 
 @dataclass(frozen=True)
 class EstimatedIncome:
-    """Lazy tables; `drawn` feeds both and is persisted until `release` is called."""
+    """`household` is lazy; its drawn rows are persisted until `release` is called. `area` is made already."""
 
     household: DataFrame
     """gold.HOUSEHOLD."""
@@ -174,7 +177,8 @@ def estimate_income(
             "notes": model.notes,
         },
     )
-    area = area_errors(drawn, draws=len(model.draws), month=evidence.month)
+    errors_of = area_errors(region_draws(drawn, draws=len(model.draws)), month=evidence.month)
+    area = evidence.households.sparkSession.createDataFrame(errors_of, silver.AREA_INCOME.schema())
     return EstimatedIncome(household, area, fit, score_shares(profiles[0]), release)
 
 

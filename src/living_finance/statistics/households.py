@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -41,6 +42,8 @@ _CLASSES = 5
 _THRESHOLDS: Mapping[str, float] = {f"_p{20 * rank}": rank / _CLASSES for rank in range(1, _CLASSES)}
 _AMOUNTS = (gold.TOTAL_INCOME, *gold.INCOME_COMPONENTS, "debt_krw", "spending_krw_month")
 _QUANTILES = {f"{name}_{gold.TOTAL_INCOME}": probability for name, probability in gold.QUANTILES}
+_DISTRIBUTION: Mapping[str, str] = {**{name: name for name in _QUANTILES}, "gini_total_income": GINI}
+"""Figure of the distribution → column of the cells that holds it."""
 _LEVELS = {"output_area": "output_area_id", "dong": "dong_code", "gu": "gu_code"}
 
 
@@ -52,6 +55,8 @@ def household_statistics(households: DataFrame, *, errors: DataFrame, month: Mon
     equivalised, negative incomes as zero (`methods.inequality`). Amounts are rounded to the won, halves to even.
     Gini coefficient, error and reliability are filled where all three categories are `all`; the error is that of the
     income model over its draws and leaves out who was put together in a household. A region without an error is unreliable.
+    Errors of quantiles and Gini are about the published figure, which is that of one draw: the variance over draws and the
+    squared distance from their average.
 
     Args:
         households: gold.household, one row per household of the month; read several times, so a stored table.
@@ -67,9 +72,32 @@ def household_statistics(households: DataFrame, *, errors: DataFrame, month: Mon
     frame = counted_households(households).withColumns({"head_age_band": F.col("head_age_band").cast("string")})
     quantiles = weighted_quantiles(frame, value=gold.TOTAL_INCOME, weight="weight", sets=sets, probabilities=_QUANTILES)
     cells = _cells(frame, plan=_plan(sets, dispersed_sets=((),)), city_quantiles=quantiles)
-    of_region = errors.select("region_level", "region_code", F.col(_RMSE).cast("double").alias("_error"))
+    of_region = errors.select(
+        "region_level",
+        "region_code",
+        F.col(_RMSE).cast("double").alias("_error"),
+        *(F.col(name).cast("double").alias(f"_average_{name}") for name in _DISTRIBUTION),
+        *(F.col(f"spread_{name}").cast("double").alias(f"_spread_{name}") for name in _DISTRIBUTION),
+    )
     cells = join_to_one(cells, of_region, on=["region_level", "region_code"], how="left", broadcast=True)
-    return _published(cells, table=gold.HOUSEHOLD_STATISTICS, month=month, error=F.col("_error"), has_error=is_margin)
+    of_distribution = {
+        f"rmse_{name}": F.when(is_margin, whole(error) if name in _QUANTILES else error)
+        for name, error in ((name, _about_published(name, found)) for name, found in _DISTRIBUTION.items())
+    }
+    return _published(
+        cells,
+        table=gold.HOUSEHOLD_STATISTICS,
+        month=month,
+        error=F.col("_error"),
+        has_error=is_margin,
+        others=of_distribution,
+    )
+
+
+def _about_published(name: str, published: str) -> Column:
+    """Root of the variance over draws and the squared distance of their average from the published figure."""
+    distance = F.col(published) - F.col(f"_average_{name}")
+    return F.sqrt(F.col(f"_spread_{name}") * F.col(f"_spread_{name}") + distance * distance)
 
 
 def household_breakdown(households: DataFrame, *, month: Month, benchmark_rse: float | None) -> DataFrame:
@@ -176,7 +204,15 @@ def _cells(frame: DataFrame, *, plan: CellPlan, city_quantiles: DataFrame) -> Da
     return regional.unionByName(city, allowMissingColumns=True)
 
 
-def _published(cells: DataFrame, *, table: Table, month: Month, error: Column, has_error: Column) -> DataFrame:
+def _published(
+    cells: DataFrame,
+    *,
+    table: Table,
+    month: Month,
+    error: Column,
+    has_error: Column,
+    others: Mapping[str, Column] = MappingProxyType({}),
+) -> DataFrame:
     cv = precision.coefficient_of_variation(error=error, mean=mean_of(gold.TOTAL_INCOME))
     measures = {
         "base_month": F.lit(month.date),
@@ -190,6 +226,7 @@ def _published(cells: DataFrame, *, table: Table, month: Month, error: Column, h
         "cv_mean_total_income": F.when(has_error, cv),
         "reliability": F.when(has_error, precision.reliability(cv)),
         "is_provisional": F.col(total_name("is_provisional")) > 0,
+        **others,
     }
     columns = (measures.get(column.name, F.col(column.name)).alias(column.name) for column in table.columns)
     return cells.select(*columns)
