@@ -34,6 +34,7 @@ from living_finance.places.boundaries import (
 from living_finance.progress import note
 from living_finance.reports.content import build_report
 from living_finance.reports.data import (
+    PERSONS_AT,
     PolicyAnalysis,
     ReportData,
     region_pairs,
@@ -57,7 +58,7 @@ _LEVELS = ("city", "gu", "dong")
 _AT_A_TIME = 4
 _GU_DIGITS = 5
 _REGION_DIGITS = (2, _GU_DIGITS)
-_OF_EVERY_REGION = (codes.ALL, "minus_city", "change_since")
+_OF_EVERY_REGION = (codes.ALL, "minus_city", "change_since", *PERSONS_AT.values())
 """Dimensions of analyses that a report shows of every region; others of its own region only."""
 _TABLES = (
     gold.HOUSEHOLD_STATISTICS,
