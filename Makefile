@@ -132,6 +132,8 @@ $(BROWSER_VENV)/.made: conf/browser.lock
 	@$(BROWSER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r conf/browser.lock
 	@touch $@
 
+# Libraries that ours are measured beside; nothing else may import them.
+BENCH_LIBRARIES = .cache/bench
 .PHONY: lint types docs bench
 lint: setup ## ruff (rules and format) and hadolint
 	@$(BIN)/ruff check .
@@ -148,12 +150,19 @@ docs: setup ## make data-dictionary.md, analyses.md, methodology.md and definiti
 	@mv docs/methodology.md.new docs/methodology.md
 	@$(BIN)/python -m living_finance.contracts.definitions > docs/definitions.md.new
 	@mv docs/definitions.md.new docs/definitions.md
-bench: setup ## the full city once, then its relational part beside DuckDB (about an hour)
+bench: setup $(BENCH_LIBRARIES)/.made ## the full city once and what it is measured beside (more than an hour)
 	@$(BIN)/python benchmarks/full_city.py
+	@PYTHONPATH=$(BENCH_LIBRARIES) $(BIN)/python benchmarks/calibration.py
+	@$(BIN)/python benchmarks/city_draws.py
 	@$(BIN)/python benchmarks/relational.py --warehouse .bench/city/warehouse --month 202001
 	@$(BIN)/python benchmarks/postgres.py
 	@$(BIN)/python benchmarks/disclosure.py
-	@$(BIN)/python benchmarks/suppression.py
+	@PYTHONPATH=$(BENCH_LIBRARIES) $(BIN)/python benchmarks/suppression.py
+
+$(BENCH_LIBRARIES)/.made: conf/bench.lock
+	@rm -rf $(BENCH_LIBRARIES)
+	@$(UV) pip install --quiet --no-deps --require-hashes --target $(BENCH_LIBRARIES) -r conf/bench.lock
+	@touch $@
 
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	  --python-version 3.11 $(LOCK_FLAGS)
@@ -162,6 +171,7 @@ lock: setup ## resolve the lock files anew (LOCK_FLAGS=--upgrade for newer versi
 	@$(COMPILE) conf/bootstrap.in --output-file conf/bootstrap.lock
 	@$(COMPILE) conf/build.in --output-file conf/build.lock
 	@$(COMPILE) conf/browser.in --output-file conf/browser.lock
+	@$(COMPILE) --no-deps conf/bench.in --output-file conf/bench.lock
 	@$(COMPILE) pyproject.toml --output-file requirements.lock
 	@$(COMPILE) pyproject.toml --extra dev --output-file requirements-dev.lock
 

@@ -7,9 +7,9 @@ in another tenure or dwelling, or short of members, so that targets contradict w
     python benchmarks/calibration.py [--areas 19000] [--error 0.1] [--sample 40] [--distance truncated_linear] [--seed 1]
 
 Prints seconds, areas per second and core, rounds, gaps; on the sample: whether a linear program (SciPy) finds weights
-within the bounds and whether ours then meet every target; the rate of ipfn (package `ipfn`, extra `bench`), which rakes to the
-four household margins only, since it has no counts of members, intervals or bounds, and ours on the same four. The linear
-program is tried on ten times the sample.
+within the bounds and whether ours then meet every target; the rate of ipfn (of conf/bench.lock), which rakes to the four
+household margins only, since it has no counts of members, intervals or bounds, and ours on the same four. The linear program
+is tried on ten times the sample.
 """
 
 from __future__ import annotations

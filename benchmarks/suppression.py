@@ -1,7 +1,6 @@
 """Cells withheld for others' sake by our programs beside those of pytauargus (MOD) on one table, at an equal requirement.
 
-    pip install pytauargus   # the extra `bench`
-    python benchmarks/suppression.py [--fraction 1.0] [--thin 20]
+    make .cache/bench/.made && PYTHONPATH=.cache/bench .venv/bin/python benchmarks/suppression.py [--fraction 1.0] [--thin 20]
 
 City > gu > dong × household type, exact counts of a made sample of 1 in `thin` households. A count under 10 must stay within
 an interval at least 10 wide. MOD takes that as protection levels below and above the count (they add up to 10), which asks a
@@ -140,7 +139,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     if importlib.util.find_spec("pytauargus") is None:
-        print("Skipped: pytauargus is not installed (pip install pytauargus, the extra `bench`); nothing was compared.")
+        print("Skipped: pytauargus is not installed (make .cache/bench/.made, PYTHONPATH=.cache/bench); nothing was compared.")
         return
     table = made_table(fraction=arguments.fraction, thin=arguments.thin, seed=arguments.seed)
     links = links_of(table)

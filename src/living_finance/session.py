@@ -56,7 +56,7 @@ def _common(settings: SparkSettings) -> dict[str, str]:
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.databricks.delta.snapshotPartitions": "2",
         "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
-        # VACUUM spreads its list of files over this many tasks, 10,000 by default: minutes of empty tasks for a folder of ten files.
+        # VACUUM spreads its list of files over this many tasks, 10,000 by default: minutes of empty tasks for ten files.
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(settings.shuffle_partitions),
         "spark.sql.adaptive.enabled": "true",
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",

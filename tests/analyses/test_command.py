@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_list_names_every_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("living_finance.cli.console.width", 250, raising=False)
+    monkeypatch.setattr("living_finance.progress.console.width", 250, raising=False)
     listed = CliRunner().invoke(app, ["analyse", "--list"])
     assert listed.exit_code == 0
     assert len(ANALYSES) == 15

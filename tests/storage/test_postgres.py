@@ -405,7 +405,7 @@ def test_a_district_is_granted_until_a_day_and_taken_back(server: Server) -> Non
 
 
 def test_the_command_grants_lists_and_takes_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("living_finance.cli.console.width", 200, raising=False)
+    monkeypatch.setattr("living_finance.progress.console.width", 200, raising=False)
 
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(app, ["grant", "--database-url", server.url, *arguments])

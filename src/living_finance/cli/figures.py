@@ -1,0 +1,194 @@
+"""Reading figures: where they come from, how good they are, analyses and reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from living_finance.cli.common import ConfigFile, WarehouseFolder, settings_of, spark_session
+from living_finance.contracts.language import Language
+from living_finance.errors import ConfigurationError
+from living_finance.months import Month
+from living_finance.progress import console, note, working
+
+app = typer.Typer()
+_PANEL = "Figures and reports 통계·보고서"
+_SHOWN = 40
+Lang = Annotated[Language, typer.Option("--lang", help="Of what is shown; files of rows have both.")]
+
+
+@app.command(rich_help_panel=_PANEL)
+def explain(
+    what: Annotated[str, typer.Argument(help="A table of statistics (gold.household_statistics), or the word household.")],
+    household_id: Annotated[str, typer.Argument(metavar="ID", help="Of the household.")] = "",
+    warehouse: WarehouseFolder = Path(),
+    month: Annotated[str, typer.Option(help="YYYYMM")] = "",
+    region: Annotated[str, typer.Option(help="Code of the city (11), a district, dong or output area.")] = "11",
+    config: ConfigFile = None,
+) -> None:
+    """Say what a figure rests on (deliveries, rows, models, weights), or who is in a household and why.
+
+    Exit codes: 10 no such table, or no code of a region; 21 the month is not finished, or has no such region or household.
+    """
+    from living_finance.catalog.explain import explain_figure, explain_household
+    from living_finance.steps.explain import figure_facts, household_facts
+
+    date, root = Month.parse(month), str(warehouse.absolute())
+    with spark_session(settings_of(config)) as spark, working("explain"):
+        if what == "household":
+            told = explain_household(household_facts(spark, root=root, household_id=household_id, month=date))
+        else:
+            told = explain_figure(figure_facts(spark, root=root, table=what, month=date, region=region))
+    Console(highlight=False).print(told)  # ok: the answer, to standard output
+
+
+@app.command(rich_help_panel=_PANEL)
+def quality(
+    warehouse: WarehouseFolder,
+    month: Annotated[str, typer.Option(help="YYYYMM")],
+    out: Annotated[Path, typer.Option(help="File to write: .html, or with --for bureau .csv.")],
+    audience: Annotated[
+        str,
+        typer.Option("--for", help="staff: the quality report; bureau: coverage, old addresses and bias by group."),
+    ] = "staff",
+    language: Lang = "ko",
+    config: ConfigFile = None,
+) -> None:
+    """Write the month's quality report (품질 보고서): checks, scores, changes, cross-validation, movement, coverage, edits."""
+    from living_finance.steps.quality import write_bureau_feedback, write_page
+    from living_finance.storage.warehouse import Warehouse
+
+    suffix = {"staff": ".html", "bureau": ".csv"}.get(audience)
+    if suffix is None or out.suffix != suffix:
+        raise ConfigurationError(
+            f"--for {audience} --out {out.name} do not fit.", remedy="--for staff writes .html, --for bureau writes .csv"
+        )
+    date = Month.parse(month)
+    with spark_session(settings_of(config)) as spark, working(f"{month} 품질 quality"):
+        store = Warehouse(spark, str(warehouse.absolute()))
+        if audience == "staff":
+            write_page(store, date, language=language, out=out)
+        else:
+            write_bureau_feedback(store, date, out=out)
+    console.print(f"written     {out}")
+
+
+@app.command(rich_help_panel=_PANEL)
+def catalog(
+    warehouse: Annotated[Path, typer.Option(help="Folder of the Delta tables.", exists=True, file_okay=False)],
+    out: Annotated[Path, typer.Option(help="Folder to write catalog.jsonld and products.csv into.")],
+    config: ConfigFile = None,
+) -> None:
+    """Write the catalogue of products (DCAT): Korean metadata items, join keys, lineage, versions and models of every month."""
+    from living_finance.steps.catalogue import write_catalogue
+
+    months = write_catalogue(str(warehouse.absolute()), out=out, settings=settings_of(config).catalog)
+    console.print(f"catalogue   {out}  ({', '.join(str(made.month) for made in months)})")
+
+
+@app.command(rich_help_panel=_PANEL)
+def analyse(
+    name: Annotated[str, typer.Argument(help="Of the analysis; --list shows them.")] = "",
+    warehouse: Annotated[Path | None, typer.Option(help="Folder of the Delta tables.", exists=True, file_okay=False)] = None,
+    month: Annotated[str, typer.Option(help="YYYYMM")] = "",
+    region: Annotated[str, typer.Option(help="City (11), district (11140) or dong (1114066), and all that is inside it.")] = "11",
+    against: Annotated[str, typer.Option(help="YYYYMM to compare with (change only); default: a year before.")] = "",
+    out: Annotated[Path | None, typer.Option(help="File for all rows, .csv or .json; without it the first are shown.")] = None,
+    language: Lang = "ko",
+    show_list: Annotated[bool, typer.Option("--list", help="List the analyses and what they read.")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Policy analyses with errors: inequality (Gini), poverty, work, small business, youth, debt, moves, change (정책 분석).
+
+    Exit codes: 10 no such analysis, or no code of a region; 21 the month is not made, or has no such region.
+    """
+    from living_finance.analyses.registry import ANALYSES, find
+    from living_finance.reports.data import region_pairs
+    from living_finance.steps.analyse import SHOWN, labelled, shown
+    from living_finance.steps.analyse import analyse as run_analysis
+    from living_finance.steps.regions import region_names
+    from living_finance.storage.warehouse import Warehouse
+
+    if show_list:
+        table = RichTable("name", "이름", "what", "reads", title="analyses (docs/analyses.md)")
+        for analysis in ANALYSES.values():
+            reads = ", ".join(t.qualified_name for t in analysis.tables.values())
+            table.add_row(analysis.name, analysis.label_ko, analysis.label_en, reads)
+        console.print(table)
+        return
+    if not name or warehouse is None or not month:
+        raise ConfigurationError("An analysis needs a name, --warehouse and --month.", remedy="--list shows the names")
+    if out is not None and out.suffix not in (".csv", ".json"):
+        raise ConfigurationError(f"{out.name} is neither .csv nor .json.", remedy="name the file by what it shall hold")
+    analysis, settings = find(name), settings_of(config)
+    with spark_session(settings) as spark, working(f"{analysis.label_ko} {analysis.label_en} {month}"):
+        store, date = Warehouse(spark, str(warehouse.absolute())), Month.parse(month)
+        result = run_analysis(
+            store,
+            name,
+            month=date,
+            region=region,
+            settings=settings.analyses,
+            against=Month.parse(against) if against else None,
+        )
+        found = result.toPandas()  # ok: aggregates; some hundred regions by some hundred statistics at most
+        rows = labelled(found, names=region_pairs(region_names(store, date)))
+    if out is None:
+        table = RichTable(*SHOWN, title=f"{analysis.label_ko} {analysis.label_en} {month}")
+        for line in shown(rows.head(_SHOWN), language=language):
+            table.add_row(*map(escape, line))
+        Console(highlight=False).print(table)  # ok: the answer, to standard output
+        note(f"{min(_SHOWN, len(rows))} of {len(rows):,} rows, ± standard errors; --out FILE.csv writes all, in won and shares")
+        return
+    if out.suffix == ".csv":
+        rows.to_csv(out, index=False, encoding="utf-8-sig")
+    else:
+        rows.astype({"base_month": "string"}).to_json(out, orient="records", force_ascii=False, indent=1)
+    console.print(f"{len(rows):,} rows  {out}")
+
+
+@app.command(rich_help_panel=_PANEL)
+def report(
+    out: Annotated[Path, typer.Option(help="Folder for the files.")],
+    month: Annotated[str, typer.Option(help="YYYYMM, a finished month.")] = "",
+    year: Annotated[int | None, typer.Option(help="YYYY: its finished months, the last of them described.")] = None,
+    warehouse: Annotated[Path | None, typer.Option(help="Folder of the Delta tables.", exists=True, file_okay=False)] = None,
+    release_folder: Annotated[
+        Path | None, typer.Option("--release", help="Approved release instead: public report of its cells.", exists=True)
+    ] = None,
+    region: Annotated[str, typer.Option(help="City (11) or a district (11140).")] = "11",
+    language: Lang = "ko",
+    formats: Annotated[str, typer.Option("--format", help="Comma-separated: html, pdf, hwpx.")] = "html,pdf,hwpx",
+    config: ConfigFile = None,
+) -> None:
+    """Trend report (동향보고서) with maps, errors and sources: HTML, PDF and HWPX, internal or of an approved release.
+
+    Exit codes: 10 no code of a region, 21 the month is not finished or has no such region,
+    61 the release is not approved, 62 it was changed.
+    """
+    from living_finance.steps.report import check_formats, data_of_release, data_of_warehouse, write_report
+    from living_finance.storage.warehouse import Warehouse
+
+    wanted = [name.strip() for name in formats.split(",") if name.strip()]
+    check_formats(wanted)
+    if (warehouse is None) == (release_folder is None):
+        raise ConfigurationError("A report is made from a warehouse or from a release.", remedy="--warehouse or --release")
+    if release_folder is not None:
+        data = data_of_release(release_folder, region=region)
+    else:
+        settings = settings_of(config)
+        with spark_session(settings) as spark, working(f"동향보고서 report {month or year}"):
+            data = data_of_warehouse(
+                Warehouse(spark, str(warehouse.absolute())),  # type: ignore[union-attr]
+                month=Month.parse(month) if month else None,
+                year=year,
+                region=region,
+                settings=settings.analyses,
+            )
+    for file in write_report(data, language=language, formats=wanted, out=out):
+        console.print(f"report      {file}")

@@ -1,0 +1,122 @@
+"""Releases to the public: made, attacked, signed, withdrawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from living_finance.cli.common import AllowFailedChecks, ConfigFile, WarehouseFolder, settings_of, spark_session
+from living_finance.months import Month
+from living_finance.progress import console, working
+
+app = typer.Typer()
+_PANEL = "Releases 공개"
+RulesFile = Annotated[
+    Path | None, typer.Option("--rules", help="What a channel publishes and how; default: conf/release/<channel>.yaml.")
+]
+ReleaseFolder = Annotated[Path, typer.Argument(help="<releases>/<channel>/<YYYYMM-vN>.", exists=True, file_okay=False)]
+
+
+@app.command(rich_help_panel=_PANEL)
+def release(
+    warehouse: WarehouseFolder,
+    month: Annotated[str, typer.Option(help="YYYYMM, a finished month.")],
+    out: Annotated[Path, typer.Option(help="Folder of all releases, with their register.")],
+    channel: Annotated[str, typer.Option(help="portal, or campus (also row-level files of persons and households).")] = "portal",
+    rules: RulesFile = None,
+    config: ConfigFile = None,
+    allow_failed_checks: AllowFailedChecks = False,
+) -> None:
+    """Make a candidate release from gold: protect, attack, package. It is public only after `approve`.
+
+    Exit codes: 60 an attack succeeds (findings under OUT/_refused), 21 the month is not finished, 32 it fails a blocking check,
+    62 the register is damaged.
+    """
+    from living_finance.steps.release import load_rules, make_release, summary
+    from living_finance.storage.releases import ReleaseStore
+    from living_finance.storage.warehouse import Warehouse
+
+    wanted, settings = load_rules(rules or _rules_of(channel)), settings_of(config, allow_failed_checks=allow_failed_checks)
+    with spark_session(settings) as spark, working(f"release {month} {wanted.channel}"):
+        store = Warehouse(spark, str(warehouse.absolute()))
+        folder = make_release(store, month=Month.parse(month), rules=wanted, store=ReleaseStore(out), quality=settings.quality)
+    for line in summary(folder):
+        console.print(line)
+    console.print(f"candidate   {folder}\nnext        living-finance approve {folder} --approver NAME")
+
+
+@app.command("verify-release", rich_help_panel=_PANEL)
+def verify_release(
+    folder: ReleaseFolder,
+    warehouse: Annotated[Path | None, typer.Option(help="Also attack with what only the warehouse knows (starts Spark).")] = None,
+    rules: RulesFile = None,
+    findings_file: Annotated[Path | None, typer.Option("--findings", help="CSV for the findings.")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Attack a release together with everything public before it (P1-P13); without --warehouse from public files alone.
+
+    Exit codes: 0 nothing found, 60 an attack succeeds, 62 files or register are not what was registered.
+    """
+    from living_finance.errors import DisclosureFound
+    from living_finance.steps.release import cells_of_month, load_rules, register_of_month
+    from living_finance.steps.release import verify_release as attack
+    from living_finance.storage.warehouse import Warehouse
+
+    wanted = load_rules(rules or _rules_of(folder.resolve().parent.name))
+    month = Month.parse(folder.resolve().name.partition("-v")[0])
+    cells = register = None
+    if warehouse is not None:
+        with spark_session(settings_of(config)) as spark, working("contributors"):
+            store = Warehouse(spark, str(warehouse.absolute()))
+            cells, register = cells_of_month(store, month, wanted), register_of_month(store, month)
+    findings = attack(folder, rules=wanted, cells=cells, register=register)
+    if findings_file is not None:
+        findings.to_csv(findings_file, index=False)
+    for found in findings.head(20).itertuples(index=False):
+        console.print(escape("  ".join(map(str, found))))
+    if len(findings):
+        raise DisclosureFound(f"{len(findings)} findings in {folder}.", remedy="do not publish it; make the release again")
+    console.print(f"{folder}: nothing found")
+
+
+@app.command(rich_help_panel=_PANEL)
+def approve(
+    folder: ReleaseFolder,
+    approver: Annotated[str, typer.Option(help="Name of the person who answers for it; stands in the register.")],
+    rules: RulesFile = None,
+) -> None:
+    """Sign a candidate and publish it; its files must be those that were made, and the attacks must fail once more.
+
+    Exit codes: 60 an attack succeeds, 61 it is no candidate, 62 a file was changed.
+    """
+    from living_finance.steps.release import approve as sign
+    from living_finance.steps.release import load_rules
+
+    sign(folder, approver=approver, rules=load_rules(rules or _rules_of(folder.resolve().parent.name)))
+    console.print(f"published   {folder}")
+
+
+@app.command(rich_help_panel=_PANEL)
+def withdraw(
+    folder: ReleaseFolder,
+    reason: Annotated[str, typer.Option(help="Why; stands in the register.")],
+    approver: Annotated[str, typer.Option(help="Name of the person who answers for it.")],
+) -> None:
+    """Take a release back. What was public counts as known for ever: later releases are checked against it.
+
+    Exit code: 61 it is not registered or withdrawn already.
+    """
+    from living_finance.steps.release import withdraw as take_back
+
+    take_back(folder, reason=reason, approver=approver)
+    console.print(f"withdrawn   {folder}")
+
+
+def _rules_of(channel: str) -> Path:
+    """The rules here, else those of the package, else those of the checkout that it is run from."""
+    file = Path("conf") / "release" / f"{channel}.yaml"
+    package = Path(__file__).resolve().parents[1]
+    return next((path for path in (file, package / file, package.parents[1] / file) if path.is_file()), file)
