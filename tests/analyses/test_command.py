@@ -48,6 +48,20 @@ def test_an_incomplete_command_says_what_is_missing(arguments: list[str]) -> Non
     assert isinstance(result.exception, ConfigurationError)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["analyse", "inequality", "--warehouse", ".", "--month", "202001"],
+        ["report", "--warehouse", ".", "--month", "202001", "--out", "."],
+        ["quality", "--warehouse", ".", "--month", "202001", "--out", "q.html"],
+    ],
+)
+def test_a_language_that_is_not_spoken_is_wrong_use_everywhere(arguments: list[str]) -> None:
+    result = CliRunner().invoke(app, [*arguments, "--lang", "fr"])
+    assert result.exit_code == 2
+    assert "fr" in result.output and "ko" in result.output
+
+
 def test_the_example_settings_are_the_defaults() -> None:
     assert load_settings(ROOT / "conf" / "local.yaml").analyses == AnalysisSettings()
 

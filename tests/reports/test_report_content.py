@@ -141,6 +141,30 @@ def test_an_analysis_nobody_has_arranged_is_shown_by_region() -> None:
     assert grid.header == ("district", "Gini of equivalised income")
 
 
+@pytest.mark.parametrize("has_analysis", [True, False])
+def test_a_figure_of_persons_has_one_error_in_all_tables(has_analysis: bool) -> None:
+    of = {
+        "statistic": "mean_labour_business_income_krw_year",
+        "unit": "KRW/year",
+        "value": 33_000_000.0,
+        "standard_error": 450_000.0,
+    }
+    rows = [
+        result_row(**of, dimension="residence / all"),
+        result_row(**of, dimension="residence / employment", category="employee"),
+    ]
+    made = (analysis("employment", rows),) if has_analysis else ()
+    report = build_report(small_city(analyses=made), "ko")
+    grid = grid_of(report, "거주지와 근무지로 본 개인 소득")
+    assert ("± 45" in grid.rows[0][3]) is has_analysis
+    assert any("한 집락" in note for note in grid.notes) is has_analysis
+    assert any("표본오차가 없고" in note for note in grid.notes) is not has_analysis
+    if has_analysis:
+        other = grid_of(report, "종사상 지위별")
+        assert other.rows[0][1] == grid.rows[0][3]
+        assert set(other.notes) <= set(grid.notes)
+
+
 def test_categories_stand_in_their_order(korean: Report) -> None:
     assert [row[0] for row in grid_of(korean, "가구주 연령별").rows] == ["20–29세", "30–39세", "80세 이상"]
     assert next(iter(rows_of(korean, "소득 5분위별 가구 통계"))) == "1분위(최저)"

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from living_finance.analyses import persons
+from living_finance.analyses import households, persons
 from living_finance.analyses.result import finished, ratio_results
 from living_finance.analyses.work import at_place
 from living_finance.methods.ratios import mean, ratio, share, total
 
 
-def small_business(*, placed_person: DataFrame, establishment: DataFrame, region: str) -> DataFrame:
+def small_business(
+    *, placed_person: DataFrame, establishment: DataFrame, household: DataFrame, household_member: DataFrame, region: str
+) -> DataFrame:
     """Business income, business loans and arrears of the self-employed, by home and by workplace.
 
     Persons have no industry: `industry_at_work` is that of the building they work in (see `persons`). Business income is the
@@ -20,13 +22,16 @@ def small_business(*, placed_person: DataFrame, establishment: DataFrame, region
     Args:
         placed_person: silver.placed_person of one or several months.
         establishment: silver.establishment of the same months.
+        household: gold.household of the same months.
+        household_member: gold.household_member of the same months.
         region: see `finished`.
 
     Returns:
         RESULT; dimensions begin with `residence` or `workplace`.
     """
     is_self_employed = F.col("employment") == "self_employed"
-    people = persons.with_industry_at_work(persons.counted(placed_person.where(is_self_employed)), establishment)
+    own = persons.with_industry_at_work(persons.counted(placed_person.where(is_self_employed)), establishment)
+    people = persons.with_household(own, household_member, households.counted(household))
     income, loan = F.col("business_income_krw_year"), F.col("business_loan_balance_krw")
     measures = (
         total("persons", F.lit(1.0), unit="persons"),
@@ -44,6 +49,8 @@ def small_business(*, placed_person: DataFrame, establishment: DataFrame, region
         "sex": F.col("sex"),
         "age_band": F.col("age_band").cast("string"),
     }
-    home = ratio_results(people, measures, weight=persons.ONE, groups=groups, dong=persons.home_dong())
-    work = ratio_results(people, measures, weight=persons.ONE, groups=groups, dong=persons.work_dong())
+    home, work = (
+        ratio_results(people, measures, weight=persons.ONE, groups=groups, dong=dong, cluster=persons.CLUSTER)
+        for dong in (persons.home_dong(), persons.work_dong())
+    )
     return finished(at_place(home, "residence").unionByName(at_place(work, "workplace")), region=region)

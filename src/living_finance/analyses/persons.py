@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -11,8 +12,10 @@ from living_finance.contracts import silver
 from living_finance.methods.joins import join_to_one
 
 ONE = "one"
-"""Weight of a person. Errors are those of a sample of such persons: the bureau's are all there are of them, and the error
-says how far a small area's figure could have come out otherwise by chance."""
+"""Weight of a person."""
+CLUSTER = "cluster"
+"""What persons are drawn by. The bureau's persons are all there are of them: an error says how far a small area's figure could
+have come out otherwise by chance, and people who live together came, went and fell into poverty together."""
 
 OUTSIDE = "outside"
 UNKNOWN = "unknown"
@@ -63,15 +66,24 @@ def with_industry_at_work(persons: DataFrame, establishment: DataFrame) -> DataF
     return joined.withColumns({"industry_at_work": industry}).drop("_industry")
 
 
-def with_household(persons: DataFrame, household_member: DataFrame, household: DataFrame) -> DataFrame:
-    """Adds what the analyses need of a person's household: id, head's age, relative income; missing where there is none.
+def with_household(
+    persons: DataFrame, household_member: DataFrame, household: DataFrame, *, columns: Sequence[str] = ()
+) -> DataFrame:
+    """Adds `cluster`, and columns of the private household that somebody belongs to, missing where there is none.
+
+    The cluster is the household. Somebody without a known address, from outside the city or in group quarters, where people
+    share an address but no living, is a cluster alone.
 
     Args:
         persons: one row per person.
         household_member: gold.household_member.
-        household: with relative_income, see `households.with_relative_income`.
+        household: private households, see `households.counted`.
+        columns: of the household, to be added.
     """
     members = household_member.select("base_month", "person_id", "household_id")
-    homes = household.select("base_month", "household_id", "head_age_band", "relative_income", "household_size")
+    homes = household.select("base_month", "household_id", F.lit(True).alias("_is_private"), *columns)
     placed = join_to_one(persons, members, on=["base_month", "person_id"], how="left")
-    return join_to_one(placed, homes, on=["base_month", "household_id"], how="left")
+    joined = join_to_one(placed, homes, on=["base_month", "household_id"], how="left")
+    alone = F.concat(F.lit("person "), F.col("person_id"))
+    cluster = F.when(F.col("_is_private"), F.col("household_id")).otherwise(alone)
+    return joined.withColumns({CLUSTER: cluster}).drop("_is_private", "household_id")

@@ -69,7 +69,8 @@ class Analysis:
         return "against" in self._arguments
 
 
-_LINEARISED = "Deville (1999); Osier (2009); Särndal, Swensson & Wretman (1992)"
+_SAMPLING = "Särndal, Swensson & Wretman (1992)"
+_LINEARISED = f"Deville (1999); Osier (2009); {_SAMPLING}"
 _INEQUALITY = (
     "Alfons & Templ (2013); Wolfson (1994), When inequalities diverge, AER 84(2); Shorrocks (1980); "
     "OECD (2019), Under Pressure: The Squeezed Middle Class"
@@ -79,6 +80,14 @@ _EQUIVALISED = Words(
     ko="개인의 균등화소득 y = 가구소득 / √가구원수, 가중치 w = 가구 가중치 × 가구원수, 음의 소득은 0으로 처리",
     en="income of a person y = household income / √size, weight w = household weight × size, a negative income counts as zero",
 )
+_OF_PERSONS = Words(
+    ko="신용거래자 수치의 표준오차는 가구를 집락으로 하여 √(m / (m - 1) Σ E²) / Σ x, E는 한 가구의 Σ (y - R x), R = Σ y / Σ x, "
+    "m은 가구 수; 인원은 √(Σ n²), n은 한 가구의 신용거래자 수; 속한 일반가구를 모르는 사람은 혼자 한 집락",
+    en="standard errors of persons' figures by household: √(m / (m - 1) Σ E²) / Σ x, E = Σ (y - R x) of a household, "
+    "R = Σ y / Σ x, m households; of a count √(Σ n²), n persons of a household; somebody without a known private household "
+    "stands alone",
+)
+
 
 ANALYSES: Mapping[str, Analysis] = {
     analysis.name: analysis
@@ -103,8 +112,8 @@ ANALYSES: Mapping[str, Analysis] = {
                 ),
             ),
             source=Words(
-                ko="용어는 통계청 가계동향조사, 오차는 Särndal, Swensson & Wretman (1992)",
-                en="가계동향조사 (Statistics Korea) for the terms; Särndal, Swensson & Wretman (1992) for the errors",
+                ko=f"용어는 통계청 가계동향조사, 오차는 {_SAMPLING}",
+                en=f"가계동향조사 (Statistics Korea) for the terms; {_SAMPLING} for the errors",
             ),
         ),
         Analysis(
@@ -184,10 +193,11 @@ ANALYSES: Mapping[str, Analysis] = {
                     ko="저임금 근로자 = 연간 근로소득이 임금근로자(근로소득이 있는 사람) 중위값의 2/3 미만인 임금근로자",
                     en="low pay = employee's labour income below 2/3 of the median of employees with labour income",
                 ),
+                _OF_PERSONS,
             ),
             source=Words(
-                ko="OECD Employment Outlook의 저임금 근로자 비중(incidence of low pay)",
-                en="OECD Employment Outlook, incidence of low pay",
+                ko=f"OECD Employment Outlook의 저임금 근로자 비중(incidence of low pay); 오차는 {_SAMPLING}",
+                en=f"OECD Employment Outlook, incidence of low pay; {_SAMPLING} for the errors",
             ),
         ),
         Analysis(
@@ -197,11 +207,14 @@ ANALYSES: Mapping[str, Analysis] = {
             function=commuting,
             formulas=(
                 Words(
-                    ko="인원 n = 한 행정동에 거주하고 다른 행정동에서 근무하는 신용거래자 수; 표준오차 √n",
-                    en="persons n = bureau persons who live in one dong and work in the other; standard error √n",
+                    ko="이동 인원 = 한 행정동에 거주하고 다른 행정동에서 근무하는 신용거래자 수",
+                    en="persons of a flow = bureau persons who live in one dong and work in the other",
                 ),
+                _OF_PERSONS,
             ),
-            source=Words(ko="전수 집계", en="counts"),
+            source=Words(
+                ko=f"신용거래자 전수 집계, 오차는 {_SAMPLING}", en=f"counts of bureau persons; {_SAMPLING} for the errors"
+            ),
         ),
         Analysis(
             name="small_business",
@@ -213,8 +226,9 @@ ANALYSES: Mapping[str, Analysis] = {
                     ko="근무지 산업 = 근무지 건물 종사자의 과반이 속한 한국표준산업분류(KSIC) 대분류, 과반이 없으면 혼합",
                     en="industry at work = KSIC section with more than half of the workers of the workplace building, else mixed",
                 ),
+                _OF_PERSONS,
             ),
-            source=Words(ko="오차는 Särndal, Swensson & Wretman (1992)", en="Särndal, Swensson & Wretman (1992) for the errors"),
+            source=Words(ko=f"오차는 {_SAMPLING}", en=f"{_SAMPLING} for the errors"),
         ),
         Analysis(
             name="youth",
@@ -230,10 +244,11 @@ ANALYSES: Mapping[str, Analysis] = {
                     ko="청년수당 후보 = 비취업이면서 가구의 균등화소득이 시 전체 중위소득의 150% 미만",
                     en="candidate = no work, equivalised household income below 150 % of the city's median",
                 ),
+                _OF_PERSONS,
             ),
             source=Words(
-                ko="후보 기준은 서울시 청년수당의 대리지표",
-                en="서울시 청년수당 for the candidate's rule, by proxy",
+                ko=f"후보 기준은 서울시 청년수당의 대리지표; 오차는 {_SAMPLING}",
+                en=f"서울시 청년수당 for the candidate's rule, by proxy; {_SAMPLING} for the errors",
             ),
         ),
         Analysis(
@@ -316,8 +331,9 @@ ANALYSES: Mapping[str, Analysis] = {
                     ko="순위의 구간 = 1 + 확실히 더 빈곤한 집단 수부터 전체 집단 수 - 확실히 덜 빈곤한 집단 수까지",
                     en="rank from 1 + surely poorer groups to all groups - surely less poor ones",
                 ),
+                _OF_PERSONS,
             ),
-            source=Words.same("Klein, Wright & Wieczorek (2020); Wilson (1927)"),
+            source=Words.same(f"Klein, Wright & Wieczorek (2020); Wilson (1927); Kish (1965); {_SAMPLING}"),
         ),
         Analysis(
             name="jobs_in_reach",

@@ -83,7 +83,13 @@ def regions(*, dong: Column | None = None, gu: Column | None = None) -> Column:
 
 
 def ratio_cells(
-    frame: DataFrame, measures: Sequence[Ratio], *, weight: str, groups: Mapping[str, Column], dong: Column | None = None
+    frame: DataFrame,
+    measures: Sequence[Ratio],
+    *,
+    weight: str,
+    groups: Mapping[str, Column],
+    dong: Column | None = None,
+    cluster: str | None = None,
 ) -> DataFrame:
     """Sums of ratios for every region × (everybody, each category of each group).
 
@@ -93,21 +99,29 @@ def ratio_cells(
         weight: numeric column.
         groups: dimension → category of the row as text; a row whose category is missing is not in that dimension.
         dong: the dong a unit counts in; `dong_code` unless given.
+        cluster: column that units share which are not drawn apart; without it each unit is drawn by itself.
 
     Returns:
-        One row per CELL, sums as `ratios.sums` makes them.
+        One row per CELL, sums as `ratios.sums` or `ratios.clustered_sums` makes them.
     """
     place = F.col("dong_code") if dong is None else dong
     placed = frame.withColumns({"_dong": place, **{f"of_{name}": group for name, group in groups.items()}})
     names = [f"of_{name}" for name in groups]
-    finest = ratios.sums(placed.where(F.col("_dong").isNotNull()), measures, weight=weight, by=["base_month", "_dong", *names])
+    placed = placed.where(F.col("_dong").isNotNull())
+    keys = ["base_month", "_dong", *names]
+    if cluster is None:
+        finest = ratios.sums(placed, measures, weight=weight, by=keys)
+    else:
+        # By cluster before rows are put into all of their cells: what is many times as long is not sent around.
+        finest = ratios.unit_sums(placed, measures, weight=weight, keep=[*keys, cluster]).repartition(cluster)
     pairs = [(codes.ALL, F.lit(codes.ALL)), *((name, F.col(f"of_{name}")) for name in groups)]
     of = F.array(*(F.struct(F.lit(name).alias("dimension"), category.alias("category")) for name, category in pairs))
-    totals = [name for name in finest.columns if name.startswith("_") and name != "_dong"]
-    long = finest.select("base_month", "_dong", F.inline(of), *totals).where(F.col("category").isNotNull())
-    return ratios.merged(
-        long.select("base_month", F.inline(regions(dong=F.col("_dong"))), "dimension", "category", *totals), by=CELL
-    )
+    kept = [name for name in finest.columns if name not in keys]
+    long = finest.select("base_month", "_dong", F.inline(of), *kept).where(F.col("category").isNotNull())
+    cells = long.select("base_month", F.inline(regions(dong=F.col("_dong"))), "dimension", "category", *kept)
+    if cluster is None:
+        return ratios.merged(cells, by=CELL)
+    return ratios.clustered_sums(cells, measures, by=CELL, cluster=cluster)
 
 
 def ratio_results(
@@ -117,9 +131,11 @@ def ratio_results(
     weight: str,
     groups: Mapping[str, Column],
     dong: Column | None = None,
+    cluster: str | None = None,
 ) -> DataFrame:
-    """`ratio_cells` as estimates: one row per CELL × ratio, columns of RESULT but reliability."""
-    return ratios.estimates(ratio_cells(frame, measures, weight=weight, groups=groups, dong=dong), measures, by=CELL)
+    """`ratio_cells` as estimates: one row per CELL × ratio, columns of RESULT but reliability, and `clusters` where there are."""
+    cells = ratio_cells(frame, measures, weight=weight, groups=groups, dong=dong, cluster=cluster)
+    return ratios.estimates(cells, measures, by=CELL)
 
 
 def finished(estimates: DataFrame, *, region: str) -> DataFrame:
@@ -128,22 +144,23 @@ def finished(estimates: DataFrame, *, region: str) -> DataFrame:
     A share is classed by its standard error (publishable to 0.025, caution to 0.05) or that of Agresti & Coull (1998,
     Approximate is better than "exact", The American Statistician 52(2), 119-126) where it is larger: nobody of two is not
     surely nobody. Everything else is classed by its coefficient of variation (15 %, 30 %); a figure of fewer than ten
-    contributors is unreliable. What has no error though it rests on several rows (counts of recipients and jobs, ranks,
-    the parts of Theil's index) has no class.
+    contributors is unreliable. Of persons who are drawn by household, households are what counts. What has no error though it
+    rests on several rows (counts of recipients and jobs, ranks, the parts of Theil's index) has no class.
 
     Args:
-        estimates: columns of RESULT but reliability.
+        estimates: columns of RESULT but reliability; `clusters` where units are not drawn apart.
         region: code of the city, a district or a dong; regions whose code begins with it stay.
     """
     error = F.col("standard_error")
     cv = F.try_divide(error, F.abs("value"))
-    is_share, n = F.col("unit") == "share", F.col("contributors").cast("double")
+    drawn = F.coalesce("clusters", "contributors") if "clusters" in estimates.columns else F.col("contributors")
+    is_share, n = F.col("unit") == "share", drawn.cast("double")
     shrunk = (n * F.col("value") + 2.0) / (n + 4.0)
     width = F.when(error.isNotNull(), F.greatest(error, F.sqrt(shrunk * (1.0 - shrunk) / (n + 4.0))))
-    is_enough = F.col("contributors") >= _FEWEST
+    is_enough = n >= _FEWEST
     is_publishable = is_enough & F.when(is_share, width <= _NARROW).otherwise(cv <= codes.PUBLISHABLE_CV)
     is_usable = is_enough & F.when(is_share, width <= _WIDE).otherwise(cv <= codes.CAUTION_CV)
-    is_classed = error.isNotNull() | (F.col("contributors") <= 1)
+    is_classed = error.isNotNull() | (n <= 1)
     reliability = F.when(is_publishable, "publishable").when(is_usable, "caution").when(is_classed, "unreliable")
     rows = estimates.where(F.col("region_code").startswith(region)).withColumns({"reliability": reliability})
     return rows.select(*(F.col(column.name).cast(column.spark_type) for column in RESULT))

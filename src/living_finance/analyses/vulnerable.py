@@ -11,6 +11,7 @@ from living_finance.config import AnalysisSettings
 from living_finance.methods.ratios import share, total
 
 _RANKED = "poverty_share"
+_COUNT = "persons"
 _MISS = 0.05
 """Chance that any of the intervals of a ranking misses."""
 _GRID_M = 250.0
@@ -30,8 +31,9 @@ def vulnerable_groups(
 
     Groups are ranked by the share who live in a poor household (equivalised income below half the city's median), 1 the
     poorest, among all groups of the level and dimension. Shares have Wilson intervals that hold all at once with 95 %
-    (Bonferroni); a group's rank is between 1 + the groups that are surely poorer and the number of groups less those that
-    are surely not. Groups of fewer than `smallest_ranked_group` persons have no rank.
+    (Bonferroni) and are wider where several of a group live together; a group's rank is between 1 + the groups that are surely
+    poorer and the number of groups less those that are surely not. Groups of fewer than `smallest_ranked_group` persons have
+    no rank.
 
     Args:
         placed_person: silver.placed_person of one or several months.
@@ -48,7 +50,7 @@ def vulnerable_groups(
     69(3), 589-606; Wilson (1927), Probable inference, JASA 22(158), 209-212.
     """
     homes = households.counted(household).transform(households.with_relative_income)
-    people = persons.with_household(persons.counted(placed_person), household_member, homes)
+    people = persons.with_household(persons.counted(placed_person), household_member, homes, columns=("relative_income",))
     people = persons.with_industry_at_work(people.where(F.col("relative_income").isNotNull()), establishment)
     age = _age_group(F.col("age_band"))
     groups = {
@@ -56,14 +58,13 @@ def vulnerable_groups(
         f"industry_at_work{SEPARATOR}age": F.concat_ws(SEPARATOR, F.coalesce("industry_at_work", F.lit("no_workplace")), age),
     }
     measures = (
-        total("persons", F.lit(1.0), unit="persons"),
+        total(_COUNT, F.lit(1.0), unit="persons"),
         share(_RANKED, F.col("relative_income") < 0.5),
         share("overdue_share", F.col("is_overdue")),
     )
-    rows = ratio_results(people, measures, weight=persons.ONE, groups=groups, dong=persons.home_dong())
+    rows = ratio_results(people, measures, weight=persons.ONE, groups=groups, dong=persons.home_dong(), cluster=persons.CLUSTER)
     is_ranked = (F.col("dimension") != "all") & (F.col("contributors") >= settings.smallest_ranked_group)
-    ranks = _ranks(rows.where((F.col("statistic") == _RANKED) & is_ranked))
-    return finished(rows.unionByName(ranks), region=region)
+    return finished(rows.unionByName(ranks_of(rows.where(is_ranked)), allowMissingColumns=True), region=region)
 
 
 def _age_group(band: Column) -> Column:
@@ -76,11 +77,26 @@ def _age_group(band: Column) -> Column:
     )
 
 
-def _ranks(shares: DataFrame) -> DataFrame:
-    """Rank and its interval of each group among those of its month, level and dimension."""
+def ranks_of(rows: DataFrame) -> DataFrame:
+    """Rank and its interval of each group among those of its month, level and dimension.
+
+    A household is poor or not as a whole, so that its persons count as one: an interval is that of (Σ m)² / Σ m² persons, m
+    the group's persons of a household. Source: Kish (1965), Survey Sampling, section 5.4, with a correlation of 1; Korn &
+    Graubard (1998), Confidence intervals for proportions with small expected number of positive counts estimated from survey
+    data, Survey Methodology 24(2), 193-201.
+
+    Args:
+        rows: estimates of the groups that are ranked. The error of a count is √(Σ m²).
+    """
+    is_share = F.col("statistic") == _RANKED
+    effective = F.pow(F.col("value") / F.col("standard_error"), F.lit(2.0))
+    shares = rows.groupBy(*CELL).agg(
+        *(F.max(F.when(is_share, F.col(name))).alias(name) for name in ("value", "population", "contributors")),
+        F.max(F.when(F.col("statistic") == _COUNT, effective)).alias("_n"),
+    )
     sizes = shares.groupBy(*_KEY).agg(F.count(F.lit(1)).alias("_groups"))
     z = _normal_quantile(F.lit(_MISS / 2.0) / F.col("_groups"))
-    n, p = F.col("contributors").cast("double"), F.col("value")
+    n, p = F.col("_n"), F.col("value")
     z2 = F.col("_z") * F.col("_z")
     centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n)
     reach = F.col("_z") / (1.0 + z2 / n) * F.sqrt(p * (1.0 - p) / n + z2 / (4.0 * n * n))

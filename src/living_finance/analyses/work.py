@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from living_finance.analyses import persons
+from living_finance.analyses import households, persons
 from living_finance.analyses.result import SEPARATOR, finished, ratio_results
 from living_finance.config import AnalysisSettings
 from living_finance.methods.joins import join_to_one
@@ -25,6 +25,11 @@ def _with_low_pay(people: DataFrame, *, limit: float) -> DataFrame:
     joined = join_to_one(people, medians, on=["base_month"], how="left", broadcast=True)
     is_low = F.col("labour_income_krw_year") < F.lit(limit) * F.col("_median")
     return joined.withColumns({"is_low_paid": F.when(is_paid, is_low)}).drop("_median")
+
+
+def _people(placed_person: DataFrame, household: DataFrame, household_member: DataFrame, *, limit: float) -> DataFrame:
+    people = persons.counted(placed_person).transform(_with_low_pay, limit=limit)
+    return persons.with_household(people, household_member, households.counted(household))
 
 
 def _measures() -> Sequence[Ratio]:
@@ -46,7 +51,9 @@ def at_place(rows: DataFrame, place: str) -> DataFrame:
     return rows.withColumns({"dimension": F.concat_ws(SEPARATOR, F.lit(place), F.col("dimension"))})
 
 
-def employment(*, placed_person: DataFrame, region: str, settings: AnalysisSettings) -> DataFrame:
+def employment(
+    *, placed_person: DataFrame, household: DataFrame, household_member: DataFrame, region: str, settings: AnalysisSettings
+) -> DataFrame:
     """Income by employment, sex and age of bureau persons, by where they live and by where they work.
 
     Low paid is an employee with labour income below two thirds (`low_pay`) of the median of such employees in the data: the
@@ -54,13 +61,15 @@ def employment(*, placed_person: DataFrame, region: str, settings: AnalysisSetti
 
     Args:
         placed_person: silver.placed_person of one or several months.
+        household: gold.household of the same months.
+        household_member: gold.household_member of the same months.
         region: see `finished`.
         settings: `low_pay`.
 
     Returns:
         RESULT; dimensions begin with `residence` or `workplace`.
     """
-    people = persons.counted(placed_person).transform(_with_low_pay, limit=settings.low_pay)
+    people = _people(placed_person, household, household_member, limit=settings.low_pay)
     age = F.col("age_band").cast("string")
     groups = {
         "employment": F.col("employment"),
@@ -68,17 +77,23 @@ def employment(*, placed_person: DataFrame, region: str, settings: AnalysisSetti
         "age_band": age,
         f"employment{SEPARATOR}age_band": F.concat_ws(SEPARATOR, "employment", age),
     }
-    home = ratio_results(people, _measures(), weight=persons.ONE, groups=groups, dong=persons.home_dong())
-    work = ratio_results(people, _measures(), weight=persons.ONE, groups=groups, dong=persons.work_dong())
+    home, work = (
+        ratio_results(people, _measures(), weight=persons.ONE, groups=groups, dong=dong, cluster=persons.CLUSTER)
+        for dong in (persons.home_dong(), persons.work_dong())
+    )
     is_trivial = F.col("dimension").contains("employment") & F.col("statistic").isin("employee_share", "self_employed_share")
     return finished(at_place(home, "residence").unionByName(at_place(work, "workplace")).where(~is_trivial), region=region)
 
 
-def commuting(*, placed_person: DataFrame, region: str, settings: AnalysisSettings) -> DataFrame:
+def commuting(
+    *, placed_person: DataFrame, household: DataFrame, household_member: DataFrame, region: str, settings: AnalysisSettings
+) -> DataFrame:
     """Flows from residence to workplace between dongs, with income and low pay of those who make them.
 
     Args:
         placed_person: silver.placed_person of one or several months.
+        household: gold.household of the same months.
+        household_member: gold.household_member of the same months.
         region: see `finished`.
         settings: `low_pay`.
 
@@ -87,13 +102,18 @@ def commuting(*, placed_person: DataFrame, region: str, settings: AnalysisSettin
         the region, by dong of the home; `outside` and `unknown` where it is not a dong of Seoul. People without work
         are in neither.
     """
-    people = persons.counted(placed_person).transform(_with_low_pay, limit=settings.low_pay)
+    people = _people(placed_person, household, household_member, limit=settings.low_pay)
     workers = people.where(F.col("workplace") != "none")
     measures = [measure for measure in _measures() if measure.name in _OF_FLOWS]
     to_work = _place(persons.work_dong(), is_outside=F.col("workplace") == "outside")
     from_home = _place(persons.home_dong(), is_outside=F.col("residence") == "outside")
-    outward = ratio_results(workers, measures, weight=persons.ONE, groups={"workplace_dong": to_work}, dong=persons.home_dong())
-    inward = ratio_results(workers, measures, weight=persons.ONE, groups={"home_dong": from_home}, dong=persons.work_dong())
+    outward, inward = (
+        ratio_results(workers, measures, weight=persons.ONE, groups={name: other}, dong=dong, cluster=persons.CLUSTER)
+        for name, other, dong in (
+            ("workplace_dong", to_work, persons.home_dong()),
+            ("home_dong", from_home, persons.work_dong()),
+        )
+    )
     is_flow = F.col("dimension") != "all"
     return finished(outward.where(is_flow).unionByName(inward.where(is_flow)), region=region)
 

@@ -38,7 +38,10 @@ def youth(
     """
     is_young = F.col("age_band").isin(20, 25, 30)
     homes = households.counted(household).transform(households.with_relative_income)
-    people = persons.with_household(persons.counted(placed_person.where(is_young)), household_member, homes)
+    young = persons.counted(placed_person.where(is_young))
+    people = persons.with_household(
+        young, household_member, homes, columns=("head_age_band", "relative_income", "household_size")
+    )
     has_home = F.col("relative_income").isNotNull()
     is_candidate = (F.col("employment") == "none") & (F.col("relative_income") < settings.youth_income_limit)
     measures = (
@@ -60,5 +63,5 @@ def youth(
         "age_band": F.col("age_band").cast("string"),
         "employment": F.col("employment"),
     }
-    rows = ratio_results(people, measures, weight=persons.ONE, groups=groups, dong=persons.home_dong())
+    rows = ratio_results(people, measures, weight=persons.ONE, groups=groups, dong=persons.home_dong(), cluster=persons.CLUSTER)
     return finished(rows, region=region)

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from living_finance.cli.common import ConfigFile, WarehouseFolder, settings_of, spark_session
+from living_finance.contracts.language import Language
 from living_finance.errors import ConfigurationError
 from living_finance.months import Month
 from living_finance.progress import console, note, working
@@ -18,6 +19,7 @@ from living_finance.progress import console, note, working
 app = typer.Typer()
 _PANEL = "Figures and reports 통계·보고서"
 _SHOWN = 40
+Lang = Annotated[Language, typer.Option("--lang", help="Of what is shown; files of rows have both.")]
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -54,7 +56,7 @@ def quality(
         str,
         typer.Option("--for", help="staff: the quality report; bureau: coverage, old addresses and bias by group."),
     ] = "staff",
-    lang: Annotated[str, typer.Option(help="ko or en, of the report.")] = "ko",
+    language: Lang = "ko",
     config: ConfigFile = None,
 ) -> None:
     """Write the month's quality report (품질 보고서): checks, scores, changes, cross-validation, movement, coverage, edits."""
@@ -62,16 +64,15 @@ def quality(
     from living_finance.storage.warehouse import Warehouse
 
     suffix = {"staff": ".html", "bureau": ".csv"}.get(audience)
-    if suffix is None or lang not in ("ko", "en") or out.suffix != suffix:
+    if suffix is None or out.suffix != suffix:
         raise ConfigurationError(
-            f"--for {audience} --lang {lang} --out {out.name} do not fit.",
-            remedy="--for staff writes .html in ko or en, --for bureau writes .csv",
+            f"--for {audience} --out {out.name} do not fit.", remedy="--for staff writes .html, --for bureau writes .csv"
         )
     date = Month.parse(month)
     with spark_session(settings_of(config)) as spark, working(f"{month} 품질 quality"):
         store = Warehouse(spark, str(warehouse.absolute()))
         if audience == "staff":
-            write_page(store, date, language="ko" if lang == "ko" else "en", out=out)
+            write_page(store, date, language=language, out=out)
         else:
             write_bureau_feedback(store, date, out=out)
     console.print(f"written     {out}")
@@ -98,7 +99,7 @@ def analyse(
     region: Annotated[str, typer.Option(help="City (11), district (11140) or dong (1114066), and all that is inside it.")] = "11",
     against: Annotated[str, typer.Option(help="YYYYMM to compare with (change only); default: a year before.")] = "",
     out: Annotated[Path | None, typer.Option(help="File for all rows, .csv or .json; without it the first are shown.")] = None,
-    language: Annotated[str, typer.Option("--lang", help="ko or en, of what is shown; files have both.")] = "ko",
+    language: Lang = "ko",
     show_list: Annotated[bool, typer.Option("--list", help="List the analyses and what they read.")] = False,
     config: ConfigFile = None,
 ) -> None:
@@ -122,8 +123,6 @@ def analyse(
         return
     if not name or warehouse is None or not month:
         raise ConfigurationError("An analysis needs a name, --warehouse and --month.", remedy="--list shows the names")
-    if language not in ("ko", "en"):
-        raise ConfigurationError(f"There are no names in {language!r}.", remedy="--lang ko or en")
     if out is not None and out.suffix not in (".csv", ".json"):
         raise ConfigurationError(f"{out.name} is neither .csv nor .json.", remedy="name the file by what it shall hold")
     analysis, settings = find(name), settings_of(config)
@@ -141,7 +140,7 @@ def analyse(
         rows = labelled(found, names=region_pairs(region_names(store, date)))
     if out is None:
         table = RichTable(*SHOWN, title=f"{analysis.label_ko} {analysis.label_en} {month}")
-        for line in shown(rows.head(_SHOWN), language="en" if language == "en" else "ko"):
+        for line in shown(rows.head(_SHOWN), language=language):
             table.add_row(*map(escape, line))
         Console(highlight=False).print(table)  # ok: the answer, to standard output
         note(f"{min(_SHOWN, len(rows))} of {len(rows):,} rows, ± standard errors; --out FILE.csv writes all, in won and shares")
@@ -163,7 +162,7 @@ def report(
         Path | None, typer.Option("--release", help="Approved release instead: public report of its cells.", exists=True)
     ] = None,
     region: Annotated[str, typer.Option(help="City (11) or a district (11140).")] = "11",
-    language: Annotated[str, typer.Option("--lang", help="ko or en.")] = "ko",
+    language: Lang = "ko",
     formats: Annotated[str, typer.Option("--format", help="Comma-separated: html, pdf, hwpx.")] = "html,pdf,hwpx",
     config: ConfigFile = None,
 ) -> None:
@@ -172,11 +171,11 @@ def report(
     Exit codes: 10 no code of a region, 21 the month is not finished or has no such region,
     61 the release is not approved, 62 it was changed.
     """
-    from living_finance.steps.report import check_wishes, data_of_release, data_of_warehouse, write_report
+    from living_finance.steps.report import check_formats, data_of_release, data_of_warehouse, write_report
     from living_finance.storage.warehouse import Warehouse
 
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
-    check_wishes(language=language, formats=wanted)
+    check_formats(wanted)
     if (warehouse is None) == (release_folder is None):
         raise ConfigurationError("A report is made from a warehouse or from a release.", remedy="--warehouse or --release")
     if release_folder is not None:

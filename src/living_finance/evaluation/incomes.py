@@ -8,6 +8,8 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from living_finance.contracts import codes
+from living_finance.contracts.releases import DIMENSIONS
+from living_finance.methods.margins import is_margin
 from living_finance.methods.regions import regions_of
 
 CITY = codes.CITY_CODE
@@ -84,8 +86,7 @@ def errors(*, statistics: DataFrame, households: DataFrame) -> dict[str, Any]:
         `spending_by_dong` (mape and mape_scaled); `components`: city's relative error and mape by dong; `city`: published,
         true, error of mean, quantiles and Gini.
     """
-    is_margin = (F.col("head_sex") == "all") & (F.col("head_age_band") == "all") & (F.col("household_type") == "all")
-    published = statistics.where(is_margin)
+    published = statistics.where(is_margin(DIMENSIONS["household_statistics"]))
     joined = true_figures(households).join(published, on=["region_level", "region_code"], how="left")
     joined = joined.join(true_medians(households), on="region_code", how="left")
     city = joined.where(F.col("region_level") == "city").collect()[0].asDict()  # ok: one row

@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 
 from living_finance.contracts import codes, gold
 from living_finance.income.donors import AGE_GROUP_BOUNDS, SIZE_GROUPS, ComponentCell, SurveyRow, fit_component
+from living_finance.income.published import Published, published_figures
 from living_finance.methods.joins import join_to_one
 from living_finance.methods.keyed_random import uniform
 from living_finance.months import Month
@@ -40,15 +41,6 @@ class IncomeParameters:
 
 
 @dataclass(frozen=True)
-class PublishedMean:
-    """The published figure chosen for one indicator."""
-
-    source: str
-    year: int
-    value_krw_year: float
-
-
-@dataclass(frozen=True)
 class IncomeFit:
     """What was fitted for a month. Holds no surveyed household and no person: counts, shares and means only."""
 
@@ -59,7 +51,7 @@ class IncomeFit:
     parameters: Mapping[str, int]
     ratios: Mapping[str, float]
     """labour_business, property, transfer, irregular: what values were multiplied by."""
-    benchmarks: Mapping[str, PublishedMean]
+    benchmarks: Mapping[str, Published]
     notes: tuple[str, ...]
     """Benchmarks that were missing or could not be met."""
     metrics: Mapping[str, float]
@@ -101,9 +93,9 @@ def estimate_income(
     - property, transfer, irregular: two-part draw by head's age and household size. A household has any with the
       survey's weighted share of its cell, and then one of the cell's amounts: zeros and variance are kept.
       A household with the same id draws the same numbers every month.
-    - benchmarks: region 11, everybody, newest year not after the month's (else the oldest), source with the
-      smallest error. First each modelled component to its own mean where there is one, then labour and business by
-      one ratio so that the total has its mean. A missing benchmark leaves the ratio at 1 and a note in the fit.
+    - benchmarks: region 11, everybody, as `income.published` chooses them. First each modelled component to its own mean
+      where there is one, then labour and business by one ratio so that the total has its mean. A missing benchmark
+      leaves the ratio at 1 and a note in the fit.
 
     Args:
         households: silver.HOUSEHOLD of the month; read twice (once for the weighted means).
@@ -124,7 +116,7 @@ def estimate_income(
     cells = _fit_cells(survey, chosen)
     drawn = _draw(households, cells=cells, seed=seed)
     means = _weighted_means(drawn)
-    published = _published_means(benchmarks, month=month)
+    published, refused = _published_means(benchmarks, month=month)
     ratios, notes = _benchmark_ratios(means, published)
     learned = {
         "month": str(month),
@@ -141,7 +133,7 @@ def estimate_income(
         parameters=asdict(chosen),
         ratios=ratios,
         benchmarks=published,
-        notes=notes,
+        notes=(*notes, *refused),
         metrics=_metrics(means, ratios),
         cells=_summaries(cells),
     )
@@ -229,38 +221,15 @@ def _weighted_means(drawn: DataFrame) -> _Means:
     )
 
 
-def _published_means(benchmarks: DataFrame, *, month: Month) -> dict[str, PublishedMean]:
-    """The figure to meet by component (and `total`); components without one are absent."""
+def _published_means(benchmarks: DataFrame, *, month: Month) -> tuple[dict[str, Published], tuple[str, ...]]:
+    """The mean to meet by component (and `total`), absent where there is none, and why others are not met."""
     wanted = {f"mean_{name}_income": name for name in ("total", *MODELLED)}
-    # Collected: published figures for the whole city, a handful of rows.
-    rows = (
-        benchmarks.where(
-            (F.col("region_code") == codes.CITY_CODE) & (F.col("dimension") == codes.ALL) & F.col("indicator").isin(*wanted)
-        )
-        .select("indicator", "source", "year", "reference_period", "value", "relative_standard_error")
-        .collect()  # ok: a few figures a year
-    )
-    found: dict[str, PublishedMean] = {}
-    for indicator, name in wanted.items():
-        candidates = [row for row in rows if row["indicator"] == indicator]
-        if not candidates:
-            continue
-        past = [row["year"] for row in candidates if row["year"] <= month.year]
-        year = max(past) if past else min(row["year"] for row in candidates)
-        best = min(
-            (row for row in candidates if row["year"] == year),
-            key=lambda row: (
-                float("inf") if row["relative_standard_error"] is None else row["relative_standard_error"],
-                row["source"],
-                row["reference_period"] or "",
-                row["value"],
-            ),
-        )
-        found[name] = PublishedMean(best["source"], year, best["value"])
-    return found
+    figures, refused = published_figures(benchmarks.where(F.col("indicator").isin(*wanted)), month=month)
+    everybody = {indicator: mean for (indicator, *of), mean in figures.items() if of == [codes.ALL, codes.ALL]}
+    return {name: everybody[indicator] for indicator, name in wanted.items() if indicator in everybody}, refused
 
 
-def _benchmark_ratios(means: _Means, published: Mapping[str, PublishedMean]) -> tuple[dict[str, float], tuple[str, ...]]:
+def _benchmark_ratios(means: _Means, published: Mapping[str, Published]) -> tuple[dict[str, float], tuple[str, ...]]:
     ratios: dict[str, float] = {}
     notes: list[str] = []
     for name, before in means.modelled.items():
@@ -270,15 +239,15 @@ def _benchmark_ratios(means: _Means, published: Mapping[str, PublishedMean]) -> 
         elif before <= 0:
             notes.append(f"nobody draws {name} income: its published mean cannot be met")
         else:
-            ratios[name] = published[name].value_krw_year / before
+            ratios[name] = published[name].value / before
     others = sum(before * ratios[name] for name, before in means.modelled.items())
     ratios["labour_business"] = 1.0
     if "total" not in published:
         notes.append("no published mean of total income: labour and business income not benchmarked")
-    elif means.labour_business <= 0 or published["total"].value_krw_year <= others:
+    elif means.labour_business <= 0 or published["total"].value <= others:
         notes.append("the published mean of total income cannot be met by one positive ratio: not benchmarked")
     else:
-        ratios["labour_business"] = (published["total"].value_krw_year - others) / means.labour_business
+        ratios["labour_business"] = (published["total"].value - others) / means.labour_business
     return ratios, tuple(notes)
 
 

@@ -6,7 +6,9 @@ kept as whole numbers: they add up exactly in any order, and cells can be merged
 
 Error: e = numerator - R denominator; sqrt(n / (n - 1) Σ w² e²) / Σ w denominator, as if rows were drawn with
 replacement with the weights given. Source: Särndal, Swensson & Wretman (1992), Model Assisted Survey Sampling,
-sections 2.9 and 5.5-5.6. It holds no error of the income model, of householding or of coverage.
+sections 2.9 and 5.5-5.6. Rows that share a cluster (persons of a household) are not drawn apart: their w e are added up
+first, and the m clusters take the place of the n rows (sections 4.2 and 5.5-5.6). It holds no error of the income model, of
+householding or of coverage.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ class Ratio:
     """The denominator is money: the ratio of two amounts."""
     shift: Shift | None = None
     is_total: bool = False
-    """The statistic is Σ w numerator itself, with the error of a Poisson sample, sqrt(Σ w² numerator²)."""
+    """The statistic is Σ w numerator itself, with the error of a Poisson sample, sqrt(Σ w² numerator²), of rows or clusters."""
 
     @property
     def has_amounts(self) -> bool:
@@ -115,20 +117,78 @@ def sums(frame: DataFrame, ratios: Sequence[Ratio], *, weight: str, by: Sequence
     return frame.where(w > 0).groupBy(*by).agg(*columns)
 
 
-def _sums_of(ratio_: Ratio, number: int, w: Column) -> Iterator[Column]:
-    known = ratio_.numerator.isNotNull() & ratio_.denominator.isNotNull()
-    counts = known if ratio_.is_of_amounts else known & (ratio_.denominator != 0)
+def unit_sums(frame: DataFrame, ratios: Sequence[Ratio], *, weight: str, keep: Sequence[str]) -> DataFrame:
+    """What each row adds to the sums of its cell and its cluster: input of `clustered_sums`.
+
+    Args:
+        frame: any grain; rows without a positive weight are left out.
+        ratios: their columns are looked up in `frame`.
+        weight: numeric column.
+        keep: columns to keep.
+
+    Returns:
+        One row per row: `keep` and whole numbers, 0 where a ratio does not count the row.
+
+    Raises:
+        ValueError: a ratio has a line that is estimated: how clusters move it is not known here.
+    """
+    if moved := [ratio_.name for ratio_ in ratios if ratio_.shift is not None]:
+        raise ValueError(f"no errors by cluster of {', '.join(moved)}: their line is estimated")
+    w = F.col(weight).cast("double")
+    columns = (
+        _whole(value, ratio_).alias(f"_{name}_{number}")
+        for number, ratio_ in enumerate(ratios)
+        for name, value in _linear_parts(ratio_, w).items()
+    )
+    return frame.where(w > 0).select(*keep, *columns)
+
+
+def clustered_sums(units: DataFrame, ratios: Sequence[Ratio], *, by: Sequence[str], cluster: str) -> DataFrame:
+    """Exact sums of products by cell, of rows that were added up by cluster first.
+
+    Args:
+        units: of `unit_sums`, once for each cell that a row is in.
+        ratios: as in `unit_sums`.
+        by: columns that name the cell.
+        cluster: column that rows of a cluster share; those of other clusters must not.
+
+    Returns:
+        As `sums`, and the clusters that count, `_c_`. Cells cannot be merged: a cluster may be in several.
+    """
+    linear = [name for name in units.columns if name.startswith("_")]
+    of_cluster = units.groupBy(*by, cluster).agg(*(F.sum(name).alias(name) for name in linear))
+    columns = [F.sum(name).alias(name) for name in linear]
+    for number, ratio_ in enumerate(ratios):
+        x, y = _linear(ratio_, number, "")
+        fx, fy = x * F.lit(_FACTOR[ratio_.is_of_amounts]), y * F.lit(_FACTOR[ratio_.has_amounts])
+        for name, value in {"xx": fx * fx, "xy": fx * fy, "yy": fy * fy}.items():
+            columns.append(F.sum(F.rint(value).cast("bigint")).alias(f"_{name}_{number}"))
+        columns.append(F.count_if(F.col(f"_n_{number}") > 0).alias(f"_c_{number}"))
+    return of_cluster.groupBy(*by).agg(*columns)
+
+
+def _linear_parts(ratio_: Ratio, w: Column) -> dict[str, Column]:
+    """What is added up of a row itself, not of products."""
     x, y = ratio_.denominator, ratio_.numerator
-    fx, fy = x * F.lit(_FACTOR[ratio_.is_of_amounts]), y * F.lit(_FACTOR[ratio_.has_amounts])
-    whole = {
+    return {
         "x": w * x * F.lit(_LINEAR[ratio_.is_of_amounts]),
         "y": w * y * F.lit(_LINEAR[ratio_.has_amounts]),
-        "xx": w * w * fx * fx,
-        "xy": w * w * fx * fy,
-        "yy": w * w * fy * fy,
         "p": w * (F.lit(1.0) if ratio_.is_of_amounts else x) * F.lit(_LINEAR[False]),
         "n": F.lit(1.0),
     }
+
+
+def _whole(value: Column, ratio_: Ratio) -> Column:
+    """A part of a row as a whole number; 0 where the ratio does not count the row."""
+    known = ratio_.numerator.isNotNull() & ratio_.denominator.isNotNull()
+    counts = known if ratio_.is_of_amounts else known & (ratio_.denominator != 0)
+    return F.when(counts, F.rint(value).cast("bigint")).otherwise(F.lit(0))
+
+
+def _sums_of(ratio_: Ratio, number: int, w: Column) -> Iterator[Column]:
+    x, y = ratio_.denominator, ratio_.numerator
+    fx, fy = x * F.lit(_FACTOR[ratio_.is_of_amounts]), y * F.lit(_FACTOR[ratio_.has_amounts])
+    whole = {**_linear_parts(ratio_, w), "xx": w * w * fx * fx, "xy": w * w * fx * fy, "yy": w * w * fy * fy}
     shift = ratio_.shift
     if shift is not None:
         half = shift.half * F.lit(_FACTOR[False])
@@ -136,7 +196,7 @@ def _sums_of(ratio_: Ratio, number: int, w: Column) -> Iterator[Column]:
         yield F.max(shift.factor).alias(f"_factor_{number}")
         yield F.max(shift.squares).alias(f"_squares_{number}")
     for name, value in whole.items():
-        yield F.coalesce(F.sum(F.when(counts, F.rint(value).cast("bigint"))), F.lit(0)).alias(f"_{name}_{number}")
+        yield F.coalesce(F.sum(_whole(value, ratio_)), F.lit(0)).alias(f"_{name}_{number}")
 
 
 def merged(cells: DataFrame, *, by: Sequence[str]) -> DataFrame:
@@ -150,17 +210,20 @@ def estimates(cells: DataFrame, ratios: Sequence[Ratio], *, by: Sequence[str]) -
     """Values and standard errors of the cells.
 
     Returns:
-        One row per cell × ratio that has contributors: `by` and the columns of ESTIMATE. A value is missing where the
-        denominator adds up to nothing or less; an error where fewer than two rows contribute.
+        One row per cell × ratio that has contributors: `by` and the columns of ESTIMATE; of `clustered_sums` also `clusters`.
+        A value is missing where the denominator adds up to nothing or less; an error where fewer than two rows, or clusters,
+        contribute.
     """
+    has_clusters = "_c_0" in cells.columns
     rows = [
         F.struct(
             F.lit(ratio_.name).alias("statistic"),
             F.lit(ratio_.unit).alias("unit"),
             value_of(ratio_, number).alias("value"),
-            F.sqrt(_variance_of(ratio_, number)).alias("standard_error"),
+            F.sqrt(_variance_of(ratio_, number, units="c" if has_clusters else "n")).alias("standard_error"),
             (F.col(f"_p_{number}") / F.lit(_LINEAR[False])).alias("population"),
             F.col(f"_n_{number}").alias("contributors"),
+            *([F.col(f"_c_{number}").alias("clusters")] if has_clusters else []),
         )
         for number, ratio_ in enumerate(ratios)
     ]
@@ -179,12 +242,13 @@ def _linear(ratio_: Ratio, number: int, of: str) -> tuple[Column, Column]:
     return x, y
 
 
-def _variance_of(ratio_: Ratio, number: int) -> Column:
+def _variance_of(ratio_: Ratio, number: int, *, units: str) -> Column:
+    """`units`: `n` or `c`, the sum that counts what is drawn."""
     x, y = _linear(ratio_, number, "")
     if ratio_.is_total:
         return F.col(f"_yy_{number}") / F.lit(_FACTOR[ratio_.has_amounts] ** 2)
     own = covariance(ratio_, number, (x, y), (x, y), products=("xx", "xy", "xy", "yy"))
-    n = F.col(f"_n_{number}").cast("double")
+    n = F.col(f"_{units}_{number}").cast("double")
     variance = own * F.try_divide(n, n - 1)
     shift = ratio_.shift
     if shift is not None:

@@ -9,8 +9,10 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from living_finance.contracts import codes, gold
+from living_finance.contracts import gold
+from living_finance.contracts.releases import DIMENSIONS
 from living_finance.methods.exact_sums import exact_sum
+from living_finance.methods.margins import is_margin
 from living_finance.months import Month
 
 SURVEY_MEASURES = (*gold.INCOME_COMPONENTS, "debt_krw", "spending_krw_month")
@@ -91,7 +93,7 @@ def edit_counts(report: DataFrame) -> DataFrame:
 
 def region_statistics(statistics: DataFrame) -> DataFrame:
     """Rows of gold.household_statistics of a month with every category `all`, above output areas."""
-    is_whole = (F.col("head_sex") == codes.ALL) & (F.col("head_age_band") == codes.ALL) & (F.col("household_type") == codes.ALL)
+    is_whole = is_margin(DIMENSIONS["household_statistics"])
     return statistics.where((F.col("region_level") != "output_area") & is_whole).select(*STATISTICS_COLUMNS)
 
 
@@ -103,8 +105,8 @@ def city_tenure(breakdown: DataFrame) -> DataFrame:
 
 def region_persons(statistics: DataFrame) -> DataFrame:
     """Residents of city and districts in gold.person_statistics of a month: persons, mean earnings, debt and spending."""
-    is_whole = (F.col("sex") == codes.ALL) & (F.col("age_band") == codes.ALL) & (F.col("place") == "residence")
-    return statistics.where(is_whole & F.col("region_level").isin("city", "gu")).select(
+    is_of_residents = is_margin(DIMENSIONS["person_statistics"]) & (F.col("place") == "residence")
+    return statistics.where(is_of_residents & F.col("region_level").isin("city", "gu")).select(
         "region_level",
         "region_code",
         "persons",

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from living_finance.contracts import codes, silver
 from living_finance.contracts import releases as r
 from living_finance.methods.joins import join_to_one
+from living_finance.methods.margins import is_margin
 from living_finance.methods.quantiles import fixed_weight
 
 _LARGE_SIZE = 7
@@ -99,8 +100,7 @@ def wide_breakdown(breakdown: DataFrame, *, statistics: DataFrame) -> DataFrame:
     names = r.DIMENSIONS["household_breakdown"]
     heads = r.DIMENSIONS["household_statistics"]
     category = {name: F.when(F.col("dimension") == name, F.col("category")).otherwise(F.lit(codes.ALL)) for name in names}
-    is_margin = reduce(Column.__and__, (F.col(name) == codes.ALL for name in heads))
-    margin = statistics.where(is_margin).withColumns(dict.fromkeys(names, F.lit(codes.ALL))).drop(*heads)
+    margin = statistics.where(is_margin(heads)).withColumns(dict.fromkeys(names, F.lit(codes.ALL))).drop(*heads)
     return breakdown.withColumns(category).drop("dimension", "category").unionByName(margin)
 
 

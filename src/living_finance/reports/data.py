@@ -17,7 +17,9 @@ from living_finance.reports.document import Origin
 
 _HEAD = r.DIMENSIONS["household_statistics"]
 _PERSON = r.DIMENSIONS["person_statistics"]
-_ONE_CATEGORY = (codes.ALL, "change_since")
+PERSONS_AT: Mapping[str, str] = {place: f"{place} / {codes.ALL}" for place in codes.PLACE.codes}
+"""Place → dimension of an analysis of persons that holds everybody there."""
+_ONE_CATEGORY = (codes.ALL, "change_since", *PERSONS_AT.values())
 """Dimensions of one category."""
 _MODELS_TOLD = 3
 """Model versions listed under a series; of more, the first and the last."""

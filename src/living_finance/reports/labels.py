@@ -68,6 +68,8 @@ _OF_ANALYSES: Mapping[str, tuple[str, str]] = {
     "extra_interest": ("추가 이자(부채 가구)", "extra interest of debtors"),
     "rise_of_debt_service_to_income": ("원리금상환비율 상승", "rise of debt service to income"),
     "pushed_over_limit_share_of_debtors": ("상환 부담 한도 초과 전환(부채 가구)", "debtors pushed over the limit"),
+    "share_with_debt": ("부채 보유 비율", "share with debt"),
+    "overdue_share": ("연체 비율", "share overdue"),
     "rank": ("순위", "rank"),
     "rank_low": ("순위(최고)", "rank, at best"),
     "rank_high": ("순위(최저)", "rank, at worst"),

@@ -135,6 +135,8 @@ _FIRST_MONTH = "first"
 """Event of every household of the first month."""
 _DIFFERENCES = {"comparison": "minus_city"}
 """Analyses whose values are differences, which are shown only beyond their error → the dimension of their regions."""
+_OF_PERSONS = frozenset({"employment", "commuting", "small_business", "youth", "vulnerable_groups"})
+"""Analyses of persons; the others are of households."""
 
 
 def policy_sections(data: ReportData, language: Language) -> Iterator[Section]:
@@ -263,7 +265,8 @@ def _shown(
     caption = f"{title}: {by}별{where}" if language == "ko" else f"{title}, by {by}{where}"
     has_errors = any("±" in cell or cell.endswith(("*", "†")) for row in body for cell in row[1:])
     errors = difference_note(language) if is_difference else marks_note(language)
-    notes = (*_limit_note(view, language), *([errors] if has_errors else []))
+    of_persons = [persons_note(language, has_errors=has_errors)] if analysis.name in _OF_PERSONS else []
+    notes = (*_limit_note(view, language), *([errors] if has_errors else []), *of_persons)
     grid = Grid(caption=caption, header=header, rows=body, origin=origin, notes=notes, is_long=len(body) > _LONG)
     if not view.has_chart or len(order) < 3:
         yield grid
@@ -410,6 +413,25 @@ def interval_note(language: Language) -> str:
         if language == "ko"
         else "Point: estimate; line: 95 % interval (±1.96 standard errors)."
     )
+
+
+def persons_note(language: Language, *, has_errors: bool) -> str:
+    """What figures of persons are of, and their errors."""
+    if language == "ko":
+        told = (
+            "표본조사가 아니므로 표준오차는 우연에 따른 변동을 나타내며, 한 가구의 사람들을 한 집락으로 보아 계산하였다. "
+            "신용정보 추정소득의 오차는 포함하지 않는다."
+            if has_errors
+            else "표본조사가 아니므로 표본오차가 없고, 신용정보 추정소득의 오차는 산출하지 않았다."
+        )
+        return f"신용거래자 전수의 값이며 전체 인구로 확대하지 않았다. {told}"
+    told = (
+        "There is no sample: the standard error says how far a figure could have come out otherwise by chance, people of a "
+        "household together. It leaves out that of the bureau's income scores."
+        if has_errors
+        else "There is no sample and no sampling error; that of the bureau's income scores is not estimated."
+    )
+    return f"Persons with credit activity, all of them and not grossed up. {told}"
 
 
 def difference_note(language: Language) -> str:

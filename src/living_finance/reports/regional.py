@@ -11,7 +11,8 @@ import pandas as pd
 from living_finance.contracts import codes, gold
 from living_finance.contracts.language import Language
 from living_finance.reports import charts
-from living_finance.reports.author import MAN, MEAN, MEDIAN, Author, Indicator, find_indicator, published
+from living_finance.reports.author import MAN, MEAN, MEDIAN, Author, Indicator, find, find_indicator, published
+from living_finance.reports.data import PERSONS_AT
 from living_finance.reports.document import Block, Figure, Grid, Section, Text
 from living_finance.reports.formats import (
     NONE,
@@ -22,7 +23,7 @@ from living_finance.reports.formats import (
     value_in,
 )
 from living_finance.reports.labels import category_label, dimension_label, position
-from living_finance.reports.policy import interval_note, interval_words, reliability_legend
+from living_finance.reports.policy import interval_note, interval_words, persons_note, reliability_legend
 
 _NAMED_ON_A_MAP = 30
 
@@ -372,8 +373,13 @@ def persons(author: Author) -> Section | None:
     by_place = {place: rows.set_index("region_code") for place, rows in shown.groupby("place")}
     codes_shown = sorted(set(shown["region_code"]), key=lambda code: (code != data.region, code))
     column = "mean_labour_business_income_krw_year"
+    estimated = author.analyses.get("employment")
 
     def cell(place: str, code: str, name: str, unit: str) -> str:
+        """As the analysis has it, with its error; else as published."""
+        found = find(estimated, name, region=code, dimension=PERSONS_AT[place]) if estimated else None
+        if found is not None:
+            return found.shown()
         rows = by_place.get(place)
         return NONE if rows is None or code not in rows.index else value_in(unit, rows.loc[code].get(name))
 
@@ -394,17 +400,8 @@ def persons(author: Author) -> Section | None:
             )
             for code in codes_shown
         ),
-        origin=data.origin("person_statistics"),
-        notes=(
-            author.say(
-                "신용거래자 기준이며 전체 인구로 확대하지 않았다. 집계 대상 "
-                "전수의 값이므로 표본오차가 없고, 신용정보 추정소득의 "
-                "오차는 산출하지 않았다.",
-                "Persons with credit activity, not grossed up: all of them "
-                "are counted, so that there is no sampling error; that "
-                "of the bureau's income scores is not estimated.",
-            ),
-        ),
+        origin=data.origin("person_statistics", *(["analyse employment"] if estimated else [])),
+        notes=(*([author.marks()] if estimated else []), persons_note(language, has_errors=estimated is not None)),
         is_long=len(codes_shown) > 30,
     )
     return Section(key="persons", title=author.say("거주지와 근무지", "Residence and workplace"), blocks=(grid,))

@@ -10,8 +10,10 @@ from pyspark.sql import functions as F
 
 from living_finance.catalog.explain import FigureFacts, HouseholdFacts
 from living_finance.contracts import codes, gold, silver
+from living_finance.contracts import releases as r
 from living_finance.contracts.core import Kind, Table
 from living_finance.errors import ConfigurationError, MissingInput
+from living_finance.methods.margins import is_margin
 from living_finance.months import Month
 from living_finance.steps.month import STEPS
 from living_finance.steps.regions import check_form, check_region
@@ -110,10 +112,7 @@ def _margin(of_region: DataFrame, table: Table) -> dict[str, Any]:
     """The row in which every category is `all`; of persons, by residence. A breakdown has none."""
     if "dimension" in table.column_names:
         return {}
-    categories = [name for name in table.key if name not in ("base_month", "region_level", "region_code", "place")]
-    frame = of_region
-    for name in categories:
-        frame = frame.where(F.col(name) == codes.ALL)
+    frame = of_region.where(is_margin(r.DIMENSIONS[table.name]))
     if "place" in table.column_names:
         frame = frame.where(F.col("place") == "residence")
     figures = _one(frame.select(*(column.name for column in table.columns if column.name not in (*table.key, "base_month"))))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pandas as pd
 import shapely
@@ -21,8 +21,10 @@ from living_finance.analyses.result import KEY
 from living_finance.config import AnalysisSettings
 from living_finance.contracts import codes, gold, silver
 from living_finance.contracts import releases as r
+from living_finance.contracts.core import Table
 from living_finance.contracts.language import Language
 from living_finance.errors import ConfigurationError, MissingInput, ReleaseDamaged, ReleaseNotReady
+from living_finance.methods.margins import is_margin
 from living_finance.months import Month
 from living_finance.places.boundaries import (
     BOUNDARY_SOURCE,
@@ -34,6 +36,7 @@ from living_finance.places.boundaries import (
 from living_finance.progress import note
 from living_finance.reports.content import build_report
 from living_finance.reports.data import (
+    PERSONS_AT,
     PolicyAnalysis,
     ReportData,
     region_pairs,
@@ -57,7 +60,7 @@ _LEVELS = ("city", "gu", "dong")
 _AT_A_TIME = 4
 _GU_DIGITS = 5
 _REGION_DIGITS = (2, _GU_DIGITS)
-_OF_EVERY_REGION = (codes.ALL, "minus_city", "change_since")
+_OF_EVERY_REGION = (codes.ALL, "minus_city", "change_since", *PERSONS_AT.values())
 """Dimensions of analyses that a report shows of every region; others of its own region only."""
 _TABLES = (
     gold.HOUSEHOLD_STATISTICS,
@@ -105,7 +108,7 @@ def data_of_warehouse(
         names=_names(region_names(warehouse, last), region),
         areas=areas,
         breakdown=at_month["household_breakdown"].where(F.col("region_code") == region).toPandas(),  # ok: some twenty rows
-        persons=_margins(at_month["person_statistics"], "sex", "age_band").toPandas(),  # ok: two rows per dong
+        persons=_margins(at_month["person_statistics"], gold.PERSON_STATISTICS).toPandas(),  # ok: two rows per dong
         models={m: _models(ledger, m) for m in series},
         sources={table.name: versions.get(table.qualified_name, table.qualified_name) for table in _TABLES},
         is_public=False,
@@ -169,7 +172,7 @@ def data_of_release(folder: Path, *, region: str) -> ReportData:
     )
 
 
-def write_report(data: ReportData, *, language: str, formats: Sequence[str], out: Path) -> list[Path]:
+def write_report(data: ReportData, *, language: Language, formats: Sequence[str], out: Path) -> list[Path]:
     """Write a report; the same figures give the same bytes.
 
     Args:
@@ -182,31 +185,28 @@ def write_report(data: ReportData, *, language: str, formats: Sequence[str], out
         The files.
 
     Raises:
-        ConfigurationError: unknown language or format.
+        ConfigurationError: unknown format.
     """
-    check_wishes(language=language, formats=formats)
-    chosen: Language = "en" if language == "en" else "ko"
-    report = build_report(data, chosen)
+    check_formats(formats)
+    report = build_report(data, language)
     out.mkdir(parents=True, exist_ok=True)
     when = str(data.year or data.month)
     where = "" if data.region == codes.CITY_CODE else f"-{data.region}"
     written = []
     for name in formats:
         note(f"report: {name}")
-        file = out / f"report{'-public' if data.is_public else ''}-{when}{where}-{chosen}.{name}"
+        file = out / f"report{'-public' if data.is_public else ''}-{when}{where}-{language}.{name}"
         file.write_bytes(FORMATS[name](report))
         written.append(file)
     return written
 
 
-def check_wishes(*, language: str, formats: Sequence[str]) -> None:
-    """Refuse an unknown language or format before anything is read.
+def check_formats(formats: Sequence[str]) -> None:
+    """Refuse an unknown format before anything is read.
 
     Raises:
         ConfigurationError: one is unknown.
     """
-    if language not in get_args(Language):
-        raise ConfigurationError(f"There is no report in {language!r}.", remedy="--lang ko or en")
     unknown = sorted(set(formats) - FORMATS.keys())
     if unknown or not formats:
         raise ConfigurationError(f"There is no format {', '.join(unknown) or '(none)'}.", remedy=f"--format {','.join(FORMATS)}")
@@ -230,17 +230,14 @@ def _compared(finished: Sequence[Month], last: Month, year: int | None) -> list[
 
 def _areas(warehouse: Warehouse, months: Sequence[Month]) -> pd.DataFrame:
     statistics = warehouse.read(gold.HOUSEHOLD_STATISTICS).where(F.col("base_month").isin(*(m.date for m in months)))
-    frame = _margins(statistics, "head_sex", "head_age_band", "household_type")
+    frame = _margins(statistics, gold.HOUSEHOLD_STATISTICS)
     rows = frame.withColumns({"base_month": F.date_format("base_month", "yyyyMM")})
     return rows.toPandas()  # ok: one row per month and region
 
 
-def _margins(frame: DataFrame, *dimensions: str) -> DataFrame:
+def _margins(frame: DataFrame, table: Table) -> DataFrame:
     """Rows of the city, its districts and dongs in which every category is `all`."""
-    rows = frame.where(F.col("region_level").isin(*_LEVELS))
-    for name in dimensions:
-        rows = rows.where(F.col(name) == codes.ALL)
-    return rows
+    return frame.where(F.col("region_level").isin(*_LEVELS) & is_margin(r.DIMENSIONS[table.name]))
 
 
 def _all_analysed(
