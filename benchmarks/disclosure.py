@@ -20,9 +20,10 @@ import pandas as pd
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
 from living_finance.months import Month
-from living_finance.release.package import ReleaseName, release_table
-from living_finance.release.protect import protect
+from living_finance.release.package import ReleaseName, release_table, zero_table
+from living_finance.release.protect import Protected, protect
 from living_finance.release.rules import CATEGORIES, ReleaseRules, read_rules
+from living_finance.release.structural import without_buildings
 from living_finance.release.utility import utility
 from living_finance.release.verify import Released, SignedZeros, verify
 
@@ -139,8 +140,11 @@ def _cells(
     return pd.DataFrame(frame)
 
 
-def made_month(rules: ReleaseRules, *, seed: int, fraction: float) -> dict[str, pd.DataFrame]:
-    """Cells of a month by gold table, persons by both places."""
+def made_month(rules: ReleaseRules, *, seed: int, fraction: float) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """Cells of a month by gold table, persons by both places; and the dwelling types of each output area's buildings.
+
+    The census prints no number where a dong has few or no dwellings of a type: there is no building of it here.
+    """
     draws = np.random.default_rng(seed)
     census = pd.read_csv(CENSUS, dtype={"dong_code": str})
     census = census.head(max(10, round(len(census) * fraction)))
@@ -163,7 +167,10 @@ def made_month(rules: ReleaseRules, *, seed: int, fraction: float) -> dict[str, 
             frame = cells_of(source, rules, area=area, areas=areas, categories=categories, draws=draws)
             is_persons = source == "person_statistics"
             cells[source] = pd.concat([frame.assign(place=p) for p in codes.PLACE.codes]) if is_persons else frame
-    return cells
+    at, kind = np.nonzero(shares["dwelling_type"][dong_of_area])
+    types = np.array(CATEGORIES["dwelling_type"], dtype=object)[kind]
+    dongs = census["dong_code"].to_numpy(object)[dong_of_area[at]]
+    return cells, pd.DataFrame({"output_area_id": areas[at], "dong_code": dongs, "dwelling_type": types})
 
 
 def shares_of(counts: pd.DataFrame, status: str) -> dict[str, float]:
@@ -174,14 +181,24 @@ def shares_of(counts: pd.DataFrame, status: str) -> dict[str, float]:
     return {"/".join(map(str, name)): round(float(share), 4) for name, share in (these / total).items()}
 
 
-def as_released(tables: dict[str, pd.DataFrame], *, rules: ReleaseRules, month: str) -> Released:
+def one_way_of_dongs(counts: pd.DataFrame) -> dict[str, float]:
+    """Share of the dongs' cells by one dimension whose count is published: by table and of all tables."""
+    cells = counts[(counts["region_level"] == "dong") & (counts["ways"] == 1)]
+    is_published = cells["status"] == r.PUBLISHED
+    by_table = cells[is_published].groupby("table")["cells"].sum() / cells.groupby("table")["cells"].sum()
+    pooled = cells.loc[is_published, "cells"].sum() / cells["cells"].sum()
+    return {**{str(name): round(float(share), 4) for name, share in by_table.items()}, "all": round(float(pooled), 4)}
+
+
+def as_released(protected: Protected, *, rules: ReleaseRules, month: str) -> Released:
     """A release as its reader sees it, region names left out."""
-    sources = {table.name: table.source for table in rules.tables}
+    tables, sources = protected.tables, {table.name: table.source for table in rules.tables}
     name = ReleaseName(rules.channel, Month.parse(month), 1)
     codes_of = pd.concat([frame["region_code"] for frame in tables.values()]).unique()
     regions = pd.DataFrame({"region_code": codes_of, "mois_code": None, "region_name_ko": "", "region_name_en": ""})
     frames = {table: release_table(frame, source=sources[table], regions=regions, name=name) for table, frame in tables.items()}
-    return Released(name.release_id, name.channel, name.base_month, 1, frames)
+    zeros = zero_table(protected.zeros, regions=regions, name=name)
+    return Released(name.release_id, name.channel, name.base_month, 1, frames, zeros)
 
 
 def main() -> None:
@@ -191,20 +208,32 @@ def main() -> None:
     parser.add_argument("--months", type=int, default=12, help="published before")
     arguments = parser.parse_args()
     rules = read_rules((ROOT / "conf" / "release" / "portal.yaml").read_text(encoding="utf-8"), name="portal.yaml")
-    cells = made_month(rules, seed=1, fraction=arguments.fraction)
+    cells, buildings = made_month(rules, seed=1, fraction=arguments.fraction)
     started, cpu = time.perf_counter(), time.process_time()
-    protected = protect(cells, rules=rules)
+    places = pd.concat([frame[["region_level", "region_code"]] for frame in cells.values()]).drop_duplicates()
+    protected = protect(cells, rules=rules, evidence=without_buildings(buildings, regions=places))
     protected_at, protected_cpu = time.perf_counter(), time.process_time()
-    candidate = as_released(protected.tables, rules=rules, month="202101")
-    signed = SignedZeros(frozenset((zero.dimension, zero.category) for zero in rules.structural_zeros))
+    candidate = as_released(protected, rules=rules, month="202101")
+    zeros = rules.structural_zeros
+    signed = SignedZeros(
+        frozenset((zero.dimension, zero.category) for zero in zeros if zero.category is not None),
+        frozenset((zero.dimension, zero.evidence) for zero in zeros if zero.evidence is not None),
+    )
     months = [str(Month(2020, 1).plus(number)) for number in range(arguments.months)]
     # Earlier months are the same figures: what costs is how many there are.
     history = [
-        Released(f"{m}-v1", "portal", f"{m[:4]}-{m[4:]}", 1, {t: f.assign(base_month=m) for t, f in candidate.tables.items()})
+        Released(
+            f"{m}-v1",
+            "portal",
+            f"{m[:4]}-{m[4:]}",
+            1,
+            {t: f.assign(base_month=m) for t, f in candidate.tables.items()},
+            candidate.zeros,
+        )
         for m in months
     ]
     verify_at, verify_cpu = time.perf_counter(), time.process_time()
-    findings = verify(candidate, history=history, signed=signed, facts=cells)
+    findings = verify(candidate, history=history, signed=signed, facts=cells, buildings=buildings)
     useful = utility(protected.tables, protected.counts, cells, rules=rules)
     said = [row for row in useful["dongs"] if row["mean_error"] is not None]
     figures = {
@@ -216,6 +245,7 @@ def main() -> None:
         "findings": findings.groupby("attack").size().to_dict(),
         "largest_mean_error_of_dong_figures": max(row["mean_error"] for row in said),
         "least_rank_correlation_of_dongs": min(row["rank_correlation"] for row in said),
+        "dong_one_way_published": one_way_of_dongs(protected.counts),
         "published_share": shares_of(protected.counts, r.PUBLISHED),
         "primary_share": {name: share for name, share in shares_of(protected.counts, r.SMALL).items() if share},
     }

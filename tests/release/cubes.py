@@ -11,9 +11,10 @@ import pandas as pd
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
 from living_finance.months import Month
-from living_finance.release.package import ReleaseName, release_table
+from living_finance.release.package import ReleaseName, release_table, zero_table
 from living_finance.release.protect import Earlier, Protected
 from living_finance.release.rules import CATEGORIES, Cross, ReleaseRules, TableRules, read_rules
+from living_finance.release.structural import without_buildings
 from living_finance.release.verify import Released, SignedZeros
 
 LEVELS = {"city": 2, "gu": 5, "dong": 7, "output_area": 11}
@@ -160,7 +161,7 @@ def a_month_later(
 ROOT = Path(__file__).resolve().parents[2]
 _TO_DONG, _TO_AREA = ("city", "gu", "dong"), ("city", "gu", "dong", "output_area")
 _FIGURES = ("households", "mean_total_income_krw_year", "median_total_income_krw_year", "mean_debt_krw", "share_with_debt")
-SIGNED = SignedZeros(frozenset({("dwelling_type", "non_residential")}))
+SIGNED = SignedZeros(frozenset({("dwelling_type", "non_residential")}), frozenset({("dwelling_type", "buildings")}))
 
 
 def portal_rules() -> ReleaseRules:
@@ -193,6 +194,37 @@ def small_month(seed: int, rules: ReleaseRules) -> dict[str, pd.DataFrame]:
     return made_month(rules, seed=seed, districts=2, dongs=2, areas=3, per_area=50)
 
 
+ABSENT = {
+    "1101050": ("detached", "multi_family", "row_house", "multi_unit", "officetel", "commercial_building"),
+    "1101051": ("row_house", "commercial_building"),
+    "1102051": ("row_house", "multi_unit"),
+}
+"""Dong → types that nobody lives in there: in the first all but apartments, and none of its district lives in a row house."""
+_EMPTY_BUILDINGS = (("11020510001", "1102051", "row_house"),)
+"""A building in which nobody lives: its zero is not structural."""
+
+
+def typed_month(seed: int, rules: ReleaseRules) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """Cells of `small_month`, some dongs without some dwelling types, and the building register."""
+    households, persons = people_of(seed=seed, districts=2, dongs=2, areas=3, per_area=50)
+    for dong, types in ABSENT.items():
+        absent = (households["area"].str[:7] == dong) & households["dwelling_type"].isin(types)
+        households.loc[absent, "dwelling_type"] = "apartment"
+    lived_in = register_of(households)
+    empty = pd.DataFrame(list(_EMPTY_BUILDINGS), columns=lived_in.columns)
+    return cells_of_people((households, persons), rules), pd.concat([lived_in, empty], ignore_index=True)
+
+
+def register_of(households: pd.DataFrame) -> pd.DataFrame:
+    """A building register with just the buildings that somebody lives in."""
+    lived_in = households[["area", "dwelling_type"]].drop_duplicates().rename(columns={"area": "output_area_id"})
+    return lived_in.assign(dong_code=lived_in["output_area_id"].str[:7])[["output_area_id", "dong_code", "dwelling_type"]]
+
+
+def evidence_of(buildings: pd.DataFrame, cells: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    return without_buildings(buildings, regions=cells["household_breakdown"])
+
+
 def regions_of(cells: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     codes = pd.concat([frame["region_code"] for frame in cells.values()]).unique()
     return pd.DataFrame({"region_code": codes, "mois_code": None, "region_name_ko": "동", "region_name_en": "-dong"})
@@ -207,7 +239,8 @@ def released(
         table: release_table(frame, source=sources[table], regions=regions_of(cells), name=name)
         for table, frame in protected.tables.items()
     }
-    return Released(name.release_id, name.channel, name.base_month, version, tables)
+    zeros = zero_table(protected.zeros, regions=regions_of(cells), name=name)
+    return Released(name.release_id, name.channel, name.base_month, version, tables, zeros)
 
 
 def earlier_of(release: Released, *, is_same_version: bool) -> Earlier:

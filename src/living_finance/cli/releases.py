@@ -61,18 +61,18 @@ def verify_release(
     Exit codes: 0 nothing found, 60 an attack succeeds, 62 files or register are not what was registered.
     """
     from living_finance.errors import DisclosureFound
-    from living_finance.steps.release import cells_of_month, load_rules, register_of_month
+    from living_finance.steps.release import inside_of_month, load_rules
     from living_finance.steps.release import verify_release as attack
     from living_finance.storage.warehouse import Warehouse
 
     wanted = load_rules(rules or _rules_of(folder.resolve().parent.name))
     month = Month.parse(folder.resolve().name.partition("-v")[0])
-    cells = register = None
+    inside = None
     if warehouse is not None:
         with spark_session(settings_of(config)) as spark, working("contributors"):
             store = Warehouse(spark, str(warehouse.absolute()))
-            cells, register = cells_of_month(store, month, wanted), register_of_month(store, month)
-    findings = attack(folder, rules=wanted, cells=cells, register=register)
+            inside = inside_of_month(store, month, wanted)
+    findings = attack(folder, rules=wanted, inside=inside)
     if findings_file is not None:
         findings.to_csv(findings_file, index=False)
     for found in findings.head(20).itertuples(index=False):

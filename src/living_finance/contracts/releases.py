@@ -33,6 +33,10 @@ CANDIDATE, APPROVED, IS_PUBLIC, WITHDRAWN = STATE.codes
 
 CHANNEL = CodeList("channel", (("portal", "열린데이터광장", "open-data portal"), ("campus", "빅데이터캠퍼스", "big-data campus")))
 
+EVIDENCE = CodeList("evidence", (("buildings", "건축물대장", "the month's building register has no building of the type there"),))
+EVIDENCE_OF = {"buildings": "dwelling_type"}
+"""Public evidence that nobody can be somewhere → the dimension it is about."""
+
 LEVELS: tuple[str, ...] = tuple(reversed(codes.REGION_LEVEL.codes))
 """From the city down."""
 PARENT_CODE_LENGTH = {"output_area": 7, "dong": 5, "gu": 2}
@@ -127,6 +131,12 @@ def sort_key(source: str) -> tuple[str, ...]:
     return ("region_level", "region_code", *dimension_columns(source), "statistic")
 
 
+STRUCTURAL_ZEROS = "structural_zeros"
+"""The file that lists them: regions × categories in which nobody can be, printed as zeros for that reason."""
+ZERO_KEY = ("region_level", "region_code", "dimension", "category")
+ZERO_COLUMNS = (*REGION_COLUMNS, "dimension", "category", "category_ko", "category_en", "evidence")
+
+
 def _text(name: str, ko: str, en: str, meaning: str = "", measure: Measure = Measure.NONE) -> Column:
     return Column(name=name, kind=Kind.TEXT, label_ko=ko, label_en=en, meaning=meaning, measure=measure)
 
@@ -166,5 +176,10 @@ _COLUMNS = {
         _text("unit", "단위", "unit"),
         Column(name="status", kind=Kind.CODE, label_ko="공표 상태", label_en="status", codes=STATUS, measure=Measure.MASKED),
         gold.HOUSEHOLD_STATISTICS.column("reliability"),
+        _text("dimension", "차원", "dimension"),
+        _text("category", "구분", "category", "nobody can be in it there, so that its counts are 0"),
+        _text("category_ko", "구분(한글)", "category, Korean"),
+        _text("category_en", "구분(영문)", "category, English"),
+        Column(name="evidence", kind=Kind.CODE, label_ko="근거", label_en="evidence", codes=EVIDENCE),
     )
 }

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from living_finance.contracts import codes
 from living_finance.contracts import releases as r
 from living_finance.dcat import BASE, Dataset, Description
 from living_finance.months import Month
@@ -60,17 +61,40 @@ def release_table(protected: pd.DataFrame, *, source: str, regions: pd.DataFrame
             names of its dong.
         name: of the release.
     """
+    return _described(protected, columns=r.columns_of(source), regions=regions, name=name)
+
+
+def zero_table(zeros: pd.DataFrame, *, regions: pd.DataFrame, name: ReleaseName) -> pd.DataFrame:
+    """The list of structural zeros as it leaves: names, labels and evidence added.
+
+    Args:
+        zeros: of `Protected.zeros`.
+        regions: as of `release_table`.
+        name: of the release.
+    """
+    labels = {code: (ko, en) for code, ko, en in codes.DWELLING_TYPE.labels}
+    evidence = {dimension: kind for kind, dimension in r.EVIDENCE_OF.items()}
+    said = zeros.assign(
+        category_ko=[labels[category][0] for category in zeros["category"]],
+        category_en=[labels[category][1] for category in zeros["category"]],
+        evidence=zeros["dimension"].map(evidence),
+    )
+    return _described(said, columns=r.ZERO_COLUMNS, regions=regions, name=name)
+
+
+def _described(rows: pd.DataFrame, *, columns: Sequence[str], regions: pd.DataFrame, name: ReleaseName) -> pd.DataFrame:
+    """Rows with month and names of their regions, all texts safe for spreadsheets."""
     named = regions[["region_code", "mois_code", "region_name_ko", "region_name_en"]]
-    lookup = protected["region_code"].where(protected["region_level"] != "output_area", protected["region_code"].str[:7])
-    frame = protected.assign(_lookup=lookup).merge(
+    lookup = rows["region_code"].where(rows["region_level"] != "output_area", rows["region_code"].str[:7])
+    frame = rows.assign(_lookup=lookup).merge(
         named.assign(_lookup=named["region_code"]).drop(columns="region_code"), on="_lookup", how="left", validate="many_to_one"
     )
     frame["base_month"] = name.base_month
-    texts = [column for column in r.columns_of(source) if column != "value"]
-    for column in texts:
-        safe = {value: neutralised(value) for value in frame[column].dropna().unique()}
-        frame[column] = frame[column].map(safe)
-    return frame[list(r.columns_of(source))]
+    for column in columns:
+        if column != "value":
+            safe = {value: neutralised(value) for value in frame[column].dropna().unique()}
+            frame[column] = frame[column].map(safe)
+    return frame[list(columns)]
 
 
 def datapackage(
@@ -84,8 +108,14 @@ def datapackage(
         rules: of the channel.
         name: of the release.
     """
+    schemas = {
+        table: (f"{r.SOURCES[source].label_ko} / {r.SOURCES[source].label_en}", _schema(source))
+        for table, source in tables.items()
+    }
+    if f"data/{r.STRUCTURAL_ZEROS}.csv" in files:
+        schemas[r.STRUCTURAL_ZEROS] = ("구조적 0 / structural zeros", _fields(r.ZERO_COLUMNS, key=r.ZERO_KEY))
     resources = []
-    for table, source in tables.items():
+    for table, (title, schema) in schemas.items():
         for path in (f"data/{table}.csv", f"data/{table}.parquet"):
             size, sha256 = files[path]
             is_csv = path.endswith(".csv")
@@ -93,14 +123,12 @@ def datapackage(
                 {
                     "name": table.replace("_", "-") + ("" if is_csv else "-parquet"),
                     "path": path,
-                    "title": f"{r.SOURCES[source].label_ko} / {r.SOURCES[source].label_en}",
+                    "title": title,
                     "format": "csv" if is_csv else "parquet",
                     "mediatype": "text/csv" if is_csv else "application/vnd.apache.parquet",
                     "bytes": size,
                     "hash": f"sha256:{sha256}",
-                    **(
-                        {"encoding": "utf-8-sig", "profile": "tabular-data-resource", "schema": _schema(source)} if is_csv else {}
-                    ),
+                    **({"encoding": "utf-8-sig", "profile": "tabular-data-resource", "schema": schema} if is_csv else {}),
                 }
             )
     return {
@@ -118,10 +146,16 @@ def datapackage(
 
 
 def _schema(source: str) -> dict[str, Any]:
+    return _fields(r.columns_of(source), key=r.sort_key(source))
+
+
+def _fields(columns: Sequence[str], *, key: Sequence[str]) -> dict[str, Any]:
+    """A table schema of columns and their primary key."""
     fields = []
-    for column_name in r.columns_of(source):
+    for column_name in columns:
         column = r.column(column_name)
-        constraint = {"constraints": {"enum": list(column.codes.codes)}} if column_name == "status" and column.codes else {}
+        is_closed = column_name in ("status", "evidence")
+        constraint = {"constraints": {"enum": list(column.codes.codes)}} if is_closed and column.codes else {}
         fields.append(
             {
                 "name": column_name,
@@ -131,7 +165,7 @@ def _schema(source: str) -> dict[str, Any]:
                 **constraint,
             }
         )
-    return {"fields": fields, "primaryKey": list(r.sort_key(source)), "missingValues": [""]}
+    return {"fields": fields, "primaryKey": list(key), "missingValues": [""]}
 
 
 def dcat(package: Mapping[str, Any], *, rules: ReleaseRules, name: ReleaseName) -> str:
@@ -199,12 +233,21 @@ def evidence(
                 "처리 후": int(counts.loc[counts["status"] == r.PUBLISHED, "cells"].sum()),
             },
             "표별 셀 수": cells,
+            "구조적 0": [zero.model_dump(exclude_none=True) for zero in rules.structural_zeros],
             "유용성": useful,
             "공격별 발견 건수": attacks,
             "함께 검증한 공개": sorted(history),
             **({"행 자료": rows} if rows else {}),
         }
     )
+
+
+_LISTED = (
+    f""" 해당 월 건축물대장에 그 유형의 건물이 없는 지역이 그렇습니다.
+  `data/{r.STRUCTURAL_ZEROS}.csv`에 모두 적혀 있습니다.""",
+    f""" So it is in a region whose building register of the month has no building of
+  the type: `data/{r.STRUCTURAL_ZEROS}.csv` lists all of these.""",
+)
 
 
 def readme(
@@ -220,6 +263,8 @@ def readme(
         useful: lines of `release.utility`.
     """
     p = rules.parameters
+    zeros = int(counts["zeros"].sum())
+    listed = _LISTED if r.STRUCTURAL_ZEROS in tables else ("", "")
     total, shown = counts["cells"].sum(), counts.loc[counts["status"] == r.PUBLISHED, "cells"].sum()
     listing = "\n".join(f"| `data/{table}.csv`, `.parquet` | {rows:,} |" for table, rows in tables.items())
     statuses = "\n".join(f"| `{code}` | {ko} | {en} |" for code, ko, en in r.STATUS.labels)
@@ -237,7 +282,8 @@ def readme(
 - 가구·인원 수는 {p.count_base.value} 단위, 연간 금액은 {p.krw_year_base.value:,}원,
   월간 금액은 {p.krw_month_base.value:,}원 단위로 반올림하였습니다. **합계는 부분의 합과 다를 수 있습니다.**
 - 구성 가구·인원이 {p.threshold_households.value} 미만인 값, 구성원이 없는 구분, 그리고 이들을 계산해 낼 수 있게 하는 값은
-  공표하지 않습니다. 전체 {total:,}개 셀 가운데 {shown:,}개를 공표합니다.
+  공표하지 않습니다. 전체 {total:,}개 셀 가운데 {shown:,}개를 공표합니다(그 가운데 {zeros:,}개는 0).
+- **0은 아무도 있을 수 없는 구분에만 적습니다.**{listed[0]} 그 밖의 0은 공표하지 않습니다.
 - 분위수 p는 누적 가중치가 p × 전체에 이르는 가장 작은 값입니다.
 - 개발 중인 통계이며 국가승인통계가 아닙니다.
 
@@ -246,7 +292,8 @@ def readme(
 - Counts are rounded to {p.count_base.value}, yearly amounts to {p.krw_year_base.value:,} KRW, monthly ones to
   {p.krw_month_base.value:,} KRW. **Totals need not equal the sum of their parts.**
 - Figures of fewer than {p.threshold_households.value} households or persons, empty categories, and figures by which they could be
-  worked out are withheld: {shown:,} of {total:,} cells are published.
+  worked out are withheld: {shown:,} of {total:,} cells are published, {zeros:,} of them as 0.
+- **A 0 stands only where nobody can be.**{listed[1]} Any other zero is withheld.
 - Quantile p is the smallest value whose cumulative weight reaches p × total.
 - In development; not a nationally approved statistic.
 

@@ -1,7 +1,7 @@
 """From the cells of a month to what may leave: which are withheld and why, and the rounded rest.
 
 1. *Sensitive*: fewer unweighted contributors than the threshold (zeros too, unless structural), a category that holds
-   everybody of its region.
+   everybody of its region, although somebody could be in another.
 2. *Complementary*: counts that would give a sensitive one away (`release.complement`). A withheld cell loses all its
    statistics.
 3. *Per statistic*: a mean that few contributors dominate, a quantile with too few on one side, a share with too few
@@ -10,8 +10,12 @@
 4. *Unreliable*: figures whose error is too large.
 5. *Rounding* of what is left.
 
-The result depends on the cells, the rules and earlier releases of the same month and on nothing else. What an earlier
-release of the month withheld stays withheld; what another channel has published of it is of no use as complement.
+A zero is structural where rules sign it: a whole category, or regions in which nobody can be by public evidence. Evidence
+is known to readers whether or not the zero is printed, so no other cell is thought to be hidden behind one.
+
+The result depends on the cells, the evidence, the rules and earlier releases of the same month and on nothing else. What an
+earlier release of the month withheld stays withheld, also where it has become structural; what another channel has
+published of it is of no use as complement.
 
 Source: Hundepool et al., ESS Handbook on Statistical Disclosure Control, 2nd edition, chapters 4 and 5.
 """
@@ -58,7 +62,9 @@ class Protected:
     tables: dict[str, pd.DataFrame]
     """Table name → long rows with region, dimensions, statistic, value, unit, status, reliability."""
     counts: pd.DataFrame
-    """Cells per table, number of dimensions and level, by status of the count: for the evidence pack."""
+    """Cells per table, number of dimensions and level, by status of the count, and how many of them say zero."""
+    zeros: pd.DataFrame
+    """Zeros that are printed because of evidence: region_level, region_code, dimension, category."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,13 @@ class Earlier:
     """Table name → rows with region, dimensions, `statistic`, `status`, and `is_same_version`."""
 
 
-def protect(cells: Mapping[str, pd.DataFrame], *, rules: ReleaseRules, earlier: Earlier | None = None) -> Protected:
+def protect(
+    cells: Mapping[str, pd.DataFrame],
+    *,
+    rules: ReleaseRules,
+    earlier: Earlier | None = None,
+    evidence: pd.DataFrame | None = None,
+) -> Protected:
     """Protect the cells of one month.
 
     Args:
@@ -77,11 +89,14 @@ def protect(cells: Mapping[str, pd.DataFrame], *, rules: ReleaseRules, earlier: 
             and the facts about contributors (`release.contributors`).
         rules: of the channel.
         earlier: of the same month; None: nothing has been released.
+        evidence: regions × categories in which nobody can be, as the public can know: region_level, region_code, dimension,
+            category. A cell with contributors is none of them, whatever is said here.
 
     Raises:
         ContractViolation: some sensitive cell cannot be protected.
     """
-    complete = {table.name: _complete(cells[table.source], table=table, rules=rules) for table in rules.tables}
+    evidence = pd.DataFrame(columns=list(r.ZERO_KEY)) if evidence is None else evidence
+    complete = {table.name: _complete(cells[table.source], table=table, rules=rules, evidence=evidence) for table in rules.tables}
     everything = pd.concat(
         [_keyed(frame, source=source) for _, source, frame in _with_source(complete, rules)], ignore_index=True
     )
@@ -90,13 +105,31 @@ def protect(cells: Mapping[str, pd.DataFrame], *, rules: ReleaseRules, earlier: 
     for population, members in everything.groupby(_POPULATION, sort=True):
         statuses.append(_count_status(members, memory[memory[_POPULATION] == population], rules=rules))
     status = pd.concat(statuses, ignore_index=True)
-    tables = {}
+    tables, zeros = {}, []
     for table in rules.tables:
         frame = complete[table.name]
         keyed = _keyed(frame, source=table.source)[list(_ALL_KEYS)].merge(status, on=list(_ALL_KEYS), how="left")
         long = _long(frame, count_status=keyed["status"].to_numpy(), table=table, rules=rules)
         tables[table.name] = long if earlier is None else _still_withheld(long, earlier.patterns.get(table.name))
-    return Protected(tables, _tally(tables, rules))
+        printed = frame[frame["is_structural"].to_numpy() & (keyed["status"] == r.PUBLISHED).to_numpy()]
+        for dimension in rules.with_evidence(table.source):
+            at = evidence["dimension"] == dimension
+            zeros.append(evidence[at & _is_among(evidence, _categorised(printed, dimension))])
+    zeros_key = list(r.ZERO_KEY)
+    listed = pd.concat([evidence.iloc[:0], *zeros])[zeros_key].drop_duplicates().sort_values(zeros_key, ignore_index=True)
+    return Protected(tables, _tally(tables, rules), listed)
+
+
+def _categorised(frame: pd.DataFrame, dimension: str) -> pd.DataFrame:
+    """Region and category of cells, by one dimension."""
+    return frame[[*KEY, dimension]].set_axis([*KEY, "category"], axis=1)
+
+
+def _is_among(frame: pd.DataFrame, others: pd.DataFrame) -> Flags:
+    """Rows whose region and category are among those of others."""
+    keys = [*KEY, "category"]
+    found = frame[keys].merge(others[keys].drop_duplicates(), on=keys, how="left", indicator="_in")["_in"]
+    return np.asarray(found == "both")
 
 
 def _with_source(frames: Mapping[str, pd.DataFrame], rules: ReleaseRules) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -104,8 +137,11 @@ def _with_source(frames: Mapping[str, pd.DataFrame], rules: ReleaseRules) -> Ite
         yield table.name, table.source, frames[table.name]
 
 
-def _complete(cells: pd.DataFrame, *, table: TableRules, rules: ReleaseRules) -> pd.DataFrame:
-    """One row per region × place × combination of listed categories of each cross; nobody there: contributors 0."""
+def _complete(cells: pd.DataFrame, *, table: TableRules, rules: ReleaseRules, evidence: pd.DataFrame) -> pd.DataFrame:
+    """One row per region × place × combination of listed categories of each cross; nobody there: contributors 0.
+
+    `is_known`: that nobody is there is public. `is_structural`: it may be printed, too.
+    """
     dimensions, places = r.DIMENSIONS[table.source], [r.PLACE] * (table.source == "person_statistics")
     is_margin = {name: cells[name] == codes.ALL for name in dimensions}
     regions = cells.loc[np.logical_and.reduce(list(is_margin.values())), [*KEY, *places]]
@@ -122,13 +158,17 @@ def _complete(cells: pd.DataFrame, *, table: TableRules, rules: ReleaseRules) ->
     frame = frame.sort_values(keys, ignore_index=True)
     count = r.COUNT_OF[table.source]
     contributors = r.CONTRIBUTORS[count]
-    is_structural = np.zeros(len(frame), dtype=bool)
-    for zero in rules.structural_zeros:
-        if zero.source == table.source:
-            is_structural |= (frame[zero.dimension] == zero.category).to_numpy()
+    is_known, is_structural = np.zeros((2, len(frame)), dtype=bool)
+    for dimension in dimensions:
+        is_signed = frame[dimension].isin(rules.signed_categories(table.source, dimension)).to_numpy()
+        is_named = _is_among(_categorised(frame, dimension), evidence[evidence["dimension"] == dimension])
+        is_known |= is_signed | is_named
+        is_structural |= is_signed | (is_named if dimension in rules.with_evidence(table.source) else False)
+    is_nobody = (frame[contributors].fillna(0) == 0).to_numpy()
     return frame.assign(
         **{count: frame[count].fillna(0.0), contributors: frame[contributors].fillna(0).astype(int)},
-        is_structural=is_structural & (frame[contributors].fillna(0) == 0).to_numpy(),
+        is_known=is_known & is_nobody,
+        is_structural=is_structural & is_nobody,
     )
 
 
@@ -148,7 +188,7 @@ def _keyed(frame: pd.DataFrame, *, source: str) -> pd.DataFrame:
             **{name: frame[name] for name in KEY},
             **{name: frame.get(name, codes.ALL) for name in _ALL_DIMENSIONS},
             **values,
-            **{name: frame[name] for name in ("is_structural", "status", "is_same_version") if name in frame},
+            **{name: frame[name] for name in ("is_known", "is_structural", "status", "is_same_version") if name in frame},
         }
     )
 
@@ -179,12 +219,12 @@ def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: Release
     threshold = rules.parameters.threshold(population)
     layout = _Layout(frame)
     count, contributors = frame["count"].to_numpy(float), frame["contributors"].to_numpy()
-    is_structural = frame["is_structural"].to_numpy()
+    is_known, is_structural = frame["is_known"].to_numpy(), frame["is_structural"].to_numpy()
     small = (
         (contributors < threshold) | (_rounded(count, float(rules.parameters.count_base.value)) < threshold)
     ) & ~is_structural
     if rules.parameters.group_disclosure.value:
-        small |= layout.holds_everybody(contributors)
+        small |= layout.holds_everybody(contributors, impossible=is_structural & ~was_withheld)
     base = float(rules.parameters.count_base.value)
     is_interval = rules.parameters.rounding_protects.value and base > 0
     printed = _rounded(count, base)
@@ -193,25 +233,32 @@ def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: Release
     # Census and register print households by region: no rounding hides them, and withholding them helps nobody.
     is_public = layout.is_total & (population == "households")
     withheld = small | was_withheld
-    if is_interval and half >= 1:
-        slack = np.where(is_structural, 0.0, half)
-        withheld = _no_exact(layout.links, printed, slack, withheld=withheld, is_fixed=is_structural | is_shown, price=count)
-    if withheld.any():
-        withheld = complement(
-            LinkedCells(
-                count=count,
-                printed=np.where(is_public, count, printed) if is_interval else count,
-                slack=np.where(is_public, 0.0, half),
-                links=layout.links,
-                block=layout.block,
-                district=layout.district,
-                nests=layout.nests,
-            ),
-            sensitive=small,
-            withheld=withheld,
-            is_fixed=is_structural | ((is_shown | is_public) & ~withheld),
-            threshold=float(threshold),
-        )
+    # A reader who knows no evidence beside what is printed, where that is another, and one who does.
+    readers = [is_structural & ~was_withheld, is_known] if (is_known & withheld).any() else [is_known]
+    for known in readers:
+        free = known | layout.only_possible(known, within=is_public & ~withheld)  # public facts: nothing hides them
+        hidden = withheld & ~free
+        is_fixed = free | is_structural | is_shown
+        if is_interval and half >= 1:
+            slack = np.where(known, 0.0, half)
+            hidden = _no_exact(layout.links, printed, slack, withheld=hidden, is_fixed=is_fixed, price=count)
+        if hidden.any():
+            hidden = complement(
+                LinkedCells(
+                    count=count,
+                    printed=np.where(is_public, count, printed) if is_interval else count,
+                    slack=np.where(is_public | known, 0.0, half),
+                    links=layout.links,
+                    block=layout.block,
+                    district=layout.district,
+                    nests=layout.nests,
+                ),
+                sensitive=small & ~free,
+                withheld=hidden,
+                is_fixed=(is_fixed | is_public) & ~hidden,
+                threshold=float(threshold),
+            )
+        withheld |= hidden
     status = np.where(small, r.SMALL, np.where(withheld, r.SECONDARY, r.PUBLISHED))
     return frame[list(_ALL_KEYS)].assign(status=status)
 
@@ -321,12 +368,21 @@ class _Layout:
         """Cells of a whole region."""
         return np.asarray((self._categories == 0).all(axis=1))
 
-    def holds_everybody(self, contributors: Integers) -> Flags:
-        """Categories that alone make up their whole, beside empty ones."""
+    def holds_everybody(self, contributors: Integers, *, impossible: Flags) -> Flags:
+        """Categories that alone make up their whole, beside empty ones that are not all impossible."""
         result = np.zeros(contributors.size, dtype=bool)
         for parts, whole in itertools.islice(self._kinds(), self._categories.shape[1]):
-            has_siblings = np.bincount(whole, minlength=contributors.size)[whole] > 1
+            has_siblings = np.bincount(whole, weights=~impossible[parts], minlength=contributors.size)[whole] > 1
             result[parts] |= has_siblings & (contributors[parts] > 0) & (contributors[parts] == contributors[whole])
+        return result
+
+    def only_possible(self, impossible: Flags, *, within: Flags) -> Flags:
+        """Categories of some wholes beside which all others are impossible: whoever knows the whole knows them."""
+        result = np.zeros(impossible.size, dtype=bool)
+        for parts, whole in itertools.islice(self._kinds(), self._categories.shape[1]):
+            possible = np.bincount(whole, weights=~impossible[parts], minlength=impossible.size)[whole]
+            has_siblings = np.bincount(whole, minlength=impossible.size)[whole] > 1
+            result[parts] |= (possible == 1) & has_siblings & ~impossible[parts] & within[whole]
         return result
 
 
@@ -396,7 +452,7 @@ def _statistic_status(
     name, measured = statistic.name, statistic.measured
     contributors = here[r.CONTRIBUTORS[r.COUNT_OF[table.source]]].to_numpy()
     threshold = parameters.threshold(r.COUNT_OF[table.source])
-    is_open = count_status == r.PUBLISHED
+    is_open, is_shared = count_status == r.PUBLISHED, np.ones(len(here), dtype=bool)
     if measured is r.Measured.MEAN:
         largest, second, absolute = (here[prefix + name].fillna(0).to_numpy() for prefix in (LARGEST, SECOND, ABSOLUTE))
         bad = np.maximum(absolute - largest - second, 0) < parameters.dominance_percent.value / 100 * largest
@@ -410,6 +466,7 @@ def _statistic_status(
         rest = here[r.COUNT_OF[table.source]].to_numpy(float) - weighted
         fewest = np.minimum.reduce([true, contributors - true, weighted, rest])
         bad, why = fewest < (threshold if threshold > 1 else 0), r.SMALL
+        is_shared = ~here["is_structural"].to_numpy()  # of nobody there is no share, and none is given away
     else:
         return count_status
     bad &= is_open
@@ -417,7 +474,7 @@ def _statistic_status(
         prints_nothing = _rounded(here[name].fillna(0).to_numpy(float), parameters.base_of(statistic.unit)) == 0
         count_status = np.where(is_open & prints_nothing, r.SMALL, count_status)
         is_open = count_status == r.PUBLISHED
-    has_bad = np.bincount(row, weights=bad) > 0
+    has_bad = np.bincount(row, weights=bad & is_shared) > 0
     return np.where(bad, why, np.where(is_open & has_bad[row], r.SECONDARY, count_status))
 
 
@@ -448,12 +505,12 @@ def _rounded(value: Floats, base: float) -> Floats:
 
 
 def _tally(tables: Mapping[str, pd.DataFrame], rules: ReleaseRules) -> pd.DataFrame:
-    """Cells by table, level, number of dimensions and status of their count."""
+    """Cells by table, level, number of dimensions and status of their count, and how many of them say zero."""
     parts = []
     for table in rules.tables:
         frame = tables[table.name]
         counts = frame[frame["statistic"] == r.COUNT_OF[table.source]]
         ways = (counts[list(r.DIMENSIONS[table.source])] != codes.ALL).sum(axis=1)
         grouped = counts.assign(table=table.name, ways=ways).groupby(["table", "region_level", "ways", "status"])
-        parts.append(grouped.size().reset_index(name="cells"))
+        parts.append(grouped["value"].agg(zeros=lambda value: int((value == 0).sum()), cells="size").reset_index())
     return pd.concat(parts, ignore_index=True)

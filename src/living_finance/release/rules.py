@@ -144,13 +144,26 @@ class RowRules(_Section):
 
 
 class StructuralZero(_Section):
-    """A category that cannot hold anybody, so that its zero tells nothing."""
+    """Zeros that tell nothing, because nobody can be there: of a whole category, or of regions that public evidence names."""
 
     source: Literal["household_statistics", "household_breakdown", "person_statistics"]
     dimension: _Text
-    category: _Text
+    category: _Text | None = None
+    evidence: Annotated[
+        Literal["buildings"] | None, Field(description="of every category, where the month's building register has none of it")
+    ] = None
     reason: _Text
     owner: _Text
+
+    @model_validator(mode="after")
+    def _names_a_category_or_evidence(self) -> StructuralZero:
+        if (self.category is None) == (self.evidence is None):
+            raise ValueError("a structural zero names a category or evidence")
+        if self.dimension not in r.DIMENSIONS[self.source]:
+            raise ValueError(f"{self.source} has no dimension {self.dimension}")
+        if self.evidence is not None and r.EVIDENCE_OF[self.evidence] != self.dimension:
+            raise ValueError(f"{self.evidence} are evidence of {r.EVIDENCE_OF[self.evidence]} only")
+        return self
 
 
 class ReleaseRules(_Section):
@@ -166,9 +179,14 @@ class ReleaseRules(_Section):
     structural_zeros: tuple[StructuralZero, ...] = ()
     rows: RowRules | None = None
 
-    def is_structural(self, source: str, dimension: str, category: str) -> bool:
-        """Whether a category is on the list of signed zeros."""
-        return any((z.source, z.dimension, z.category) == (source, dimension, category) for z in self.structural_zeros)
+    def signed_categories(self, source: str, dimension: str) -> frozenset[str]:
+        """Categories that are structural zeros in every region."""
+        of = (z.category for z in self.structural_zeros if (z.source, z.dimension) == (source, dimension))
+        return frozenset(category for category in of if category is not None)
+
+    def with_evidence(self, source: str) -> tuple[str, ...]:
+        """Dimensions of a gold table whose zeros are structural where evidence says so."""
+        return tuple(z.dimension for z in self.structural_zeros if z.source == source and z.evidence is not None)
 
 
 def read_rules(text: str, *, name: str) -> ReleaseRules:

@@ -20,6 +20,7 @@ from living_finance.release.rules import ReleaseRules
 _ERROR_STEP, _CORRELATION_STEP = 0.0001, 0.0001
 _LABELS = {
     "published": ("공표 셀 비율", "share of cells published"),
+    "zeros": ("그 가운데 구조적 0", "of them structural zeros"),
     "dongs": ("행정동 수치의 오차", "error of dong figures"),
 }
 
@@ -36,7 +37,8 @@ def utility(
         rules: of the channel.
 
     Returns:
-        `published`: share of cells whose count is published, by table, number of dimensions (`ways`) and level.
+        `published`: share of cells whose count is published, by table, number of dimensions (`ways`) and level, and `zeros`,
+        the share of all cells that are published because nobody can be in them: they tell a reader nothing new.
         `dongs`: for each mean and median of whole dongs the mean relative error and Spearman's rank correlation with the
         internal figures, over the dongs that are published; None where these are too few.
     """
@@ -49,16 +51,19 @@ def utility(
 
 def lines(figures: Mapping[str, Any]) -> list[str]:
     """The figures as rows of a Markdown table, Korean and English."""
-    published = _LABELS["published"]
-    shares = [f"| `{row['table']}` | {row['ways']} | {row['level']} | {row['share']:.1%} |" for row in figures["published"]]
+    published, zeros = _LABELS["published"], _LABELS["zeros"]
+    shares = [
+        f"| `{row['table']}` | {row['ways']} | {row['level']} | {row['share']:.1%} | {row['zeros']:.1%} |"
+        for row in figures["published"]
+    ]
     errors = [
         f"| `{row['table']}` | {row['place']} | {row['label_ko']} / {row['label_en']} | {row['dongs']} | "
         + (f"≤ {row['mean_error']:.2%} | ≥ {row['rank_correlation']:.4f} |" if row["mean_error"] is not None else "| |")
         for row in figures["dongs"]
     ]
     return [
-        f"| 표 / table | 차원 수 / dimensions | 단위 / level | {published[0]} / {published[1]} |",
-        "|---|---|---|---|",
+        f"| 표 / table | 차원 수 / dimensions | 단위 / level | {published[0]} / {published[1]} | {zeros[0]} / {zeros[1]} |",
+        "|---|---|---|---|---|",
         *shares,
         "",
         "| 표 / table | 장소 / place | 항목 / figure | 동 수 / dongs | 평균 오차 / mean error | 순위상관 / rank correlation |",
@@ -69,7 +74,9 @@ def lines(figures: Mapping[str, Any]) -> list[str]:
 
 def _published(counts: pd.DataFrame) -> list[dict[str, Any]]:
     keys = ["table", "ways", "region_level"]
-    of_status = counts.assign(shown=counts["cells"].where(counts["status"] == r.PUBLISHED, 0)).groupby(keys)[["shown", "cells"]]
+    of_status = counts.assign(shown=counts["cells"].where(counts["status"] == r.PUBLISHED, 0)).groupby(keys)[
+        ["shown", "zeros", "cells"]
+    ]
     total = of_status.sum().reset_index()
     return [
         {
@@ -77,6 +84,7 @@ def _published(counts: pd.DataFrame) -> list[dict[str, Any]]:
             "ways": int(row["ways"]),
             "level": str(row["region_level"]),
             "share": round(float(row["shown"] / row["cells"]), 3),
+            "zeros": round(float(row["zeros"] / row["cells"]), 3),
         }
         for row in total.to_dict("records")
     ]

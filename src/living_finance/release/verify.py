@@ -12,9 +12,9 @@ is at hand, what only insiders know) and says what it could work out. Its limits
 | P6 | versions and channels of one month with different patterns |
 | P7 | regions that overlap or changed: parts that disagree with the whole, no whole at all, slivers |
 | P8 | dominance of means, and of what whole less parts leaves of them (warehouse) |
-| P9 | zeros, groups that hold everybody or share one amount, rows that are missing |
+| P9 | zeros beside signed ones, lists of zeros that are false, groups that hold everybody or share one amount, missing rows |
 | P10 | row-like tables: unique combinations, identifiers |
-| P11 | bounds again with the totals that registers publish exactly; cells that the internal views mask (warehouse) |
+| P11 | bounds again with totals and empty types of the public registers; cells that the internal views mask (warehouse) |
 | P12 | the same figure with different noise in two tables or releases |
 | P13 | hidden columns, unknown statistics, codes or names, row order, file names, values behind a withheld status |
 
@@ -36,9 +36,9 @@ from scipy import sparse
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
 from living_finance.release.bounds import implied, narrow_cells
+from living_finance.release.verify_links import DIMENSIONS, EXACT, disagreeing, links_between, nests, only_ones, pinned
+from living_finance.release.verify_zeros import accepted, is_among, list_findings, public_zeros
 
-_EXACT = 1e-9
-_DIMENSIONS = frozenset(name for source in r.SOURCES for name in r.dimension_columns(source))
 FINDING_COLUMNS = ("attack", "table", "cell", "what")
 
 
@@ -76,15 +76,20 @@ class Released:
     version: int
     tables: Mapping[str, pd.DataFrame]
     """Table → rows with all columns that its files have."""
+    zeros: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Zeros it prints because of evidence, with all columns that its file has; none: no list."""
     oddities: tuple[str, ...] = ()
     """What storage found beside the tables: files nobody listed, CSV and Parquet that differ, metadata."""
 
 
 @dataclass(frozen=True)
 class SignedZeros:
-    """Categories whose zero says nothing, signed by an owner: (dimension, category)."""
+    """Zeros that say nothing, signed by an owner."""
 
     categories: frozenset[tuple[str, str]] = frozenset()
+    """(dimension, category): in every region."""
+    evidence: frozenset[tuple[str, str]] = frozenset()
+    """(dimension, kind of evidence): in the regions that a release lists."""
 
 
 def verify(
@@ -93,6 +98,7 @@ def verify(
     history: Sequence[Released] = (),
     signed: SignedZeros | None = None,
     facts: Mapping[str, pd.DataFrame] | None = None,
+    buildings: pd.DataFrame | None = None,
     limits: Limits | None = None,
 ) -> pd.DataFrame:
     """Attack a candidate.
@@ -102,6 +108,7 @@ def verify(
         history: everything ever released, withdrawn releases too.
         signed: zeros that may be printed.
         facts: gold table → cells with contributors; None: only what the public has.
+        buildings: output_area_id, dong_code and dwelling_type of which the month's register has a building; with `facts`.
         limits: for tests.
 
     Returns:
@@ -109,14 +116,24 @@ def verify(
     """
     limits, signed = limits or Limits(), signed or SignedZeros()
     tables = {name: frame for name, frame in candidate.tables.items() if _is_long(frame)}
+    listed = accepted(candidate.zeros, signed.evidence)
+    public = listed if buildings is None or facts is None else pd.concat([listed, public_zeros(buildings, facts)])
     findings = [
         *_metadata(candidate),
         *_row_like(candidate, limits),
-        *(found for name, frame in tables.items() for found in _printed(name, frame, limits, signed)),
+        *(found for name, frame in tables.items() for found in _printed(name, frame, limits, signed, listed)),
+        *list_findings(
+            candidate.zeros,
+            month=candidate.month,
+            tables=tables,
+            evidence=signed.evidence,
+            facts=facts,
+            buildings=buildings,
+        ),
         *_versions(candidate, history),
         *_changed_regions(candidate, history, limits),
         *_totals_of_months(candidate, history, limits),
-        *_linked(candidate, history, limits, signed, facts),
+        *_linked(candidate, history, limits, signed, public, facts),
     ]
     if facts is not None:
         for name, frame in tables.items():
@@ -132,7 +149,7 @@ def _is_long(frame: pd.DataFrame) -> bool:
 
 
 def _dimensions(frame: pd.DataFrame) -> list[str]:
-    return [name for name in frame.columns if name in _DIMENSIONS]
+    return [name for name in frame.columns if name in DIMENSIONS]
 
 
 def _named(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
@@ -257,21 +274,23 @@ def _row_like(candidate: Released, limits: Limits) -> Iterator[Finding]:
             yield "P10", name, "", "rows without categories"
 
 
-def _printed(name: str, frame: pd.DataFrame, limits: Limits, signed: SignedZeros) -> Iterator[Finding]:
+def _is_signed(cells: pd.DataFrame, signed: SignedZeros, zeros: pd.DataFrame) -> np.ndarray:
+    """Cells in which nobody can be: of a signed category, or on the list."""
+    of_category = [(cells[d] == c).to_numpy() for d, c in signed.categories if d in cells]
+    return np.asarray(np.logical_or.reduce([is_among(cells, zeros), *of_category]))
+
+
+def _printed(name: str, frame: pd.DataFrame, limits: Limits, signed: SignedZeros, listed: pd.DataFrame) -> Iterator[Finding]:
     """P1, P5, P9: what the printed figures say one by one."""
     shown = frame[(frame["status"] == r.PUBLISHED) & frame["value"].notna()]
     base = shown["unit"].map(limits.bases)
     is_multiple = _is_multiple(shown["value"].to_numpy(float), base.fillna(1).to_numpy(float))
     yield from _found("P5", name, shown[~is_multiple | base.isna()], "finer than its rounding base")
-    is_nothing = (shown["value"].abs() < _EXACT) & shown["statistic"].str.startswith("mean_")
+    is_nothing = (shown["value"].abs() < EXACT) & shown["statistic"].str.startswith("mean_")
     yield from _found("P9", name, shown[is_nothing], "nobody has any of it")
     is_count = shown["unit"].isin(r.CONTRIBUTORS)
-    is_zero = is_count & (shown["value"].abs() < _EXACT)
-    is_signed = np.zeros(len(shown), dtype=bool)
-    for dimension, category in signed.categories:
-        if dimension in shown:
-            is_signed |= (shown[dimension] == category).to_numpy()
-    yield from _found("P9", name, shown[is_zero & ~is_signed], "a zero that nobody signed")
+    is_zero = is_count & (shown["value"].abs() < EXACT)
+    yield from _found("P9", name, shown[is_zero & ~_is_signed(shown, signed, listed)], "a zero that nobody signed")
     small = is_count & (shown["value"] < limits.threshold) & ~is_zero
     yield from _found("P1", name, shown[small], f"fewer than {limits.threshold}")
     keys = ["region_level", "region_code", *_dimensions(frame)]
@@ -290,10 +309,8 @@ def _printed(name: str, frame: pd.DataFrame, limits: Limits, signed: SignedZeros
         most = shares["count"] + shares["count_unit"].map(limits.bases) / 2
         for value, what in ((shares["value"], "with"), (1 - shares["value"], "without")):
             few = (value + half) * most < limits.threshold
-            yield from _found(
-                "P1", name, shares[few & (value > _EXACT)], f"share × base: fewer than {limits.threshold} {what} it"
-            )
-            yield from _found("P9", name, shares[few & (value <= _EXACT)], f"next to nobody is {what} it")
+            yield from _found("P1", name, shares[few & (value > EXACT)], f"share × base: fewer than {limits.threshold} {what} it")
+            yield from _found("P9", name, shares[few & (value <= EXACT)], f"next to nobody is {what} it")
     quantiles = shown[shown["statistic"].str.match(r"(p\d+|median)_")].assign(
         figure=lambda f: f["statistic"].str.replace(r"^[^_]+_", "", regex=True)
     )
@@ -365,7 +382,7 @@ def _changed_regions(candidate: Released, history: Sequence[Released], limits: L
                 new, old = (v[v.index.str[:5] == district] for v in (came, went))
                 slack = sum(_half(v.to_numpy(float), limits.bases[unit], is_whole=unit == "persons").sum() for v in (new, old))
                 sliver = abs(float(new.sum() - old.sum()))
-                is_known = sliver - slack > _EXACT if other.month == candidate.month else 2 * slack < 1
+                is_known = sliver - slack > EXACT if other.month == candidate.month else 2 * slack < 1
                 if is_known and 0 < sliver + slack < limits.threshold:
                     yield "P7", "", f"gu {district}", f"a sliver of changed dongs against {other.month} {other.release_id}"
 
@@ -396,7 +413,7 @@ def _totals_of_months(candidate: Released, history: Sequence[Released], limits: 
             theirs = _close_totals(other.tables[name], limits)
             both = own.merge(theirs, on=["statistic", "region_level", "region_code", *_dimensions(frame)], suffixes=("", "_x"))
             change = (both["count"] - both["count_x"]).abs()
-            is_one = (change > _EXACT) & (change < limits.threshold)
+            is_one = (change > EXACT) & (change < limits.threshold)
             is_close = both["width"] + both["width_x"] < limits.dominance_percent / 100 * both["value"].abs()
             yield from _found("P5", name, both[is_one & is_close], f"total of those who came or went since {other.month}")
 
@@ -423,6 +440,7 @@ def _linked(
     history: Sequence[Released],
     limits: Limits,
     signed: SignedZeros,
+    public: pd.DataFrame,
     facts: Mapping[str, pd.DataFrame] | None,
 ) -> Iterator[Finding]:
     """P2, P3, P4, P5, P7, P11, P12: counts of the month over all links."""
@@ -430,6 +448,7 @@ def _linked(
         h for h in history if h.month == candidate.month and h.version == candidate.version and h.channel != candidate.channel
     ]
     rows = pd.concat([_count_rows(released) for released in (candidate, *same)], ignore_index=True)
+    public = pd.concat([public, *(accepted(other.zeros, signed.evidence) for other in same)])
     if rows.empty:
         return
     dimensions = [
@@ -439,7 +458,7 @@ def _linked(
     place = rows[r.PLACE].where(rows["unit"] == "persons", "") if r.PLACE in rows else ""
     for (unit, _), cells in rows.assign(place=place).groupby(["unit", "place"]):
         known = _register_totals(facts) if facts is not None and unit == "households" else None
-        yield from _attack_population(cells, str(unit), dimensions, limits, signed, known)
+        yield from _attack_population(cells, str(unit), dimensions, limits, signed, public, known)
 
 
 def _register_totals(facts: Mapping[str, pd.DataFrame]) -> pd.Series[float]:
@@ -457,6 +476,7 @@ def _attack_population(
     dimensions: list[str],
     limits: Limits,
     signed: SignedZeros,
+    public: pd.DataFrame,
     known: pd.Series[float] | None,
 ) -> Iterator[Finding]:
     key = ["region_level", "region_code", *dimensions]
@@ -473,14 +493,13 @@ def _attack_population(
     coded = pd.DataFrame({name: pd.factorize(cells[name], sort=True)[0] for name in dimensions})
     value, base = cells["value"].to_numpy(float), limits.bases[unit]
     half = _half(value, base, is_whole=unit == "persons")
-    is_nobody = (value == 0) & np.logical_or.reduce(
-        [np.zeros(len(cells), dtype=bool), *((cells[d] == c).to_numpy() for d, c in signed.categories if d in cells)]
-    )
-    half = np.where(is_nobody, 0.0, half)
-    hidden = cells["is_hidden"].to_numpy()
+    # Withheld or printed: whoever looks it up knows that nobody is there.
+    is_nobody = ((value == 0) & _is_signed(cells, signed, public)) | (np.isnan(value) & is_among(cells, public))
+    value, half = np.where(is_nobody, 0.0, value), np.where(is_nobody, 0.0, half)
+    hidden = cells["is_hidden"].to_numpy() & ~is_nobody
     low = np.where(hidden, 0.0, np.maximum(value - half, 0.0))
     high = np.where(hidden, np.inf, value + half)
-    links, kinds = _links(cells, coded)
+    links, kinds = links_between(cells, coded)
     must_be_wide = cells["status"].isin((r.SMALL, r.DOMINANCE)).to_numpy()
     need = np.where(hidden, np.where(must_be_wide, float(limits.threshold), 1.0), 0.0)
     district = cells["region_code"].str[: r.PARENT_CODE_LENGTH["dong"]]
@@ -496,10 +515,10 @@ def _attack_population(
             "",
         )
 
-    for row, at in _pinned(links, low, high, hidden):
+    for row, at in pinned(links, low, high, hidden):
         yield ("P2", *name(at)[1:3], "whole less parts gives it exactly")
         del row
-    disagree, attack = _disagreeing(links, low, high), {"region": "P7", "category": "P2"}
+    disagree, attack = disagreeing(links, low, high), {"region": "P7", "category": "P2"}
     for row in disagree:
         at = int(links[row].indices[0])
         yield (attack[kinds[row]], *name(at)[1:3], "parts and whole disagree beyond rounding")
@@ -517,7 +536,7 @@ def _attack_population(
             need,
             group=np.where(top, 0, number),
             parent_group=np.where(level == "gu", number, 0),
-            nest=_nests(cells),
+            nest=nests(cells),
         )
 
     label = "P4" if unit == "persons" else "P3"
@@ -525,8 +544,9 @@ def _attack_population(
         is_total = (cells[dimensions] == codes.ALL).all(axis=1).to_numpy()
         total = np.where(is_total, cells["region_code"].map(known).to_numpy(float), np.nan)
         is_known = ~np.isnan(total)
+        is_told = is_known | only_ones(links, kinds, impossible=is_nobody, is_known=is_known)
         linked = attacked(
-            np.where(is_known, total - 0.5, low), np.where(is_known, total + 0.5, high), np.where(is_known, 0.0, need)
+            np.where(is_known, total - 0.5, low), np.where(is_known, total + 0.5, high), np.where(is_told, 0.0, need)
         )
         if linked is None:
             yield "P11", "", unit, "printed counts do not agree with the totals: cannot be verified"
@@ -541,70 +561,6 @@ def _attack_population(
         return
     for at in narrow.tolist():
         yield (label, *name(at)[1:3], "known more closely than the threshold")
-
-
-def _nests(cells: pd.DataFrame) -> np.ndarray:
-    """Output areas by their dong; dong cells of crosses that output areas do not have together; others in none."""
-    level = cells["region_level"].to_numpy(str)
-    dong = pd.factorize(cells["region_code"].str[: r.PARENT_CODE_LENGTH["output_area"]], sort=True)[0] + 1
-    categories = cells.groupby([c for c in cells.columns if c in _DIMENSIONS and c != r.PLACE]).ngroup().to_numpy()
-    is_area = level == "output_area"
-    alone = (level == "dong") & ~np.isin(categories, categories[is_area]) & is_area.any()
-    return np.where(is_area, dong, np.where(alone, 0, -1))
-
-
-def _links(cells: pd.DataFrame, coded: pd.DataFrame) -> tuple[sparse.csr_matrix, list[str]]:
-    """Rows: parts 1, whole -1. Made by joining cells with what they are part of."""
-    region, regions = pd.factorize(cells["region_code"])
-    base = coded.assign(region=region, at=np.arange(len(cells)))
-    names = {code: number for number, code in enumerate(regions)}
-    entries, kinds, first = [], [], 0
-
-    def add(pairs: pd.DataFrame, kind: str) -> None:
-        nonlocal first
-        if pairs.empty:
-            return
-        row, wholes = pd.factorize(pairs["whole"])
-        entries.append(np.column_stack([row + first, pairs["at"], np.ones(len(row))]))
-        entries.append(np.column_stack([np.arange(len(wholes)) + first, wholes, -np.ones(len(wholes))]))
-        kinds.extend([kind] * len(wholes))
-        first += len(wholes)
-
-    for name in coded.columns:
-        is_margin = (cells[name] == codes.ALL).to_numpy()
-        others = [c for c in base.columns if c not in (name, "at")]
-        wholes = base[is_margin].assign(whole=base["at"])[[*others, "whole"]]
-        add(base[~is_margin].merge(wholes, on=others, how="inner"), "category")
-    level, levels = pd.factorize(cells["region_level"])
-    lengths = (r.PARENT_CODE_LENGTH.get(name, 0) for name in levels)
-    parent_in = np.array([[names.get(code[:length], -1) for code in regions] for length in lengths], dtype=np.int64)
-    parent = parent_in[level, region]
-    parts = base.assign(region=parent)[parent >= 0]
-    columns = [c for c in base.columns if c != "at"]
-    add(parts.merge(base.assign(whole=base["at"])[[*columns, "whole"]], on=columns, how="inner"), "region")
-    if not entries:
-        return sparse.csr_matrix((0, len(cells))), []
-    table = np.concatenate(entries)
-    return sparse.csr_matrix((table[:, 2], (table[:, 0].astype(int), table[:, 1].astype(int))), shape=(first, len(cells))), kinds
-
-
-def _pinned(links: sparse.csr_matrix, low: np.ndarray, high: np.ndarray, hidden: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Links with one withheld cell and all others known exactly."""
-    is_loose = hidden | (high - low > _EXACT)
-    loose = (abs(links) @ is_loose.astype(float)).ravel()
-    for row in np.flatnonzero(loose == 1):
-        members = links[row].indices
-        at = int(members[is_loose[members]][0])
-        if hidden[at]:
-            yield int(row), at
-
-
-def _disagreeing(links: sparse.csr_matrix, low: np.ndarray, high: np.ndarray) -> list[int]:
-    """Links that no values inside the intervals can satisfy."""
-    parts, wholes = links.maximum(0), (-links).maximum(0)
-    far = np.minimum(high, 1e15)
-    least, most = parts @ low - wholes @ far, parts @ far - wholes @ low
-    return np.flatnonzero((least > 1e-6) | (most < -1e-6)).tolist()
 
 
 def _insiders(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFrame], limits: Limits) -> Iterator[Finding]:
@@ -633,8 +589,8 @@ def _insiders(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFrame],
     occupied = (contributors[shown] > 0) | (value[shown] != 0)
     yield from found("P1", shown[(contributors[shown] < limits.threshold) & occupied], "too few contributors")
     yield from found("P11", shown[(contributors[shown] < limits.inside) & occupied], "masked inside, shown outside")
-    counts = shown[frame["unit"].iloc[shown].isin(r.CONTRIBUTORS)]
-    yield from _whole_groups(name, frame.iloc[counts].assign(behind=contributors[counts]), behind, source)
+    counts = frame.assign(behind=contributors)[frame["unit"].isin(r.CONTRIBUTORS)]
+    yield from _whole_groups(name, counts, behind, source)
     is_count = statistic_of_row == r.COUNT_OF[source]
     printed_count = np.full(len(cells), np.nan)
     printed_count[cell_of_row[is_count]] = value[is_count]
@@ -650,7 +606,7 @@ def _insiders(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFrame],
         )
         true = inside(statistic, at)
         true = np.nan_to_num(true) if figure.measured is r.Measured.COUNT else true
-        is_ours = np.abs(value[rows] - true) <= base / 2 * (1 + 1e-9) + _EXACT
+        is_ours = np.abs(value[rows] - true) <= base / 2 * (1 + 1e-9) + EXACT
         yield from found("P11", rows[~is_ours], "not the figure of the warehouse, rounded")
         if figure.measured is r.Measured.MEAN:
             largest, second, total = (inside(f"{fact}_{statistic}", at) for fact in ("largest", "second", "absolute"))
@@ -690,15 +646,21 @@ def _cells_of_rows(frame: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, 
     return frame[keys].iloc[head].reset_index(drop=True), number
 
 
-def _whole_groups(name: str, shown: pd.DataFrame, facts: pd.DataFrame, source: str) -> Iterator[Finding]:
-    """P9: a printed category that has all contributors of its total."""
+def _whole_groups(name: str, counts: pd.DataFrame, facts: pd.DataFrame, source: str) -> Iterator[Finding]:
+    """P9: a printed category that has all contributors of its total, unless all others are printed as zeros (signed ones,
+    or they are findings themselves): then everybody knows that nobody can be elsewhere."""
     keys = ["region_level", "region_code", *r.dimension_columns(source)]
     for dimension in r.DIMENSIONS[source]:
-        parts = shown[(shown[dimension] != codes.ALL) & (shown["behind"] > 0)]
+        others = [k for k in keys if k != dimension]
+        parts = counts[counts[dimension] != codes.ALL]
+        is_zero = (parts["status"] == r.PUBLISHED) & (parts["value"] == 0)
+        possible = (~is_zero).groupby([parts[k] for k in others]).transform("sum")
+        has_siblings = possible.ne(1) | parts.groupby(others)[dimension].transform("size").eq(1)
+        parts = parts[(parts["status"] == r.PUBLISHED) & (parts["behind"] > 0) & has_siblings]
         wholes = facts[facts[dimension] == codes.ALL][[*keys, r.CONTRIBUTORS[r.COUNT_OF[source]]]].set_axis(
             [*keys, "whole"], axis=1
         )
-        both = parts.merge(wholes.drop(columns=dimension), on=[k for k in keys if k != dimension], how="inner")
+        both = parts.merge(wholes.drop(columns=dimension), on=others, how="inner")
         yield from _found("P9", name, both[both["whole"] == both["behind"]], f"everybody is of one {dimension}")
 
 
@@ -724,7 +686,9 @@ def _left_over(
     above, below = (np.where(is_loose, 0.0, edge - true) for edge in (np.max(ends, axis=0), np.min(ends, axis=0)))
     same = cells["cell"].to_numpy().tobytes()
     if same not in links_of:
-        links_of[same], _ = _links(cells, pd.DataFrame({d: pd.factorize(cells[d], sort=True)[0] for d in _dimensions(means)}))
+        links_of[same], _ = links_between(
+            cells, pd.DataFrame({d: pd.factorize(cells[d], sort=True)[0] for d in _dimensions(means)})
+        )
     links = links_of[same]
     parts, wholes = links.maximum(0), (-links).maximum(0)
     loose = is_loose.astype(float)

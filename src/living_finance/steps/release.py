@@ -20,7 +20,7 @@ from living_finance.methods.census import five_year_band
 from living_finance.methods.joins import join_to_one
 from living_finance.methods.quantiles import weighted_quantiles
 from living_finance.months import Month
-from living_finance.release import contributors, row_texts, utility
+from living_finance.release import contributors, row_texts, structural, utility
 from living_finance.release import package as texts
 from living_finance.release import rows as row_files
 from living_finance.release.protect import Earlier, protect
@@ -85,6 +85,25 @@ def cells_of_month(warehouse: Warehouse, month: Month, rules: ReleaseRules) -> d
 
 
 @dataclass(frozen=True)
+class Inside:
+    """What only the warehouse has of a month, and what of it the gate holds a release against."""
+
+    cells: Mapping[str, pd.DataFrame]
+    """Of `cells_of_month`."""
+    buildings: pd.DataFrame
+    """Of `buildings_of_month`."""
+    register: pd.DataFrame
+    """Of `register_of_month`."""
+
+
+def inside_of_month(warehouse: Warehouse, month: Month, rules: ReleaseRules) -> Inside:
+    """For `verify_release`."""
+    return Inside(
+        cells_of_month(warehouse, month, rules), buildings_of_month(warehouse, month), register_of_month(warehouse, month)
+    )
+
+
+@dataclass(frozen=True)
 class RowSources:
     """What row-level files are made from: the month's rows of silver and gold."""
 
@@ -111,6 +130,12 @@ def register_of_month(warehouse: Warehouse, month: Month) -> pd.DataFrame:
     return counted.toPandas()  # ok: dongs × sexes × ages
 
 
+def buildings_of_month(warehouse: Warehouse, month: Month) -> pd.DataFrame:
+    """The public building register of the month: output_area_id, dong_code and dwelling_type of which there is a building."""
+    types = structural.building_types(warehouse.read(silver.BUILDING, base_month=month.date))
+    return types.toPandas()  # ok: output areas × dwelling types, some 150,000 at most
+
+
 def make_release(
     warehouse: Warehouse, *, month: Month, rules: ReleaseRules, store: files.ReleaseStore, quality: QualitySettings
 ) -> Path:
@@ -130,7 +155,8 @@ def make_release(
     cells = cells_of_month(warehouse, month, rules)
     regions = region_names(warehouse, month)
     people = row_sources(warehouse, month) if rules.rows else None
-    return release_cells(cells, regions=regions, month=month, rules=rules, store=store, people=people)
+    buildings = buildings_of_month(warehouse, month)
+    return release_cells(cells, regions=regions, month=month, rules=rules, store=store, people=people, buildings=buildings)
 
 
 def release_cells(
@@ -141,6 +167,7 @@ def release_cells(
     rules: ReleaseRules,
     store: files.ReleaseStore,
     people: RowSources | None = None,
+    buildings: pd.DataFrame | None = None,
 ) -> Path:
     """As `make_release`, from cells.
 
@@ -151,18 +178,25 @@ def release_cells(
         rules: of the channel.
         store: where releases are.
         people: for row-level files; None: none are made.
+        buildings: of `buildings_of_month`, evidence of structural zeros; None: there is none.
     """
     name = texts.ReleaseName(rules.channel, month, store.next_version(rules.channel, str(month)))
     history = _history(store)
-    protected = protect(cells, rules=rules, earlier=_earlier(history, name))
+    evidence = None
+    if buildings is not None:
+        places = pd.concat([frame[["region_level", "region_code"]] for frame in cells.values()]).drop_duplicates()
+        evidence = structural.without_buildings(buildings, regions=places)
+    protected = protect(cells, rules=rules, earlier=_earlier(history, name), evidence=evidence)
     sources = {table.name: table.source for table in rules.tables}
     tables = {
         table: texts.release_table(frame, source=sources[table], regions=regions, name=name)
         for table, frame in protected.tables.items()
     }
+    has_list = any(rules.with_evidence(table.source) for table in rules.tables)
+    zeros = {r.STRUCTURAL_ZEROS: texts.zero_table(protected.zeros, regions=regions, name=name)} if has_list else {}
     findings = pd.DataFrame()
     with store.staging(rules.channel, name.release_id) as folder:
-        written = files.write_tables(folder, tables)
+        written = files.write_tables(folder, tables | zeros)
         loss = {}
         if people is not None:
             for file in rf.ROW_FILES.values():
@@ -170,10 +204,10 @@ def release_cells(
                 written |= files.write_rows(folder, file.name, made.rows, file.columns)
                 loss[file.name] = made.loss.toPandas()  # ok: one row per district
         stored = files.read_release(folder)
-        candidate = Released(name.release_id, name.channel, name.base_month, name.version, stored.tables)
+        candidate = Released(name.release_id, name.channel, name.base_month, name.version, stored.tables, stored.zeros)
         findings = pd.concat(
             [
-                verify(candidate, history=history, signed=_signed(rules), facts=cells),
+                verify(candidate, history=history, signed=_signed(rules), facts=cells, buildings=buildings),
                 verify_rows(
                     stored.rows, month=name.base_month, tables=stored.tables, register=people.register if people else None
                 ),
@@ -195,7 +229,7 @@ def release_cells(
             "datapackage.json": texts.datapackage_text(package),
             "dcat.jsonld": texts.dcat(package, rules=rules, name=name),
             "README.md": texts.readme(
-                {t: len(f) for t, f in tables.items()},
+                {t: len(f) for t, f in (tables | zeros).items()},
                 protected.counts,
                 rules=rules,
                 name=name,
@@ -217,7 +251,10 @@ def summary(folder: Path) -> list[str]:
     text = []
     for table in dict.fromkeys(row["table"] for row in useful["published"]):
         of_table = [row for row in useful["published"] if row["table"] == table and row["level"] in ("dong", "output_area")]
-        shares = ", ".join(f"{row['level']} × {row['ways']}: {row['share']:.1%}" for row in of_table)
+        shares = ", ".join(
+            f"{row['level']} × {row['ways']}: {row['share']:.1%}" + (f" ({row['zeros']:.1%} zeros)" if row["zeros"] else "")
+            for row in of_table
+        )
         text.append(f"published   {table}: {shares}")
         known = [row for row in useful["dongs"] if row["table"] == table and row["mean_error"] is not None]
         if known:
@@ -257,16 +294,14 @@ def verify_release(
     folder: Path,
     *,
     rules: ReleaseRules,
-    cells: Mapping[str, pd.DataFrame] | None = None,
-    register: pd.DataFrame | None = None,
+    inside: Inside | None = None,
 ) -> pd.DataFrame:
     """Attack a release on disk together with everything its register knows to have been public.
 
     Args:
         folder: `<releases>/<channel>/<release_id>`.
         rules: for the signed zeros only.
-        cells: of `cells_of_month`; None: public data only.
-        register: of `register_of_month`, for row-level files.
+        inside: of `inside_of_month`; None: public data only.
 
     Returns:
         Findings: attack, table, cell, what.
@@ -277,7 +312,8 @@ def verify_release(
     files.check_hashes(folder)
     stored = files.read_release(folder)
     history = _history(files.ReleaseStore(folder.resolve().parents[1]))
-    cells_found = verify(_released(stored), history=history, signed=_signed(rules), facts=cells)
+    cells, buildings, register = (inside.cells, inside.buildings, inside.register) if inside else (None, None, None)
+    cells_found = verify(_released(stored), history=history, signed=_signed(rules), facts=cells, buildings=buildings)
     rows_found = verify_rows(stored.rows, month=stored.month, tables=stored.tables, register=register)
     return pd.concat([cells_found, rows_found], ignore_index=True)
 
@@ -326,11 +362,15 @@ def _disclosure(findings: pd.DataFrame, remedy: str) -> DisclosureFound:
 
 
 def _signed(rules: ReleaseRules) -> SignedZeros:
-    return SignedZeros(frozenset((zero.dimension, zero.category) for zero in rules.structural_zeros))
+    zeros = rules.structural_zeros
+    return SignedZeros(
+        frozenset((zero.dimension, zero.category) for zero in zeros if zero.category is not None),
+        frozenset((zero.dimension, zero.evidence) for zero in zeros if zero.evidence is not None),
+    )
 
 
 def _released(stored: files.StoredRelease) -> Released:
-    return Released(stored.release_id, stored.channel, stored.month, stored.version, stored.tables, stored.oddities)
+    return Released(stored.release_id, stored.channel, stored.month, stored.version, stored.tables, stored.zeros, stored.oddities)
 
 
 def _history(store: files.ReleaseStore) -> list[Released]:

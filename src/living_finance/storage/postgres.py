@@ -36,6 +36,7 @@ _LOCK_SECONDS = 30
 """How long a swap waits for readers of the tables before it gives up and leaves the month as it was."""
 _OLDEST_VERSION = 150_000
 _LOCK_SPACE = 20_180_901
+_LEAVING_SECONDS = 5
 """First half of our advisory locks; the second is the month, or 0 for the definition."""
 
 
@@ -182,9 +183,12 @@ class Database:
         """
         tables = [published.table for published in PUBLISHED]
         with self.connection() as connection:
-            held = connection.execute("select pg_try_advisory_lock(%s, %s)", (_LOCK_SPACE, month.index)).fetchone()
-            if held is None or not held[0]:
-                raise ConcurrentRun(f"Another process publishes {month}.", remedy="wait until it has ended")
+            try:  # the server may take a moment to notice that a publisher has gone
+                connection.execute(f"set lock_timeout = '{_LEAVING_SECONDS}s'".encode())
+                connection.execute("select pg_advisory_lock(%s, %s)", (_LOCK_SPACE, month.index))
+                connection.execute("reset lock_timeout")
+            except pg.LockNotAvailable:
+                raise ConcurrentRun(f"Another process publishes {month}.", remedy="wait until it has ended") from None
             counted = {table.qualified_name: self._stage(connection, table, month, loads, rows) for table in tables}
             everything = {**facts, "rows": counted}
             with connection.transaction():

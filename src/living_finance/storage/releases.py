@@ -71,6 +71,8 @@ class StoredRelease:
     version: int
     tables: dict[str, pd.DataFrame]
     oddities: tuple[str, ...]
+    zeros: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """The list of structural zeros; no columns where the release has none."""
     rows: dict[str, pd.DataFrame] = field(default_factory=dict)
     """Row-level files, texts as categories."""
 
@@ -186,7 +188,7 @@ class ReleaseStore:
 
 
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> dict[str, tuple[int, str]]:
-    """Write `data/<table>.csv` and `.parquet`; the same rows give the same bytes.
+    """Write `data/<table>.csv` and `.parquet`, all columns texts but `value`; the same rows give the same bytes.
 
     Returns:
         Path in the package → (bytes, SHA-256).
@@ -195,18 +197,15 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> dict[str, 
     files = {}
     for name, frame in tables.items():
         texts = {column: pa.array(frame[column], pa.string(), from_pandas=True) for column in frame if column != "value"}
-        value = pa.array(frame["value"], pa.float64(), from_pandas=True)
-        columns = {column: value if column == "value" else texts[column].dictionary_encode() for column in frame}
-        pq.write_table(pa.table(columns), folder / f"data/{name}.parquet", compression="zstd")
-        printed = {number: f"{number:.10g}" if number % 1 else f"{number:.0f}" for number in frame["value"].dropna().unique()}
-        as_text = pa.table(
-            {
-                column: pa.array(frame["value"].map(printed), pa.string(), from_pandas=True)
-                if column == "value"
-                else texts[column]
-                for column in frame
-            }
+        columns = {column: array.dictionary_encode() for column, array in texts.items()}
+        if "value" in frame:
+            columns["value"] = pa.array(frame["value"], pa.float64(), from_pandas=True)
+            printed = {number: f"{number:.10g}" if number % 1 else f"{number:.0f}" for number in frame["value"].dropna().unique()}
+            texts["value"] = pa.array(frame["value"].map(printed), pa.string(), from_pandas=True)
+        pq.write_table(
+            pa.table({column: columns[column] for column in frame}), folder / f"data/{name}.parquet", compression="zstd"
         )
+        as_text = pa.table({column: texts[column] for column in frame})
         with (folder / f"data/{name}.csv").open("wb") as handle:
             handle.write(_BOM)
             pacsv.write_csv(as_text, handle, pacsv.WriteOptions(quoting_style="needed"))
@@ -335,6 +334,7 @@ def read_release(folder: Path, *, with_csv: bool = True) -> StoredRelease:
     if with_csv:
         known = {f"data/{file.stem}.{kind}" for file in files for kind in ("csv", "parquet")} | _DOCUMENTS | _NOT_HASHED
         oddities += [f"{path} belongs to no release" for path in sorted(_files(folder) - known)]
+    zeros = tables.pop(r.STRUCTURAL_ZEROS, pd.DataFrame())
     return StoredRelease(
         folder.resolve().parent.name,
         folder.resolve().name,
@@ -342,6 +342,7 @@ def read_release(folder: Path, *, with_csv: bool = True) -> StoredRelease:
         int(version),
         tables,
         tuple(oddities),
+        zeros,
         rows,
     )
 

@@ -1,0 +1,93 @@
+"""How the counts of a release hang together for a reader: categories add up to `all`, regions to the one that holds them.
+
+For the gate only; nothing is shared with the protection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from living_finance.contracts import codes
+from living_finance.contracts import releases as r
+
+EXACT = 1e-9
+DIMENSIONS = frozenset(name for source in r.SOURCES for name in r.dimension_columns(source))
+
+
+def nests(cells: pd.DataFrame) -> np.ndarray:
+    """Output areas by their dong; dong cells of crosses that output areas do not have together; others in none."""
+    level = cells["region_level"].to_numpy(str)
+    dong = pd.factorize(cells["region_code"].str[: r.PARENT_CODE_LENGTH["output_area"]], sort=True)[0] + 1
+    categories = cells.groupby([c for c in cells.columns if c in DIMENSIONS and c != r.PLACE]).ngroup().to_numpy()
+    is_area = level == "output_area"
+    alone = (level == "dong") & ~np.isin(categories, categories[is_area]) & is_area.any()
+    return np.where(is_area, dong, np.where(alone, 0, -1))
+
+
+def links_between(cells: pd.DataFrame, coded: pd.DataFrame) -> tuple[sparse.csr_matrix, list[str]]:
+    """Rows: parts 1, whole -1. Made by joining cells with what they are part of."""
+    region, regions = pd.factorize(cells["region_code"])
+    base = coded.assign(region=region, at=np.arange(len(cells)))
+    names = {code: number for number, code in enumerate(regions)}
+    entries, kinds, first = [], [], 0
+
+    def add(pairs: pd.DataFrame, kind: str) -> None:
+        nonlocal first
+        if pairs.empty:
+            return
+        row, wholes = pd.factorize(pairs["whole"])
+        entries.append(np.column_stack([row + first, pairs["at"], np.ones(len(row))]))
+        entries.append(np.column_stack([np.arange(len(wholes)) + first, wholes, -np.ones(len(wholes))]))
+        kinds.extend([kind] * len(wholes))
+        first += len(wholes)
+
+    for name in coded.columns:
+        is_margin = (cells[name] == codes.ALL).to_numpy()
+        others = [c for c in base.columns if c not in (name, "at")]
+        wholes = base[is_margin].assign(whole=base["at"])[[*others, "whole"]]
+        add(base[~is_margin].merge(wholes, on=others, how="inner"), "category")
+    level, levels = pd.factorize(cells["region_level"])
+    lengths = (r.PARENT_CODE_LENGTH.get(name, 0) for name in levels)
+    parent_in = np.array([[names.get(code[:length], -1) for code in regions] for length in lengths], dtype=np.int64)
+    parent = parent_in[level, region]
+    parts = base.assign(region=parent)[parent >= 0]
+    columns = [c for c in base.columns if c != "at"]
+    add(parts.merge(base.assign(whole=base["at"])[[*columns, "whole"]], on=columns, how="inner"), "region")
+    if not entries:
+        return sparse.csr_matrix((0, len(cells))), []
+    table = np.concatenate(entries)
+    return sparse.csr_matrix((table[:, 2], (table[:, 0].astype(int), table[:, 1].astype(int))), shape=(first, len(cells))), kinds
+
+
+def pinned(links: sparse.csr_matrix, low: np.ndarray, high: np.ndarray, hidden: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Links with one withheld cell and all others known exactly."""
+    is_loose = hidden | (high - low > EXACT)
+    loose = (abs(links) @ is_loose.astype(float)).ravel()
+    for row in np.flatnonzero(loose == 1):
+        members = links[row].indices
+        at = int(members[is_loose[members]][0])
+        if hidden[at]:
+            yield int(row), at
+
+
+def disagreeing(links: sparse.csr_matrix, low: np.ndarray, high: np.ndarray) -> list[int]:
+    """Links that no values inside the intervals can satisfy."""
+    parts, wholes = links.maximum(0), (-links).maximum(0)
+    far = np.minimum(high, 1e15)
+    least, most = parts @ low - wholes @ far, parts @ far - wholes @ low
+    return np.flatnonzero((least > 1e-6) | (most < -1e-6)).tolist()
+
+
+def only_ones(links: sparse.csr_matrix, kinds: list[str], *, impossible: np.ndarray, is_known: np.ndarray) -> np.ndarray:
+    """Categories that are all there is of a known total, since all others are impossible: no release tells them."""
+    parts, wholes = links.maximum(0), (-links).maximum(0)
+    possible = parts @ (~impossible).astype(float)
+    rows = np.flatnonzero((np.array(kinds) == "category") & (possible == 1) & (wholes @ is_known.astype(float) > 0))
+    rows = rows[np.diff(parts.indptr)[rows] > 1]
+    found = np.zeros(impossible.size, dtype=bool)
+    found[parts[rows].indices] = True
+    return np.asarray(found & ~impossible)
