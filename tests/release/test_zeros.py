@@ -37,6 +37,7 @@ from living_finance.steps.release import Inside, approve, release_cells, verify_
 from living_finance.storage.releases import ReleaseStore, check_hashes, read_release
 
 BREAKDOWN = "household_breakdown"
+CATEGORIES_OF = list(r.DIMENSIONS[BREAKDOWN])
 Typed = tuple[dict[str, pd.DataFrame], pd.DataFrame]
 
 
@@ -125,6 +126,22 @@ def test_who_can_live_in_one_type_only_gives_nothing_away(typed: Typed, protecte
     found = verify(release, signed=SIGNED, facts=cells, buildings=pd.concat([buildings, built]))
     assert {"listed as a zero, but there are such buildings"} <= set(found["what"])
     assert ("1101050", "row_house") not in pairs_of(evidence)
+
+
+def test_a_listed_zero_where_somebody_lives_is_found(typed: Typed, protected: Protected, rules: ReleaseRules) -> None:
+    """The register misses a building; with what only the warehouse knows the list is wrong all the same."""
+    cells, buildings = typed
+    release = released(protected, cells, rules)
+    listed = release.zeros[(release.zeros["region_level"] == "dong") & (release.zeros["dimension"] == "dwelling_type")].iloc[0]
+    breakdown = cells[BREAKDOWN]
+    whole = breakdown[(breakdown["region_code"] == listed["region_code"]) & (breakdown[CATEGORIES_OF].eq("all").all(axis=1))]
+    lived_in = whole.assign(dwelling_type=listed["category"], households=1.0, households_unweighted=1)
+    facts = cells | {BREAKDOWN: pd.concat([breakdown, lived_in], ignore_index=True)}
+    found = verify(release, signed=SIGNED, facts=facts, buildings=buildings)
+    assert "listed as a zero, but somebody is there" in set(found["what"])
+    assert "listed as a zero, but somebody is there" not in set(
+        verify(release, signed=SIGNED, facts=cells, buildings=buildings)["what"]
+    )
 
 
 def test_shares_by_type_are_published_beside_types_that_are_not_there(protected: Protected) -> None:
