@@ -25,7 +25,8 @@ from living_finance.release.protect import Protected, protect
 from living_finance.release.rules import CATEGORIES, ReleaseRules, read_rules
 from living_finance.release.structural import without_buildings
 from living_finance.release.utility import utility
-from living_finance.release.verify import Released, SignedZeros, verify
+from living_finance.release.verify import Released, verify
+from living_finance.steps.release import signed_zeros
 
 ROOT = Path(__file__).resolve().parents[1]
 CENSUS = ROOT / "src" / "living_finance" / "synthetic" / "data" / "seoul_dong_census_2020.csv"
@@ -214,11 +215,7 @@ def main() -> None:
     protected = protect(cells, rules=rules, evidence=without_buildings(buildings, regions=places))
     protected_at, protected_cpu = time.perf_counter(), time.process_time()
     candidate = as_released(protected, rules=rules, month="202101")
-    zeros = rules.structural_zeros
-    signed = SignedZeros(
-        frozenset((zero.dimension, zero.category) for zero in zeros if zero.category is not None),
-        frozenset((zero.dimension, zero.evidence) for zero in zeros if zero.evidence is not None),
-    )
+    signed = signed_zeros(rules)
     months = [str(Month(2020, 1).plus(number)) for number in range(arguments.months)]
     # Earlier months are the same figures: what costs is how many there are.
     history = [

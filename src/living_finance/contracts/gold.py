@@ -269,7 +269,7 @@ def _household_measures() -> Iterable[Column]:
     )
     yield money("mean_total_income_krw_year", "평균 총소득", "mean total income", "KRW/year")
     for name, probability in QUANTILES:
-        ko = "중위 총소득" if name == "median" else f"총소득 제{probability * 100:.0f}백분위"
+        ko = silver.quantile_label_ko(name, probability)
         yield money(f"{name}_total_income_krw_year", ko, f"{name} of total income", "KRW/year")
     for name in INCOME_COMPONENTS:
         ko, en = _COMPONENT_LABELS[name]
@@ -303,7 +303,7 @@ HOUSEHOLD_MEASURES: tuple[Column, ...] = tuple(_household_measures())
 def _errors_of_distribution() -> Iterable[Column]:
     meaning = "over draws, about the published figure; where all three categories are `all`"
     for name, probability in QUANTILES:
-        ko = "중위 총소득" if name == "median" else f"총소득 제{probability * 100:.0f}백분위"
+        ko = silver.quantile_label_ko(name, probability)
         label = f"root mean squared error of the {name}"
         yield money(f"rmse_{name}_total_income_krw_year", f"{ko}의 표준오차", label, "KRW/year", required=False).renamed(
             f"rmse_{name}_total_income_krw_year", meaning=meaning

@@ -531,11 +531,16 @@ QUANTILES: tuple[tuple[str, float], ...] = (("p10", 0.1), ("p25", 0.25), ("media
 """Published quantiles of total income: name and probability."""
 
 
+def quantile_label_ko(name: str, probability: float) -> str:
+    """What a quantile of total income is called in Korean."""
+    return "중위 총소득" if name == "median" else f"총소득 제{probability * 100:.0f}백분위"
+
+
 def _over_draws() -> Iterable[Column]:
     """Quantiles and Gini coefficient: their average over draws and how they spread."""
     kinds = (("", "추출 평균", "average over draws"), ("spread_", "추출 간 표준편차", "standard deviation over draws"))
     for name, probability in QUANTILES:
-        ko = "중위 총소득" if name == "median" else f"총소득 제{probability * 100:.0f}백분위"
+        ko = quantile_label_ko(name, probability)
         for prefix, of_ko, of_en in kinds:
             yield Column(
                 name=f"{prefix}{name}_total_income_krw_year",

@@ -17,7 +17,6 @@ from living_finance.contracts import releases as r
 
 _CATEGORIES = {"dwelling_type": codes.DWELLING_TYPE}
 """Dimensions of which evidence is known."""
-_DONG = 7
 
 
 def is_among(cells: pd.DataFrame, zeros: pd.DataFrame) -> np.ndarray:
@@ -169,7 +168,7 @@ def _contributors(zeros: pd.DataFrame, facts: Mapping[str, pd.DataFrame]) -> np.
 def _built(zeros: pd.DataFrame, buildings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Whether the register has a building of an entry's type in its region, and whether it has any there."""
     dongs, types = buildings["dong_code"].astype(str), buildings["dwelling_type"].astype(str)
-    lengths = sorted({len(code) for code in zeros["region_code"] if len(code) <= _DONG})
+    lengths = sorted({len(code) for code in zeros["region_code"] if len(code) <= r.PARENT_CODE_LENGTH["output_area"]})
     regions = [*(dongs.str[:length] for length in lengths), buildings["output_area_id"].astype(str)]
     there = set(itertools.chain.from_iterable(zip(region, types, strict=True) for region in regions))
     covered = {region for region, _ in there}

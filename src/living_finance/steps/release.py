@@ -207,7 +207,7 @@ def release_cells(
         candidate = Released(name.release_id, name.channel, name.base_month, name.version, stored.tables, stored.zeros)
         findings = pd.concat(
             [
-                verify(candidate, history=history, signed=_signed(rules), facts=cells, buildings=buildings),
+                verify(candidate, history=history, signed=signed_zeros(rules), facts=cells, buildings=buildings),
                 verify_rows(
                     stored.rows, month=name.base_month, tables=stored.tables, register=people.register if people else None
                 ),
@@ -313,7 +313,7 @@ def verify_release(
     stored = files.read_release(folder)
     history = _history(files.ReleaseStore(folder.resolve().parents[1]))
     cells, buildings, register = (inside.cells, inside.buildings, inside.register) if inside else (None, None, None)
-    cells_found = verify(_released(stored), history=history, signed=_signed(rules), facts=cells, buildings=buildings)
+    cells_found = verify(_released(stored), history=history, signed=signed_zeros(rules), facts=cells, buildings=buildings)
     rows_found = verify_rows(stored.rows, month=stored.month, tables=stored.tables, register=register)
     return pd.concat([cells_found, rows_found], ignore_index=True)
 
@@ -361,7 +361,8 @@ def _disclosure(findings: pd.DataFrame, remedy: str) -> DisclosureFound:
     return DisclosureFound(f"{len(findings)} findings ({what}); nothing leaves.", remedy=remedy)
 
 
-def _signed(rules: ReleaseRules) -> SignedZeros:
+def signed_zeros(rules: ReleaseRules) -> SignedZeros:
+    """Zeros that the owners of the rules have signed, as the gate takes them."""
     zeros = rules.structural_zeros
     return SignedZeros(
         frozenset((zero.dimension, zero.category) for zero in zeros if zero.category is not None),
