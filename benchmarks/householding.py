@@ -185,11 +185,22 @@ def right_by_probability(
     is_nearby = pd.Series(list(zip(people["address_id"], people["true_id"], strict=True)), people.index).isin(nearby)
     people["is_right"] = np.where(with_register, is_together, ~is_nearby)
     people["tenth"] = pd.cut(people["assignment_probability"], np.linspace(0, 1, 11), include_lowest=True).astype(str)
+    people["all"] = "all"
+    return pd.concat([_right_and_stated(people, key) for key in ("tenth", "assignment_evidence", "all")])
+
+
+def _right_and_stated(people: pd.DataFrame, key: str) -> pd.DataFrame:
+    """By group: persons, mean stated probability, share that is right, their gap and its standard error.
+
+    People of one address are right or wrong together: the error is that of the sums by address.
+    """
     summary = {"persons": ("is_right", "size"), "stated": ("assignment_probability", "mean"), "right": ("is_right", "mean")}
-    return pd.concat(
-        [people.groupby(key).agg(**summary) for key in ("tenth", "assignment_evidence")]
-        + [people.assign(all="all").groupby("all").agg(**summary)]
-    )
+    groups = people.groupby(key).agg(**summary)
+    groups["gap"] = groups["right"] - groups["stated"]
+    left = people["is_right"] - people["assignment_probability"] - people[key].map(groups["gap"])
+    by_address = left.groupby([people[key], people["address_id"]]).sum()
+    groups["gap_error"] = np.sqrt((by_address**2).groupby(level=0).sum()) / groups["persons"]
+    return groups
 
 
 def labels(layout: Layout, result: Assignment) -> Integers:

@@ -24,7 +24,7 @@ def spark() -> Iterator[SparkSession]:
             master="local[2]",
             driver_memory="2g",
             shuffle_partitions=2,
-            java_options="-XX:TieredStopAtLevel=1",
+            java_options="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=160m",
             extra={"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"},
         ),
         name="living-finance-tests",

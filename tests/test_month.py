@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import io
@@ -17,11 +18,12 @@ from pyspark.sql import functions as F
 from rich.console import Console, RenderableType
 
 from living_finance.catalog.explain import explain_figure, explain_household
+from living_finance.cli import app
 from living_finance.config import DatabaseSettings, Settings, TrackingSettings
 from living_finance.contracts import bronze, gold, silver
 from living_finance.contracts.core import Table
 from living_finance.contracts.utilization import HOUSEHOLD_CUBE, MADE_ON_PUBLICATION, PUBLISHED
-from living_finance.errors import MissingInput
+from living_finance.errors import LivingFinanceError, MissingInput
 from living_finance.months import parse_months
 from living_finance.registry import Registry
 from living_finance.steps.explain import figure_facts, household_facts
@@ -320,6 +322,40 @@ def test_a_household_is_explained_by_its_members_evidence(spark: SparkSession, s
     assert member.asDict() in facts.members and len(facts.members) == facts.household["bureau_members"]
     assert facts.household["total_income_krw_year"] == sum(facts.household[name] for name in gold.INCOME_COMPONENTS)
     assert member["assignment_evidence"] in _text(explain_household(facts))
+
+
+# --- a release of the same month, by its commands --------------------------------------------------------------------------
+
+
+def test_a_release_is_made_attacked_signed_and_withdrawn_by_its_commands(
+    spark: SparkSession, store: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the session of the tests. A file edited by hand is neither verified nor signed."""
+    monkeypatch.setattr("living_finance.cli.releases.spark_session", lambda _: contextlib.nullcontext(spark))
+
+    def exit_code(*arguments: str) -> int:
+        try:
+            app(list(arguments), standalone_mode=False)
+        except LivingFinanceError as error:
+            return error.exit_code
+        return 0
+
+    candidate = tmp_path / "portal" / "202001-v1"
+    assert exit_code("release", "--warehouse", store.root, "--month", "202001", "--out", str(tmp_path)) == 0
+    findings = tmp_path / "findings.csv"
+    verify = ("verify-release", str(candidate), "--findings", str(findings))
+    assert exit_code(*verify, "--warehouse", store.root) == 0
+    assert pd.read_csv(findings).empty
+    table = next(candidate.rglob("household_statistics.csv"))
+    clean = table.read_bytes()
+    table.write_bytes(clean.replace(b"published", b"publishes", 1))
+    assert exit_code(*verify) == exit_code("approve", str(candidate), "--approver", "Kim") == 62
+    table.write_bytes(clean)
+    assert exit_code("approve", str(candidate), "--approver", "Kim") == 0
+    assert exit_code("approve", str(candidate), "--approver", "Kim") == 61
+    assert exit_code(*verify, "--warehouse", store.root) == 0
+    withdraw = ("withdraw", str(candidate), "--reason", "tried", "--approver", "Kim")
+    assert [exit_code(*withdraw), exit_code(*withdraw)] == [0, 61]
 
 
 def _text(told: RenderableType) -> str:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import multivariate_normal, norm
 
 from living_finance.households.assignment import Assignment, assign
-from living_finance.households.layout import Block, Layout, lay_out, sorted_block
-from living_finance.households.model import CELLS, FEATURES, AssignmentModel, cell_of, fit, pair_class
+from living_finance.households.layout import EXTRA, Block, Layout, group_of, lay_out, sorted_block
+from living_finance.households.model import (
+    CELLS,
+    FEATURES,
+    AssignmentModel,
+    cell_of,
+    fit,
+    holds_housing_loan,
+    pair_class,
+    residuals,
+    role_ratios,
+)
+from living_finance.households.pool import Pool
 from living_finance.households.sharing import fit_sharing, share, sharing_pairs
 
 SETTLED, PRESENT, ABSENT_PRESENT = 0.9, 0.88, 0.15
@@ -118,6 +133,19 @@ def test_parameters_are_recovered(model: AssignmentModel) -> None:
     assert model.spending_icc == pytest.approx(SPENDING_ICC, abs=0.08)
     per_household = np.array(model.extra_rate)[0].sum()
     assert per_household == pytest.approx(EXTRA_RATE * 1.25, rel=0.3)
+
+
+@pytest.mark.parametrize("holders", ["one to a home", "by chance"])
+def test_holders_of_loans_keep_apart_where_homes_have_one(town: Town, holders: str) -> None:
+    random = np.random.default_rng(4)
+    bureau = np.flatnonzero(town.block.is_bureau)
+    holds = bureau[random.random(len(bureau)) < 0.3]
+    if holders == "one to a home":
+        holds = holds[np.unique(town.household[holds], return_index=True)[1]]
+    features = town.block.features.copy()
+    features[holds, FEATURES.index("mortgage_krw")] = 1e8
+    ratio = fit(lay_out(replace(town.block, features=features))).loan_pairs
+    assert ratio < 0.1 if holders == "one to a home" else ratio == pytest.approx(1.0, abs=0.25)
 
 
 def test_the_mixture_reports_what_it_reached(model: AssignmentModel) -> None:
@@ -390,3 +418,85 @@ def test_draws_join_register_households_as_often_as_is_probable() -> None:
     joined = [layout.dwellings - share(layout, sharing, seed=7, draw=draw).dwellings for draw in range(10)]
     assert np.mean(joined) == pytest.approx(expected, rel=0.1)
     assert len(set(joined)) > 1
+
+
+def matchings(persons: list[int], slots: list[int]) -> Iterator[dict[int, int]]:
+    """Every way to give some of the persons a slot each."""
+    for size in range(min(len(persons), len(slots)) + 1):
+        for some in itertools.combinations(persons, size):
+            for places in itertools.permutations(slots, size):
+                yield dict(zip(some, places, strict=True))
+
+
+def log_posterior(pool: Pool, slot_of: dict[int, int], cells: list[int]) -> float:
+    """What `households.model` states of one address, written out without sums kept over steps."""
+    layout, model = pool.layout, pool.model
+    block = layout.block
+    cell_of_person = np.repeat(np.arange(len(pool.places)), pool.persons)
+    persons = [person for person in range(len(pool.person_row)) if cell_of_person[person] in cells]
+    rows = pool.person_row[persons]
+    ratio = role_ratios(model, block.features[rows], block.sex_age[rows])
+    residual = residuals(model, block.features[rows], block.sex_age[rows])
+    holds = holds_housing_loan(block.features[rows])
+    total = 0.0
+    of_dwelling: dict[int, list[int]] = {}
+    for number, person in enumerate(persons):
+        if person in slot_of:
+            row = pool.slot_row[slot_of[person]]
+            total += ratio[number, layout.role[row]]
+            of_dwelling.setdefault(int(layout.dwelling[row]), []).append(number)
+        else:
+            total += pool.log_extra_rate[cell_of_person[person]] + ratio[number, EXTRA]
+    for members in of_dwelling.values():
+        says = residual[members][residual[members] != 0]
+        covariance = np.full((len(says), len(says)), model.spending_icc) + np.eye(len(says)) * (1 - model.spending_icc)
+        if len(says):
+            total += multivariate_normal(cov=covariance).logpdf(says) - norm.logpdf(says).sum()
+        total += np.log(model.loan_pairs) * math.comb(int(holds[members].sum()), 2)
+    address = layout.address[rows[0]]
+    adults = np.flatnonzero(layout.is_register & (layout.address == address) & (block.sex_age >= 0))
+    is_here = np.isin(adults, pool.slot_row[list(slot_of.values())]) if slot_of else np.zeros(len(adults), bool)
+    present = np.array(model.present)[:, group_of(block.sex_age[adults])]
+    likelihood = np.where(is_here, present, 1 - present)
+    for household in np.unique(layout.household[adults]):
+        elsewhere, settled = likelihood[:, layout.household[adults] == household].prod(axis=1)
+        total += np.log((1 - model.settled) * elsewhere + model.settled * settled)
+    return total
+
+
+def test_probabilities_are_those_of_all_matchings_written_out() -> None:
+    """At houses with few enough matchings to list them; holders of loans and several extras of a cell among them."""
+    town = draw_town(3, houses=300)
+    layout = lay_out(town.block)
+    fitted = replace(fit(layout), loan_pairs=0.2)
+    pool = Pool.of(layout, fitted, seed=7)
+    assert pool is not None
+    chain = pool.chain()
+    draws = chain.draws()
+    found = draws[-1]
+    stated = chain.support(found, draws=draws)
+    first_slot = np.r_[0, np.cumsum(pool.places - pool.persons)]
+    listed, exact, most_persons = [], [], 0
+    for address in np.unique(pool.cell_address):
+        cells = np.flatnonzero(pool.cell_address == address).tolist()
+        sides = [
+            (range(pool.first_person[c], pool.first_person[c] + pool.persons[c]), range(first_slot[c], first_slot[c + 1]))
+            for c in cells
+        ]
+        ways = [list(matchings(list(persons), list(slots))) for persons, slots in sides]
+        if not 2 <= math.prod(map(len, ways)) <= 400 or layout.has_units[address]:
+            continue
+        whole = [dict(itertools.chain.from_iterable(way.items() for way in of_cells)) for of_cells in itertools.product(*ways)]
+        weight = np.array([log_posterior(pool, slot_of, cells) for slot_of in whole])
+        weight = np.exp(weight - weight.max())
+        weight /= weight.sum()
+        for person in itertools.chain.from_iterable(persons for persons, _ in sides):
+            places = [int(layout.dwelling[pool.slot_row[s[person]]]) if person in s else -1 for s in whole]
+            listed.append(person)
+            exact.append(weight[np.array(places) == found[person]].sum())
+        most_persons = max(most_persons, *(len(persons) for persons, _ in sides))
+    difference = stated[listed] - np.array(exact)
+    in_doubt = (np.array(exact) > 0.05) & (np.array(exact) < 0.95)
+    assert most_persons >= 3 and in_doubt.sum() > 60
+    assert abs(difference[in_doubt].mean()) < 0.01
+    assert np.sqrt((difference[in_doubt] ** 2).mean()) < 0.05

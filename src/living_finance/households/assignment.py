@@ -177,10 +177,11 @@ def _least_loss(pool: Pool, draws: Integers) -> Integers:
     wanted = np.take_along_axis(draws, np.argmax(score, axis=0)[address][None, :], axis=0)[0]
     together.move(np.arange(len(wanted)), wanted)
     held = pool.places_for(wanted)
+    place_of = pool.place_of_persons(held)
     extra_loss = np.mean(draws == -1, axis=0) - 0.5
     cells = np.flatnonzero(pool.places > 1)
     for step in range(_SEARCH_ROUNDS):
-        left, right, _ = pool.proposals(cells, _SEARCH_STEP + step)
+        left, right, _ = pool.proposals(cells, _SEARCH_STEP + step, place_of)
         a, b = held[left], held[right]
         from_, to = pool.place_dwelling[left], pool.place_dwelling[right]
         worth = ((a >= 0) | (b >= 0)) & (from_ != to)
@@ -199,6 +200,7 @@ def _least_loss(pool: Pool, draws: Integers) -> Integers:
         order = better[np.lexsort((better, -gain[better], of_address[better]))]
         chosen = order[run_starts(of_address[order])]
         held[left[chosen]], held[right[chosen]] = b[chosen], a[chosen]
+        place_of[a[chosen]], place_of[b[chosen]] = right[chosen], left[chosen]
         together.move(a[chosen], to[chosen])
         together.move(b[chosen], from_[chosen])
     return held

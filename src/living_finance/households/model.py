@@ -10,6 +10,8 @@ The model, for one address:
   multinomial logistic regressions per sex and age group, fitted where the dwelling unit shows who is who, and used as
   likelihood ratios (`log P(role | features, band) - log P(role | band)`).
 - People who live together spend alike: residual log spending has the intraclass correlation `spending_icc`.
+- A home has one loan, in one name: two holders of a housing loan (mortgage or deposit) live together `loan_pairs` times as
+  often as their roles say.
 - Two extras of one unit (or of one address without units) belong together with a probability that depends on their sexes
   and ages: a mixture of the pairs seen in register households and of pairs at random (EM for the share).
 
@@ -33,6 +35,7 @@ from living_finance.methods.grouped import Floats, Integers
 
 _AMOUNTS = slice(2, None)
 _SPENDING = 4
+_HOUSING_LOANS = slice(5, 7)
 _SCALE_KRW = 1e4
 CELLS = 34
 """Values of sex and band: twice 0 … 80 in steps of five, plus one."""
@@ -42,6 +45,7 @@ _ROUNDS = 500
 _TOLERANCE = 1e-6
 _GAPS = 8
 _PAIR_SMOOTHING = 0.5
+_LOAN_PAIR_RANGE = (0.01, 10.0)
 _PAIR_SHARE_UNSEEN = (0.25, 0.75)
 """Where too few extras meet to estimate it: a unit is one household by definition, a house is not."""
 PAIR_CLASSES = 2 * _GAPS * 3
@@ -78,6 +82,8 @@ class AssignmentModel:
     spending: list[list[float]]
     """By group: coefficients of log spending on the terms, then its residual standard deviation; empty where unknown."""
     spending_icc: float
+    loan_pairs: float
+    """Pairs of housing-loan holders who live together, to those expected if holders of a role were spread by chance."""
     pair_share: list[float]
     """[address without units, unit]: share of pairs of extras that belong together."""
     pair_together: list[float]
@@ -112,6 +118,7 @@ class AssignmentModel:
             "settled": self.settled,
             "unit_known": self.unit_known,
             "spending_icc": self.spending_icc,
+            "loan_pairs": self.loan_pairs,
             "pair_share_address": self.pair_share[0],
             "pair_share_unit": self.pair_share[1],
             **{f"{name}_{group}": share for name, of in presence for group, share in zip(groups, of, strict=True)},
@@ -180,6 +187,7 @@ def fit(layout: Layout, *, certain: Flags | None = None) -> AssignmentModel:
         extra_rate=_extra_rates(layout, is_stranger, unit_known=unit_known),
         spending=spending,
         spending_icc=icc,
+        loan_pairs=_loan_pairs(layout, seen_class, together),
         pair_share=shares,
         pair_together=g_k,
         pair_apart=f_k,
@@ -366,6 +374,22 @@ def _intraclass(residual: Floats, pairs: Integers) -> float:
         return 0.0
     correlation = np.mean(left[says] * right[says]) / np.mean((left[says] ** 2 + right[says] ** 2) / 2)
     return float(np.clip(correlation, 0.0, 0.9))
+
+
+def holds_housing_loan(features: Floats) -> Flags:
+    """Whether a bureau person owes on a mortgage or a rent deposit."""
+    return np.asarray((features[:, _HOUSING_LOANS] > 0).any(axis=1))
+
+
+def _loan_pairs(layout: Layout, seen_class: Integers, pairs: Integers) -> float:
+    """Pairs of holders among neighbouring pairs, to the product of their roles' shares; one pseudo-pair keeps few near 1."""
+    holds = holds_housing_loan(layout.block.features).astype(np.float64)
+    kind = np.maximum(group_of(layout.block.sex_age), 0) * (EXTRA + 1) + np.maximum(seen_class, 0)
+    seen = np.unique(pairs)
+    people = np.bincount(kind[seen], minlength=GROUPS * (EXTRA + 1))
+    share = np.bincount(kind[seen], weights=holds[seen], minlength=GROUPS * (EXTRA + 1)) / np.maximum(people, 1)
+    both, expected = (values[pairs].prod(axis=1).sum() for values in (holds, share[kind]))
+    return float(np.clip((both + 1) / (expected + 1), *_LOAN_PAIR_RANGE))
 
 
 def pair_class(left: Integers, right: Integers) -> Integers:

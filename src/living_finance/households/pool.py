@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from living_finance.households.layout import EXTRA, Layout, group_of, numbered, ranks, size_of
-from living_finance.households.model import AssignmentModel, cell_of, residuals, role_ratios
+from living_finance.households.model import AssignmentModel, cell_of, holds_housing_loan, residuals, role_ratios
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import mixed
 
@@ -56,6 +56,10 @@ class Pool:
     """First place of each cell."""
     places: Integers
     """Number of places of each cell."""
+    first_person: Integers
+    """First bureau person (position in person_row) of each cell, whose persons follow one another."""
+    persons: Integers
+    """Number of bureau persons of each cell."""
     place_slot: Integers
     """Register person (position in slot_row) of each place, -1 for an extra's."""
     place_dwelling: Integers
@@ -103,6 +107,8 @@ class Pool:
             log_extra_rate=np.log(rate * exposed),
             first=first,
             places=places,
+            first_person=first_person,
+            persons=n_person,
             place_slot=place_slot,
             place_dwelling=np.where(place_slot >= 0, layout.dwelling[slots[place_slot]], -1),
             place_cell=place_cell,
@@ -135,14 +141,22 @@ class Pool:
         held[place_order[starts + ranks(of_person)[person_order]]] = person_order
         return held
 
-    def proposals(self, cells: Integers, step: int) -> tuple[Integers, Integers, Floats]:
-        """Two different places of each cell, and a number in (0, 1)."""
-        bits, places = mixed(self.cell_key[cells], step), self.places[cells]
-        first = (bits >> np.uint64(43)).astype(np.int64) * places >> 21
-        other = (bits >> np.uint64(22) & np.uint64(0x1FFFFF)).astype(np.int64) * (places - 1) >> 21
-        other += other >= first
+    def place_of_persons(self, held: Integers) -> Integers:
+        """The place of each person, from who is in which place; the last entry is nobody's."""
+        place_of = np.empty(len(self.person_row) + 1, np.int64)
+        place_of[held] = np.arange(len(held))
+        return place_of
+
+    def proposals(self, cells: Integers, step: int, place_of: Integers) -> tuple[Integers, Integers, Floats]:
+        """The place of one of the persons of each cell, another place of the cell, and a number in (0, 1)."""
+        bits = mixed(self.cell_key[cells], step)
+        who = (bits >> np.uint64(43)).astype(np.int64) * self.persons[cells] >> 21
+        left = place_of[self.first_person[cells] + who]
+        other = (bits >> np.uint64(22) & np.uint64(0x1FFFFF)).astype(np.int64) * (self.places[cells] - 1) >> 21
+        right = self.first[cells] + other
+        right += right >= left
         number = ((bits & np.uint64(0x3FFFFF)).astype(np.float64) + 0.5) / 2.0**22
-        return self.first[cells] + first, self.first[cells] + other, number
+        return left, right, number
 
     @cached_property
     def sure_spending(self) -> tuple[Floats, Floats]:
@@ -159,6 +173,13 @@ class Pool:
         layout = self.layout
         dwelling = layout.dwelling[layout.partner[self._sure_rows]]
         return np.bincount(dwelling, minlength=layout.dwellings).astype(np.float64)
+
+    @cached_property
+    def sure_loans(self) -> Floats:
+        """Holders of a housing loan among the bureau persons whose dwelling is certain, by dwelling."""
+        layout = self.layout
+        rows = self._sure_rows[holds_housing_loan(layout.block.features[self._sure_rows])]
+        return np.bincount(layout.dwelling[layout.partner[rows]], minlength=layout.dwellings).astype(np.float64)
 
     @property
     def _sure_rows(self) -> Integers:
@@ -197,6 +218,7 @@ class Chain:
         self._rounds = 0
         self._steps = _steps(pool)
         self.held = pool.start.copy()
+        self._place_of = pool.place_of_persons(self.held)
         is_slot = pool.place_slot >= 0
         rows = pool.slot_row[pool.place_slot]
         self._is_slot = is_slot.astype(np.float64)
@@ -219,13 +241,18 @@ class Chain:
         self._says = (residual != 0).astype(np.float64)
         self._apart = self._says * (residual**2 * (0.5 - 0.5 / (1 - rho)) - 0.5 * np.log(1 - rho))
         """Log density of a residual given the dwelling's level at its mean, against that of anybody."""
+        self._holds = np.r_[holds_housing_loan(features), False].astype(np.float64)
+        self._log_loan_pairs = np.log(model.loan_pairs)
         empty = np.bincount(self._household[is_slot], weights=(log_out[1] - log_out[0])[is_slot], minlength=layout.households)
         self._settled = np.r_[pool.settled_odds + empty, 0.0]
         self._total, self._count = (np.r_[sums, 0.0] for sums in pool.sure_spending)
+        self._loans = np.r_[pool.sure_loans, 0.0]
         taken = np.flatnonzero((self.held >= 0) & is_slot)
+        self._matched = np.bincount(pool.place_cell[taken], minlength=len(pool.places))
         np.add.at(self._settled, self._household[taken], self._shift[taken])
         np.add.at(self._total, pool.place_dwelling[taken], residual[self.held[taken]])
         np.add.at(self._count, pool.place_dwelling[taken], self._says[self.held[taken]])
+        np.add.at(self._loans, pool.place_dwelling[taken], self._holds[self.held[taken]])
 
     def draws(self) -> Integers:
         """Draws from the posterior: one row per draw, one column per person: the dwelling, or -1 for an extra."""
@@ -241,16 +268,16 @@ class Chain:
         """Posterior probability of each person's dwelling (-1: an extra), from further rounds.
 
         Every proposal counts with the probabilities of its two outcomes given all the rest, not with the one that came out
-        (Rao-Blackwell; Gelfand & Smith 1990). Addresses where the draws agree on everybody get fewer rounds.
+        (Rao-Blackwell; Gelfand & Smith 1990). Cells where the draws agree on everybody get fewer rounds.
         """
         pool = self._pool
         evidence = _Evidence(np.r_[dwelling, _NOBODY - 1], np.zeros(len(dwelling) + 1), np.zeros(len(dwelling) + 1))
         for _ in range(_JUDGING):
             self._round(self._steps, evidence)
         share = np.mean(draws == dwelling[None, :], axis=0)
-        is_doubtful = np.zeros(pool.layout.addresses, bool)
-        is_doubtful[pool.layout.address[pool.person_row[(share > _SURE) & (share < 1 - _SURE)]]] = True
-        steps = [(move, cells[is_doubtful[pool.cell_address[cells]]]) for move, cells in self._steps]
+        is_doubtful = np.zeros(len(pool.places), bool)
+        is_doubtful[np.repeat(np.arange(len(pool.places)), pool.persons)[(share > _SURE) & (share < 1 - _SURE)]] = True
+        steps = [(move, cells[is_doubtful[cells]]) for move, cells in self._steps]
         steps = [(move, cells) for move, cells in steps if len(cells)]
         for _ in range(_JUDGING_DOUBTFUL):
             self._round(steps, evidence)
@@ -264,7 +291,7 @@ class Chain:
 
     def _swap(self, cells: Integers, step: int, evidence: _Evidence | None) -> None:
         """Propose to swap two places of each cell. No two cells are of one address, so that none changes another's sums."""
-        left, right, number = self._pool.proposals(cells, step)
+        left, right, number = self._pool.proposals(cells, step, self._place_of)
         place = np.stack((left, right))
         who = self.held[place]
         some = (who >= 0).astype(np.float64)
@@ -272,6 +299,9 @@ class Chain:
         """People that each place gains."""
         role, home = self._role[place], self._household[place]
         gain = (more * self._worth[place]).sum(axis=0)
+        # Places of extras are told apart here, and extras are not: of each matching there are n! / matched! states.
+        joining = (more * self._is_slot[place]).sum(axis=0)
+        gain += joining * np.log(np.maximum(self._matched[cells] + (joining > 0), 1))
         gain += (self._ratio[who, role[::-1]] - self._ratio[who, role]).sum(axis=0)
         shift = more * self._shift[place]
         is_one = home[0] == home[1]
@@ -286,15 +316,21 @@ class Chain:
         gain += (inside * (apart[::-1] - apart)).sum(axis=0)
         total, count = self._total[dwelling], self._count[dwelling]
         gain += (self._shared(total + spends, count + says) - self._shared(total, count)).sum(axis=0)
+        holds = inside * (self._holds[who][::-1] - self._holds[who])
+        loans = self._loans[dwelling]
+        # Pairs of holders that a place gains: each newcomer with those who are there.
+        gain += self._log_loan_pairs * (holds * loans + holds * (holds - 1) / 2).sum(axis=0)
         if evidence is not None:
             evidence.add(who, dwelling, 1 / (1 + np.exp(-np.clip(gain, -50, 50))))
         accepted = np.flatnonzero(np.log(number) < gain)
+        self._matched[cells[accepted]] += joining[accepted].astype(np.int64)
         place, who, home, dwelling = (of[:, accepted] for of in (place, who, home, dwelling))
-        self.held[place] = who[::-1]
+        self.held[place], self._place_of[who[::-1]] = who[::-1], place
         for side in (0, 1):
             self._settled[home[side]] += shift[side, accepted]
             self._total[dwelling[side]] += spends[side, accepted]
             self._count[dwelling[side]] += says[side, accepted]
+            self._loans[dwelling[side]] += holds[side, accepted]
 
     def _shared(self, total: Floats, count: Floats) -> Floats:
         """Log density of residuals with the intraclass correlation, but for what `_apart` holds, from their sum and number."""

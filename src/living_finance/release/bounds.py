@@ -184,8 +184,8 @@ _Solve = Callable[[Floats, Floats, Floats], "Floats | None"]
 
 def _solver(links: sparse.csc_matrix, sums: Floats) -> _Solve:
     """Minimise a direction over all possible tables; warm from the last call."""
-    engine = highspy.Highs()  # type: ignore[no-untyped-call]
-    engine.silent()
+    engine = highspy._Highs()  # type: ignore[attr-defined]  # the wrapper `Highs` prints a banner before it can be silenced
+    engine.setOptionValue("output_flag", False)
     for name, value in _OPTIONS.items():
         engine.setOptionValue(name, value)
     columns, rows = np.arange(links.shape[1], dtype=np.int32), links.shape[0]

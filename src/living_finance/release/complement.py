@@ -291,8 +291,8 @@ class _Program:
         model.row_lower_ = model.row_upper_ = np.zeros(rows)
         model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         model.a_matrix_.start_, model.a_matrix_.index_, model.a_matrix_.value_ = links.indptr, links.indices, links.data
-        self._solver = highspy.Highs()  # type: ignore[no-untyped-call]
-        self._solver.silent()
+        self._solver = highspy._Highs()  # type: ignore[attr-defined]  # the wrapper `Highs` prints a banner before it can be silenced
+        self._solver.setOptionValue("output_flag", False)
         self._is_asked_again = options is None
         for option, value in (options or {**_OPTIONS, "simplex_strategy": _FIRST}).items():
             self._solver.setOptionValue(option, value)

@@ -100,8 +100,9 @@ def wide_breakdown(breakdown: DataFrame, *, statistics: DataFrame) -> DataFrame:
     names = r.DIMENSIONS["household_breakdown"]
     heads = r.DIMENSIONS["household_statistics"]
     category = {name: F.when(F.col("dimension") == name, F.col("category")).otherwise(F.lit(codes.ALL)) for name in names}
-    margin = statistics.where(is_margin(heads)).withColumns(dict.fromkeys(names, F.lit(codes.ALL))).drop(*heads)
-    return breakdown.withColumns(category).drop("dimension", "category").unionByName(margin)
+    parts = breakdown.withColumns(category).drop("dimension", "category")
+    margin = statistics.where(is_margin(heads)).withColumns(dict.fromkeys(names, F.lit(codes.ALL)))
+    return parts.unionByName(margin.select(*parts.columns))
 
 
 def cell_facts(rows: DataFrame, *, statistics: DataFrame, source: str, crosses: Sequence[Cross]) -> DataFrame:
