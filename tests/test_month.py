@@ -17,6 +17,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console, RenderableType
 
+from living_finance.analyses.registry import ANALYSES
+from living_finance.analyses.result import KEY
 from living_finance.catalog.explain import explain_figure, explain_household
 from living_finance.cli import app
 from living_finance.config import DatabaseSettings, Settings, TrackingSettings
@@ -26,8 +28,10 @@ from living_finance.contracts.utilization import HOUSEHOLD_CUBE, MADE_ON_PUBLICA
 from living_finance.errors import LivingFinanceError, MissingInput
 from living_finance.months import parse_months
 from living_finance.registry import Registry
+from living_finance.steps.analyse import analyse
 from living_finance.steps.explain import figure_facts, household_facts
 from living_finance.steps.publish import PublishOutcome, publish_month
+from living_finance.steps.report import data_of_warehouse, write_report
 from living_finance.steps.run import RunOutcome, RunPlan, make_months
 from living_finance.storage.ledger import Ledger
 from living_finance.storage.postgres import Database, open_database
@@ -322,6 +326,25 @@ def test_a_household_is_explained_by_its_members_evidence(spark: SparkSession, s
     assert member.asDict() in facts.members and len(facts.members) == facts.household["bureau_members"]
     assert facts.household["total_income_krw_year"] == sum(facts.household[name] for name in gold.INCOME_COMPONENTS)
     assert member["assignment_evidence"] in _text(explain_household(facts))
+
+
+# --- the report of two months ----------------------------------------------------------------------------------------------
+
+
+def test_a_report_holds_every_analysis_as_its_command_gives_it(store: Warehouse, tmp_path: Path) -> None:
+    """Several at a time in the report, one alone by its command; the figures of all regions, and every origin is stated."""
+    settings = Settings().analyses
+    data = data_of_warehouse(store, month=MONTHS[1], year=None, region="11", settings=settings)
+    assert {a.name for a in data.analyses} == {name for name, a in ANALYSES.items() if not a.compares_months}
+    assert set(data.changes) == {MONTHS[0]} and not any(a.rows.empty for a in (*data.analyses, *data.changes.values()))
+    for name in ("inequality", "youth"):
+        alone = analyse(store, name, month=MONTHS[1], region="11", settings=settings).toPandas()
+        together = next(a.rows for a in data.analyses if a.name == name)
+        shown = alone.merge(together[list(KEY)], on=list(KEY), how="inner", validate="one_to_one")
+        pd.testing.assert_frame_equal(shown.sort_values(list(KEY), ignore_index=True), together)
+    (page,) = write_report(data, out=tmp_path, language="ko", formats=["html"])
+    text = page.read_text(encoding="utf-8")
+    assert all(a.label_ko in text for a in data.analyses)
 
 
 # --- a release of the same month, by its commands --------------------------------------------------------------------------
