@@ -3,8 +3,9 @@
 A cell is everybody of one address, sex and band who has no partner by unit. Its bureau persons and register persons are
 matched one to one, or not at all (extras; register persons without a record). What the cells of an address share is
 integrated out, not drawn: whether a register household is settled (two classes), and the level at which a dwelling spends
-(normal). So the chain moves freely between matchings (collapsed sampler; Liu 1994). It swaps two places of a cell at a time
-(Metropolis); one cell of every address moves at once, those of different addresses side by side.
+(normal). Where each cell of an address has one person and one register person, and there are few cells, all matchings are listed
+and their posterior is exact. Elsewhere the chain moves freely between matchings (collapsed sampler; Liu 1994): it swaps two
+places of a cell at a time (Metropolis); one cell of every address moves at once, those of different addresses side by side.
 
 Random numbers are hashes of address, cell and step: a person's draws depend on nothing but the people of the address.
 """
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from living_finance.households.layout import EXTRA, Layout, group_of, numbered, ranks, size_of
 from living_finance.households.model import AssignmentModel, cell_of, holds_housing_loan, residuals, role_ratios
 from living_finance.methods.grouped import Floats, Integers
-from living_finance.methods.keyed_random import mixed
+from living_finance.methods.keyed_random import mixed, unit_interval
 
 BURN_IN = 15
 DRAWS = 48
@@ -32,6 +33,11 @@ _MOVES = 4
 MOST_MOVES = 64
 """Of a cell in one round of the chain."""
 _NOBODY = -1
+_MOST_LISTED_CELLS = 7
+"""Cells of an address whose matchings are listed: at most 128 of them."""
+_LISTED = 104_729
+"""Step that gives such an address its random number; draws follow it by the golden ratio, evenly over the matchings."""
+_GOLDEN = 0.6180339887498949
 
 
 @dataclass(frozen=True)
@@ -216,7 +222,8 @@ class Chain:
         layout, model = pool.layout, pool.model
         self._pool = pool
         self._rounds = 0
-        self._steps = _steps(pool)
+        self._listed = _listed(pool)
+        self._steps = _steps(pool, np.setdiff1d(np.arange(len(pool.places)), np.concatenate([c.ravel() for c in self._listed])))
         self.held = pool.start.copy()
         self._place_of = pool.place_of_persons(self.held)
         is_slot = pool.place_slot >= 0
@@ -256,16 +263,50 @@ class Chain:
 
     def draws(self) -> Integers:
         """Draws from the posterior: one row per draw, one column per person: the dwelling, or -1 for an extra."""
-        drawn = np.empty((DRAWS, len(self._pool.person_row)), np.int64)
+        pool = self._pool
+        drawn = np.empty((DRAWS, len(pool.person_row)), np.int64)
         for _ in range(BURN_IN):
             self._round(self._steps)
         for number in range(DRAWS):
             self._round(self._steps)
-            drawn[number] = self._pool.dwelling_of_persons(self.held)
+            drawn[number] = pool.dwelling_of_persons(self.held)
+        for cells, posterior in self._exact:
+            through = np.cumsum(posterior, axis=1)
+            start = unit_interval(mixed(pool.cell_key[cells[:, 0]], _LISTED))
+            for number in range(DRAWS):
+                chance = (start + number * _GOLDEN) % 1
+                matching = np.minimum((through < chance[:, None]).sum(axis=1), through.shape[1] - 1)
+                is_extra = (matching[:, None] >> np.arange(cells.shape[1]) & 1).astype(bool)
+                drawn[number, pool.first_person[cells]] = np.where(is_extra, -1, pool.place_dwelling[pool.first[cells]])
         return drawn
 
+    @cached_property
+    def _exact(self) -> list[tuple[Integers, Floats]]:
+        """Addresses of few cells of one person and one register person each: their cells, and the probability of each matching.
+
+        Bit j of a matching's number: the person of cell j is an extra. Each differs from the one before it in one cell (Gray
+        code), so that all addresses of so many cells step through theirs side by side.
+        """
+        found = []
+        for cells in self._listed:
+            count = cells.shape[1]
+            weight = np.zeros((len(cells), 2**count))
+            matching, so_far = 0, np.zeros(len(cells))
+            everybody = np.arange(len(cells))
+            for step in range(1, 2**count):
+                bit = (step & -step).bit_length() - 1
+                first = self._pool.first[cells[:, bit]]
+                gain, change = self._weigh(cells[:, bit], np.stack((first, first + 1)))
+                self._apply(change, everybody)
+                matching ^= 1 << bit
+                so_far = so_far + gain
+                weight[:, matching] = so_far
+            weight = np.exp(weight - weight.max(axis=1, keepdims=True))
+            found.append((cells, weight / weight.sum(axis=1, keepdims=True)))
+        return found
+
     def support(self, dwelling: Integers, *, draws: Integers) -> Floats:
-        """Posterior probability of each person's dwelling (-1: an extra), from further rounds.
+        """Posterior probability of each person's dwelling (-1: an extra), from further rounds; exact where matchings are listed.
 
         Every proposal counts with the probabilities of its two outcomes given all the rest, not with the one that came out
         (Rao-Blackwell; Gelfand & Smith 1990). Cells where the draws agree on everybody get fewer rounds.
@@ -281,7 +322,13 @@ class Chain:
         steps = [(move, cells) for move, cells in steps if len(cells)]
         for _ in range(_JUDGING_DOUBTFUL):
             self._round(steps, evidence)
-        return np.asarray(evidence.right[:-1] / np.maximum(evidence.seen[:-1], 1.0))
+        support = evidence.right[:-1] / np.maximum(evidence.seen[:-1], 1.0)
+        for cells, posterior in self._exact:
+            persons = pool.first_person[cells]
+            is_extra = np.arange(posterior.shape[1])[:, None] >> np.arange(cells.shape[1]) & 1
+            extra = posterior @ is_extra
+            support[persons] = np.where(dwelling[persons] < 0, extra, 1 - extra)
+        return np.asarray(support)
 
     def _round(self, steps: list[tuple[int, Integers]], evidence: _Evidence | None = None) -> None:
         """Move the cells of the steps, one of each address at a time."""
@@ -292,7 +339,13 @@ class Chain:
     def _swap(self, cells: Integers, step: int, evidence: _Evidence | None) -> None:
         """Propose to swap two places of each cell. No two cells are of one address, so that none changes another's sums."""
         left, right, number = self._pool.proposals(cells, step, self._place_of)
-        place = np.stack((left, right))
+        gain, change = self._weigh(cells, np.stack((left, right)))
+        if evidence is not None:
+            evidence.add(change.who, change.dwelling, 1 / (1 + np.exp(-np.clip(gain, -50, 50))))
+        self._apply(change, np.flatnonzero(np.log(number) < gain))
+
+    def _weigh(self, cells: Integers, place: Integers) -> tuple[Floats, _Change]:
+        """What the log posterior of each address gains if two places of the cell swap who they hold, and what changes by it."""
         who = self.held[place]
         some = (who >= 0).astype(np.float64)
         more = some[::-1] - some
@@ -320,23 +373,41 @@ class Chain:
         loans = self._loans[dwelling]
         # Pairs of holders that a place gains: each newcomer with those who are there.
         gain += self._log_loan_pairs * (holds * loans + holds * (holds - 1) / 2).sum(axis=0)
-        if evidence is not None:
-            evidence.add(who, dwelling, 1 / (1 + np.exp(-np.clip(gain, -50, 50))))
-        accepted = np.flatnonzero(np.log(number) < gain)
-        self._matched[cells[accepted]] += joining[accepted].astype(np.int64)
-        place, who, home, dwelling = (of[:, accepted] for of in (place, who, home, dwelling))
+        return gain, _Change(cells, place, who, home, dwelling, joining.astype(np.int64), shift, spends, says, holds)
+
+    def _apply(self, change: _Change, accepted: Integers) -> None:
+        self._matched[change.cells[accepted]] += change.joining[accepted]
+        place, who, home, dwelling = (of[:, accepted] for of in (change.place, change.who, change.home, change.dwelling))
         self.held[place], self._place_of[who[::-1]] = who[::-1], place
         for side in (0, 1):
-            self._settled[home[side]] += shift[side, accepted]
-            self._total[dwelling[side]] += spends[side, accepted]
-            self._count[dwelling[side]] += says[side, accepted]
-            self._loans[dwelling[side]] += holds[side, accepted]
+            self._settled[home[side]] += change.shift[side, accepted]
+            self._total[dwelling[side]] += change.spends[side, accepted]
+            self._count[dwelling[side]] += change.says[side, accepted]
+            self._loans[dwelling[side]] += change.holds[side, accepted]
 
     def _shared(self, total: Floats, count: Floats) -> Floats:
         """Log density of residuals with the intraclass correlation, but for what `_apart` holds, from their sum and number."""
         rho = self._rho
         precision = 1 - rho + rho * count
         return np.asarray(0.5 * rho * total**2 / ((1 - rho) * precision) - 0.5 * np.log(precision / (1 - rho)))
+
+
+@dataclass(frozen=True)
+class _Change:
+    """Two places of some cells swap: two rows, one per place, but for `cells` and `joining`."""
+
+    cells: Integers
+    place: Integers
+    who: Integers
+    """Whom the place holds before."""
+    home: Integers
+    dwelling: Integers
+    joining: Integers
+    """People who are matched by it."""
+    shift: Floats
+    spends: Floats
+    says: Floats
+    holds: Floats
 
 
 @dataclass(frozen=True)
@@ -357,15 +428,30 @@ class _Evidence:
             self.seen[who[side]] += 1
 
 
-def _steps(pool: Pool) -> list[tuple[int, Integers]]:
-    """The moves of a round: number of the move within its cell, and cells of different addresses.
+def _listed(pool: Pool) -> list[Integers]:
+    """Cells of the addresses whose matchings are listed: one row per address; an array for each number of cells."""
+    count = np.bincount(pool.cell_address, minlength=pool.layout.addresses)
+    widest = np.zeros(pool.layout.addresses, np.int64)
+    np.maximum.at(widest, pool.cell_address, pool.places)
+    is_small = (widest == 2) & (count <= _MOST_LISTED_CELLS)
+    order = np.argsort(pool.cell_address, kind="stable")
+    return [
+        order[(is_small & (count == cells))[pool.cell_address[order]]].reshape(-1, cells)
+        for cells in range(1, _MOST_LISTED_CELLS + 1)
+    ]
+
+
+def _steps(pool: Pool, chosen: Integers) -> list[tuple[int, Integers]]:
+    """The moves of a round over chosen cells: number of the move within its cell, and cells of different addresses.
 
     A cell of two places has one pair to swap; larger ones get a move for every second place, at least four.
     """
-    turn = ranks(pool.cell_address)
+    turn = ranks(pool.cell_address[chosen])
     moves = np.where(pool.places == 2, 1, np.clip(pool.places // 2, _MOVES, MOST_MOVES))
     order = np.argsort(turn, kind="stable")
     steps = []
-    for cells in np.split(order, np.flatnonzero(np.diff(turn[order])) + 1):
+    for cells in np.split(chosen[order], np.flatnonzero(np.diff(turn[order])) + 1):
+        if len(cells) == 0:
+            continue
         steps += [(move, cells[moves[cells] > move]) for move in range(int(moves[cells].max()))]
     return steps
