@@ -98,7 +98,12 @@ def _described(rows: pd.DataFrame, *, columns: Sequence[str], regions: pd.DataFr
 
 
 def datapackage(
-    tables: Mapping[str, str], *, files: Mapping[str, tuple[int, str]], rules: ReleaseRules, name: ReleaseName
+    tables: Mapping[str, str],
+    *,
+    files: Mapping[str, tuple[int, str]],
+    rules: ReleaseRules,
+    name: ReleaseName,
+    edition: int = 0,
 ) -> dict[str, Any]:
     """The Frictionless descriptor.
 
@@ -107,6 +112,7 @@ def datapackage(
         files: path in the package → (bytes, SHA-256) of the data files.
         rules: of the channel.
         name: of the release.
+        edition: number of its data; 0: not known.
     """
     schemas = {
         table: (f"{r.SOURCES[source].label_ko} / {r.SOURCES[source].label_en}", _schema(source))
@@ -135,6 +141,7 @@ def datapackage(
         "name": f"living-finance-{name.channel}-{name.release_id}",
         "title": f"생활금융 통계 {name.base_month} / Living-finance statistics {name.base_month}",
         "version": str(name.version),
+        **({"data_edition": edition} if edition else {}),
         "licenses": [{"name": rules.licence, "path": rules.licence_url}],
         "sources": [{"title": f"{rules.publisher_ko} / {rules.publisher_en}"}],
         "statistics": [
