@@ -95,6 +95,28 @@ def test_dcat_is_json_ld_and_lists_every_file(package: Path) -> None:
     assert {path.relative_to(package).as_posix() for path in (package / "data").iterdir()} <= titles
 
 
+def test_every_code_of_the_tables_has_labels_in_the_package(package: Path) -> None:
+    described = json.loads((package / "datapackage.json").read_text(encoding="utf-8"))
+    readme = (package / "README.md").read_text(encoding="utf-8")
+    said: dict[str, set[str]] = {}
+    for resource in described["resources"]:
+        if resource["format"] != "csv":
+            continue
+        frame = pd.read_csv(package / resource["path"], dtype=str, encoding="utf-8-sig", keep_default_na=False, na_values=[""])
+        for field in resource["schema"]["fields"]:
+            if "codes" in field:
+                codes = {code["code"] for code in field["codes"]}
+                assert set(frame[field["name"]].dropna()) <= codes == set(field["constraints"]["enum"])
+                assert all(code["label_ko"] and code["label_en"] for code in field["codes"])
+                assert all(f"| `{c['code']}` | {c['label_ko']} | {c['label_en']} |" in readme for c in field["codes"])
+                said[field["name"]] = codes
+    assert said.keys() == {
+        *("region_level", "head_sex", "head_age_band", "household_type", "dwelling_type", "tenure", "household_size"),
+        *("income_class", "place", "sex", "age_band", "unit", "status", "reliability"),
+    }
+    assert {"apartment", "all"} <= said["dwelling_type"] and "KRW/year" in said["unit"]
+
+
 def test_evidence_and_package_hold_neither_p_nor_true_counts(package: Path, month: dict[str, pd.DataFrame]) -> None:
     documents = "".join(
         (package / name).read_text(encoding="utf-8")

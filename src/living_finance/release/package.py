@@ -152,6 +152,17 @@ def datapackage(
     }
 
 
+def coded(labels: r.Labels) -> list[dict[str, str]]:
+    """Codes of a column for a table schema, with their labels."""
+    return [{"code": code, "label_ko": korean, "label_en": english} for code, korean, english in labels]
+
+
+def code_table(name: str, title: str, labels: r.Labels) -> str:
+    """Codes of a column for a README."""
+    rows = "\n".join(f"| `{code}` | {korean} | {english} |" for code, korean, english in labels)
+    return f"| {name} | {title} | |\n|---|---|---|\n{rows}"
+
+
 def _schema(source: str) -> dict[str, Any]:
     return _fields(r.columns_of(source), key=r.sort_key(source))
 
@@ -161,15 +172,15 @@ def _fields(columns: Sequence[str], *, key: Sequence[str]) -> dict[str, Any]:
     fields = []
     for column_name in columns:
         column = r.column(column_name)
-        is_closed = column_name in ("status", "evidence")
-        constraint = {"constraints": {"enum": list(column.codes.codes)}} if is_closed and column.codes else {}
+        labels = r.labels_of(column_name)
+        closed = {"constraints": {"enum": [code for code, _, _ in labels]}, "codes": coded(labels)} if labels else {}
         fields.append(
             {
                 "name": column_name,
                 "type": _KIND_OF[column.kind.value],
                 "title": f"{column.label_ko} / {column.label_en}",
                 "description": f"{column.meaning} [{column.measure.value}]".strip(),
-                **constraint,
+                **closed,
             }
         )
     return {"fields": fields, "primaryKey": list(key), "missingValues": [""]}
@@ -257,8 +268,20 @@ _LISTED = (
 )
 
 
+_EDITION = """자료 판 {0}: 같은 달의 공개 가운데 이 번호가 같은 것은 채널과 판이 달라도 같은 자료로 만들었습니다.
+Data edition {0}: releases of the month with this number are made from the same data, whatever their channel and version.
+
+"""
+
+
 def readme(
-    tables: Mapping[str, int], counts: pd.DataFrame, *, rules: ReleaseRules, name: ReleaseName, useful: Sequence[str]
+    tables: Mapping[str, int],
+    counts: pd.DataFrame,
+    *,
+    rules: ReleaseRules,
+    name: ReleaseName,
+    useful: Sequence[str],
+    edition: int = 0,
 ) -> str:
     """README in Korean and English.
 
@@ -268,13 +291,19 @@ def readme(
         rules: of the channel.
         name: of the release.
         useful: lines of `release.utility`.
+        edition: number of its data; 0: not known.
     """
     p = rules.parameters
     zeros = int(counts["zeros"].sum())
     listed = _LISTED if r.STRUCTURAL_ZEROS in tables else ("", "")
     total, shown = counts["cells"].sum(), counts.loc[counts["status"] == r.PUBLISHED, "cells"].sum()
     listing = "\n".join(f"| `data/{table}.csv`, `.parquet` | {rows:,} |" for table, rows in tables.items())
-    statuses = "\n".join(f"| `{code}` | {ko} | {en} |" for code, ko, en in r.STATUS.labels)
+    of_tables = [r.columns_of(table.source) for table in rules.tables]
+    of_tables += [r.ZERO_COLUMNS] if r.STRUCTURAL_ZEROS in tables else []
+    columns = dict.fromkeys(column for names in of_tables for column in names)
+    named = {column: (f"{r.column(column).label_ko} / {r.column(column).label_en}", r.labels_of(column)) for column in columns}
+    listed_codes = "\n\n".join(code_table(column, title, labels) for column, (title, labels) in named.items() if labels)
+    data = _EDITION.format(edition) if edition else ""
     return f"""# 생활금융 통계 {name.base_month} ({name.release_id}) / Living-finance statistics
 
 {rules.publisher_ko} / {rules.publisher_en} · {rules.licence} <{rules.licence_url}>
@@ -304,9 +333,8 @@ def readme(
 - Quantile p is the smallest value whose cumulative weight reaches p × total.
 - In development; not a nationally approved statistic.
 
-| status | | |
-|---|---|---|
-{statuses}
+{data}## 코드 / Codes
+{listed_codes}
 
 ## 유용성 / Utility
 {chr(10).join(useful)}

@@ -262,6 +262,7 @@ def release_cells(
                 rules=rules,
                 name=name,
                 useful=utility.lines(useful),
+                edition=edition,
             )
             + readme_of_rows,
             "evidence/evidence.json": texts.evidence(
