@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -21,6 +22,8 @@ from living_finance.errors import DisclosureFound, MissingInput, ReleaseDamaged,
 from living_finance.months import Month
 from living_finance.release.package import neutralised
 from living_finance.release.rules import ReleaseRules
+from living_finance.release.verify import Released
+from living_finance.release.verify_scope import looked_at
 from living_finance.steps.release import (
     Inside,
     approve,
@@ -112,7 +115,7 @@ def test_every_code_of_the_tables_has_labels_in_the_package(package: Path) -> No
                 said[field["name"]] = codes
     assert said.keys() == {
         *("region_level", "head_sex", "head_age_band", "household_type", "dwelling_type", "tenure", "household_size"),
-        *("income_class", "place", "sex", "age_band", "unit", "status", "reliability"),
+        *("income_class", "place", "sex", "age_band", "unit", "status", "reliability", "dimension", "evidence"),
     }
     assert {"apartment", "all"} <= said["dwelling_type"] and "KRW/year" in said["unit"]
 
@@ -128,6 +131,35 @@ def test_evidence_and_package_hold_neither_p_nor_true_counts(package: Path, mont
     assert evidence["셀 수"]["처리 후"] < evidence["셀 수"]["처리 전"]
     exact = month["household_statistics"]["households"]
     assert not any(f"{value:.4f}" in documents for value in exact[exact % 1 > 0])
+
+
+def test_evidence_says_what_each_attack_looked_at_and_what_the_files_were(package: Path) -> None:
+    evidence = json.loads((package / "evidence" / "evidence.json").read_text(encoding="utf-8"))
+    looked = evidence["공격별 검사 대상"]
+    assert looked.keys() == evidence["공격별 발견 건수"].keys()
+    frames = [pd.read_parquet(file) for file in (package / "data").glob("*.parquet") if file.stem != r.STRUCTURAL_ZEROS]
+    shown = [frame[frame["status"] == r.PUBLISHED] for frame in frames]
+    assert looked["P5"] == {"표": 4, "셀": sum(map(len, shown))}
+    assert looked["P8"]["셀"] == sum(int(frame["statistic"].str.startswith("mean_").sum()) for frame in shown)
+    withheld = pd.concat(frame[frame["value"].isna() & (frame["statistic"] == "households")] for frame in frames)
+    assert looked["P3"] == {"표": 3, "셀": len(withheld)} and len(withheld)
+    assert looked["P6"] == looked["P10"] == {"표": 0, "셀": 0}, "nothing was public before, and there are no rows"
+    listed = (line.split("  ") for line in (package / "checksums.sha256").read_text(encoding="utf-8").splitlines())
+    assert evidence["파일 SHA-256"] == {path: sha for sha, path in listed if path != "evidence/evidence.json"}
+
+
+def test_the_warehouse_and_other_releases_widen_what_is_looked_at(clean: Released) -> None:
+    def cells(release: Released, *history: Released, has_facts: bool = False) -> dict[str, int]:
+        return looked_at(release, history=history, has_facts=has_facts).set_index("attack")["cells"].to_dict()
+
+    alone, inside = cells(clean), cells(clean, has_facts=True)
+    assert alone["P8"] == alone["P11"] == 0 < inside["P8"] < inside["P11"]
+    campus = dataclasses.replace(clean, channel="campus")
+    same, restated = cells(clean, campus), cells(clean, dataclasses.replace(campus, version=2))
+    assert (same["P2"], restated["P2"]) == (2 * alone["P2"], alone["P2"])
+    assert same["P6"] == restated["P6"] == alone["P13"] and alone["P6"] == 0
+    assert same["P12"] > restated["P12"] == alone["P12"] > 0, "two tables print the same counts"
+    assert cells(clean, dataclasses.replace(clean, month="2019-12"))["P6"] == 0
 
 
 def test_utility_stands_in_evidence_and_readme(package: Path) -> None:

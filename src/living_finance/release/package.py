@@ -212,10 +212,12 @@ def evidence(
     counts: pd.DataFrame,
     findings: pd.DataFrame,
     *,
+    looked: pd.DataFrame,
     rules: ReleaseRules,
     name: ReleaseName,
     history: Sequence[str],
     useful: Mapping[str, Any],
+    hashes: Mapping[str, str],
     rows: Mapping[str, Any] | None = None,
 ) -> str:
     """The evidence pack for the pre-check: rules, cells before and after, the result of each attack. No true cell.
@@ -223,10 +225,12 @@ def evidence(
     Args:
         counts: cells by table, level, dimensions and status (`Protected.counts`).
         findings: of `release.verify`.
+        looked: of `release.verify_scope`.
         rules: of the channel.
         name: of the release.
         history: releases that the attacks took in.
         useful: of `release.utility`.
+        hashes: path in the package → SHA-256, of all files but this one and `checksums.sha256`, which has its own.
         rows: what is to be said of row-level files.
     """
     limits = {
@@ -235,7 +239,8 @@ def evidence(
         if not key.startswith("dominance")
     }
     cells = counts.sort_values(list(counts.columns[:-1])).to_dict("records")
-    attacks = {f"P{number}": int((findings["attack"] == f"P{number}").sum()) for number in range(1, 14)}
+    attacks = {attack: int((findings["attack"] == attack).sum()) for attack in looked["attack"]}
+    objects = {row["attack"]: {"표": int(row["tables"]), "셀": int(row["cells"])} for row in looked.to_dict("records")}
     return _json(
         {
             "공개": {"채널": name.channel, "판": name.release_id, "기준월": name.base_month},
@@ -254,6 +259,8 @@ def evidence(
             "구조적 0": [zero.model_dump(exclude_none=True) for zero in rules.structural_zeros],
             "유용성": useful,
             "공격별 발견 건수": attacks,
+            "공격별 검사 대상": objects,
+            "파일 SHA-256": dict(sorted(hashes.items())),
             "함께 검증한 공개": sorted(history),
             **({"행 자료": rows} if rows else {}),
         }

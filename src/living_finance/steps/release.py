@@ -28,6 +28,7 @@ from living_finance.release.protect import Earlier, protect
 from living_finance.release.rules import ReleaseRules, read_rules
 from living_finance.release.verify import Released, SignedZeros, verify
 from living_finance.release.verify_rows import verify_rows
+from living_finance.release.verify_scope import looked_at
 from living_finance.steps.quality import refuse_failed
 from living_finance.steps.regions import region_names
 from living_finance.storage import releases as files
@@ -265,10 +266,19 @@ def release_cells(
                 edition=edition,
             )
             + readme_of_rows,
-            "evidence/evidence.json": texts.evidence(
-                protected.counts, findings, rules=rules, name=name, history=shown, useful=useful, rows=about_rows
-            ),
         }
+        hashes = {path: sha256 for path, (_, sha256) in written.items()}
+        documents["evidence/evidence.json"] = texts.evidence(
+            protected.counts,
+            findings,
+            looked=looked_at(candidate, history=history, rows=stored.rows, has_facts=True),
+            rules=rules,
+            name=name,
+            history=shown,
+            useful=useful,
+            hashes=hashes | {path: hashlib.sha256(text.encode()).hexdigest() for path, text in documents.items()},
+            rows=about_rows,
+        )
         files.write_documents(folder, documents)
     store.register(
         channel=name.channel,
