@@ -243,5 +243,5 @@ def released(
     return Released(name.release_id, name.channel, name.base_month, version, tables, zeros)
 
 
-def earlier_of(release: Released, *, is_same_version: bool) -> Earlier:
-    return Earlier({table: frame.assign(is_same_version=is_same_version) for table, frame in release.tables.items()})
+def earlier_of(release: Released, *, is_same_data: bool) -> Earlier:
+    return Earlier({table: frame.assign(is_same_data=is_same_data) for table, frame in release.tables.items()})

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import shutil
 from pathlib import Path
+from typing import cast
 
 import frictionless
 import pandas as pd
 import pytest
 import rdflib
 from cubes import regions_of, small_month
+from pyspark.sql import DataFrame, SparkSession
 
 from living_finance.contracts import releases as r
-from living_finance.errors import DisclosureFound, ReleaseDamaged, ReleaseNotReady
+from living_finance.contracts.core import Table
+from living_finance.errors import DisclosureFound, MissingInput, ReleaseDamaged, ReleaseNotReady
 from living_finance.months import Month
 from living_finance.release.package import neutralised
 from living_finance.release.rules import ReleaseRules
-from living_finance.steps.release import approve, release_cells, summary, verify_release, withdraw
-from living_finance.storage.releases import ReleaseStore
+from living_finance.release.verify import Released
+from living_finance.release.verify_scope import looked_at
+from living_finance.steps.release import (
+    Inside,
+    approve,
+    data_hash,
+    has_history,
+    release_cells,
+    summary,
+    verify_release,
+    withdraw,
+)
+from living_finance.storage.ledger import Ledger
+from living_finance.storage.releases import ReleaseStore, about_release
+from living_finance.storage.warehouse import Warehouse
 
 MONTH = Month(2020, 1)
 
@@ -27,8 +45,12 @@ def store_at(root: Path) -> ReleaseStore:
     return ReleaseStore(root, clock=lambda: "2020-02-20T00:00:00+00:00")
 
 
-def made(root: Path, cells: dict[str, pd.DataFrame], rules: ReleaseRules) -> Path:
-    return release_cells(cells, regions=regions_of(cells), month=MONTH, rules=rules, store=store_at(root))
+def made(
+    root: Path, cells: dict[str, pd.DataFrame], rules: ReleaseRules, *, data: str = "", ledger: Ledger | None = None
+) -> Path:
+    return release_cells(
+        cells, regions=regions_of(cells), month=MONTH, rules=rules, store=store_at(root), data_sha256=data, ledger=ledger
+    )
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +98,28 @@ def test_dcat_is_json_ld_and_lists_every_file(package: Path) -> None:
     assert {path.relative_to(package).as_posix() for path in (package / "data").iterdir()} <= titles
 
 
+def test_every_code_of_the_tables_has_labels_in_the_package(package: Path) -> None:
+    described = json.loads((package / "datapackage.json").read_text(encoding="utf-8"))
+    readme = (package / "README.md").read_text(encoding="utf-8")
+    said: dict[str, set[str]] = {}
+    for resource in described["resources"]:
+        if resource["format"] != "csv":
+            continue
+        frame = pd.read_csv(package / resource["path"], dtype=str, encoding="utf-8-sig", keep_default_na=False, na_values=[""])
+        for field in resource["schema"]["fields"]:
+            if "codes" in field:
+                codes = {code["code"] for code in field["codes"]}
+                assert set(frame[field["name"]].dropna()) <= codes == set(field["constraints"]["enum"])
+                assert all(code["label_ko"] and code["label_en"] for code in field["codes"])
+                assert all(f"| `{c['code']}` | {c['label_ko']} | {c['label_en']} |" in readme for c in field["codes"])
+                said[field["name"]] = codes
+    assert said.keys() == {
+        *("region_level", "head_sex", "head_age_band", "household_type", "dwelling_type", "tenure", "household_size"),
+        *("income_class", "place", "sex", "age_band", "unit", "status", "reliability", "dimension", "evidence"),
+    }
+    assert {"apartment", "all"} <= said["dwelling_type"] and "KRW/year" in said["unit"]
+
+
 def test_evidence_and_package_hold_neither_p_nor_true_counts(package: Path, month: dict[str, pd.DataFrame]) -> None:
     documents = "".join(
         (package / name).read_text(encoding="utf-8")
@@ -87,6 +131,35 @@ def test_evidence_and_package_hold_neither_p_nor_true_counts(package: Path, mont
     assert evidence["셀 수"]["처리 후"] < evidence["셀 수"]["처리 전"]
     exact = month["household_statistics"]["households"]
     assert not any(f"{value:.4f}" in documents for value in exact[exact % 1 > 0])
+
+
+def test_evidence_says_what_each_attack_looked_at_and_what_the_files_were(package: Path) -> None:
+    evidence = json.loads((package / "evidence" / "evidence.json").read_text(encoding="utf-8"))
+    looked = evidence["공격별 검사 대상"]
+    assert looked.keys() == evidence["공격별 발견 건수"].keys()
+    frames = [pd.read_parquet(file) for file in (package / "data").glob("*.parquet") if file.stem != r.STRUCTURAL_ZEROS]
+    shown = [frame[frame["status"] == r.PUBLISHED] for frame in frames]
+    assert looked["P5"] == {"표": 4, "셀": sum(map(len, shown))}
+    assert looked["P8"]["셀"] == sum(int(frame["statistic"].str.startswith("mean_").sum()) for frame in shown)
+    withheld = pd.concat(frame[frame["value"].isna() & (frame["statistic"] == "households")] for frame in frames)
+    assert looked["P3"] == {"표": 3, "셀": len(withheld)} and len(withheld)
+    assert looked["P6"] == looked["P10"] == {"표": 0, "셀": 0}, "nothing was public before, and there are no rows"
+    listed = (line.split("  ") for line in (package / "checksums.sha256").read_text(encoding="utf-8").splitlines())
+    assert evidence["파일 SHA-256"] == {path: sha for sha, path in listed if path != "evidence/evidence.json"}
+
+
+def test_the_warehouse_and_other_releases_widen_what_is_looked_at(clean: Released) -> None:
+    def cells(release: Released, *history: Released, has_facts: bool = False) -> dict[str, int]:
+        return looked_at(release, history=history, has_facts=has_facts).set_index("attack")["cells"].to_dict()
+
+    alone, inside = cells(clean), cells(clean, has_facts=True)
+    assert alone["P8"] == alone["P11"] == 0 < inside["P8"] < inside["P11"]
+    campus = dataclasses.replace(clean, channel="campus")
+    same, restated = cells(clean, campus), cells(clean, dataclasses.replace(campus, version=2))
+    assert (same["P2"], restated["P2"]) == (2 * alone["P2"], alone["P2"])
+    assert same["P6"] == restated["P6"] == alone["P13"] and alone["P6"] == 0
+    assert same["P12"] > restated["P12"] == alone["P12"] > 0, "two tables print the same counts"
+    assert cells(clean, dataclasses.replace(clean, month="2019-12"))["P6"] == 0
 
 
 def test_utility_stands_in_evidence_and_readme(package: Path) -> None:
@@ -135,6 +208,53 @@ def test_candidate_approval_restatement_withdrawal(tmp_path: Path, month: dict[s
     assert (lines[3].approver, lines[5].reason) == ("Kim", "restated")
 
 
+def test_a_channel_whose_first_version_has_the_data_of_anothers_second_is_held_against_that(
+    tmp_path: Path, month: dict[str, pd.DataFrame], rules: ReleaseRules
+) -> None:
+    restated, campus = small_month(2, rules), rules.model_copy(update={"channel": "campus"})
+    for cells, data in ((month, "a"), (restated, "b")):
+        approve(made(tmp_path, cells, rules, data=data), approver="Kim", rules=rules)
+    with pytest.raises(DisclosureFound, match="P12"):  # by version numbers it would be held against the first
+        made(tmp_path, restated, campus)
+    folder = made(tmp_path, restated, campus, data="b")
+    assert (folder.name, about_release(folder).edition) == ("202001-v1", 2)
+    approve(folder, approver="Kim", rules=campus)
+    assert [(line.channel, line.version, line.edition) for line in store_at(tmp_path).ever_public()] == [
+        ("portal", 1, 1),
+        ("portal", 2, 2),
+        ("campus", 1, 2),
+    ]
+    assert made(tmp_path, month, campus, data="c").name == "202001-v2"
+    assert [store_at(tmp_path).edition("202001", data) for data in ("a", "b", "c", "d", "")] == [1, 2, 3, 4, 0]
+    assert "data_sha256" not in (folder / "datapackage.json").read_text(encoding="utf-8")
+
+
+class _Tables:
+    """As much of a warehouse as the hash of its data reads."""
+
+    def __init__(self, spark: SparkSession, households: tuple[float, ...], *, partitions: int) -> None:
+        self._spark, self._households, self._partitions = spark, households, partitions
+
+    def read(self, table: Table, **_: object) -> DataFrame:
+        count = "persons" if any(c.name == "persons" for c in table.columns) else "households"
+        rows = ", ".join(f"({value}D, '{number}')" for number, value in enumerate(self._households))
+        named = self._spark.sql(f"select * from values {rows} as t({count}, region_code)").repartition(self._partitions)
+        return named.selectExpr(
+            *(
+                c.name if c.name in (count, "region_code") else f"cast(null as {c.spark_type.simpleString()}) as {c.name}"
+                for c in table.columns
+            )
+        )
+
+
+def test_the_same_rows_in_another_order_are_the_same_data(spark: SparkSession) -> None:
+    def hashed(*households: float, partitions: int = 1) -> str:
+        return data_hash(cast(Warehouse, _Tables(spark, households, partitions=partitions)), MONTH)
+
+    assert hashed(1.5, 2.5, 3.5) == hashed(1.5, 2.5, 3.5, partitions=3)
+    assert len({hashed(1.5, 2.5, 3.5), hashed(2.5, 1.5, 3.5), hashed(1.5, 2.5, 3.5000000001), hashed(1.5, 2.5)}) == 4
+
+
 def test_a_hand_edited_file_is_not_published(tmp_path: Path, month: dict[str, pd.DataFrame], rules: ReleaseRules) -> None:
     folder = made(tmp_path, month, rules)
     file = folder / "data" / "household_statistics.csv"
@@ -162,7 +282,81 @@ def test_edited_files_with_new_checksums_are_not_published_either(
         approve(folder, approver="Kim", rules=rules)
 
 
-@pytest.mark.parametrize("change", [lambda ls: ls[1:], lambda ls: [ls[0].replace("Kim", "Lee"), *ls[1:]], lambda ls: ["{}", *ls]])
+def _reworded(folder: Path, text: str) -> tuple[str, str]:
+    """Change README and checksums; the SHA-256 of the checksums before and after."""
+    listing, readme = folder / "checksums.sha256", folder / "README.md"
+    old, before = (hashlib.sha256(file.read_bytes()).hexdigest() for file in (readme, listing))
+    readme.write_text(text, encoding="utf-8")
+    listing.write_text(listing.read_text().replace(old, hashlib.sha256(text.encode()).hexdigest()), encoding="utf-8")
+    return before, hashlib.sha256(listing.read_bytes()).hexdigest()
+
+
+def test_files_checksums_and_the_last_line_edited_together_are_not_published(
+    tmp_path: Path, month: dict[str, pd.DataFrame], rules: ReleaseRules
+) -> None:
+    """Whoever forgets the line's own hash is found by the register, whoever makes that anew too by the ledger."""
+    ledger, inside = Ledger(str(tmp_path / "warehouse")), Inside(month, None, pd.DataFrame())
+    folder = made(tmp_path, month, rules, ledger=ledger)
+    register = tmp_path / "register.jsonl"
+    before, after = _reworded(folder, "other")
+    register.write_text(register.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
+    with pytest.raises(ReleaseDamaged, match="line 1 was changed"):
+        approve(folder, approver="Kim", rules=rules)
+    line = json.loads(register.read_text(encoding="utf-8")) | {"line_sha256": ""}
+    line["line_sha256"] = hashlib.sha256(json.dumps(line, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+    register.write_text(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    assert store_at(tmp_path).lines()[0].checksums_sha256 == after
+    with pytest.raises(ReleaseDamaged, match="from this warehouse"):
+        approve(folder, approver="Kim", rules=rules, ledger=ledger)
+    with pytest.raises(ReleaseDamaged, match="from this warehouse"):
+        approve(folder, approver="Kim", rules=rules, ledger=Ledger(str(tmp_path / "another")))
+    folder = made(tmp_path, month, rules, ledger=ledger)
+    approve(folder, approver="Kim", rules=rules, inside=inside, ledger=ledger)
+
+
+def test_approval_attacks_with_what_the_warehouse_knows(
+    tmp_path: Path, month: dict[str, pd.DataFrame], rules: ReleaseRules
+) -> None:
+    folder = made(tmp_path, month, rules)
+    another = Inside(small_month(2, rules), None, pd.DataFrame())
+    with pytest.raises(DisclosureFound, match="P11"):
+        approve(folder, approver="Kim", rules=rules, inside=another)
+    approve(folder, approver="Kim", rules=rules, inside=Inside(month, None, pd.DataFrame()))
+
+
+def test_a_copy_of_any_name_is_attacked_and_its_history_is_missing(
+    tmp_path: Path, month: dict[str, pd.DataFrame], rules: ReleaseRules
+) -> None:
+    first = made(tmp_path / "releases", month, rules)
+    approve(first, approver="Kim", rules=rules)
+    copy = tmp_path / "elsewhere" / "deep" / "what came by mail"
+    shutil.copytree(first, copy)
+    assert (has_history(first), has_history(copy)) == (True, False)
+    about = about_release(copy)
+    assert (about.channel, about.month, about.release_id) == ("portal", "202001", "202001-v1")
+    assert verify_release(copy, rules=rules).empty
+    beside = first.with_name("renamed")
+    shutil.copytree(first, beside)
+    assert has_history(beside) and verify_release(beside, rules=rules).empty, "it is no other release than itself"
+    with pytest.raises(ReleaseDamaged, match="registered"):
+        approve(beside, approver="Kim", rules=rules)
+    (copy / "data" / "household_statistics.csv").write_text("x", encoding="utf-8")
+    with pytest.raises(ReleaseDamaged):
+        verify_release(copy, rules=rules)
+    with pytest.raises(MissingInput):
+        about_release(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ls: ls[1:],
+        lambda ls: [ls[0].replace("Kim", "Lee"), *ls[1:]],
+        lambda ls: [*ls[:-1], ls[-1].replace("Kim", "Lee")],
+        lambda ls: [*ls[:-1], ls[-1].replace('"line_sha256"', '"reason"')],
+        lambda ls: ["{}", *ls],
+    ],
+)
 def test_a_register_that_was_edited_is_refused(
     tmp_path: Path, month: dict[str, pd.DataFrame], rules: ReleaseRules, change: object
 ) -> None:

@@ -192,7 +192,7 @@ def test_neither_workers_nor_nests_change_the_release(
 
 def test_a_restated_month_withholds_what_was_withheld(rules: ReleaseRules, clean: Released) -> None:
     restated = small_month(2, rules)
-    again = protect(restated, rules=rules, earlier=earlier_of(clean, is_same_version=False))
+    again = protect(restated, rules=rules, earlier=earlier_of(clean, is_same_data=False))
     for name, table in again.tables.items():
         keys = [c for c in table if c not in r.VALUE_COLUMNS] + ["statistic"]
         before = clean.tables[name]
@@ -205,7 +205,7 @@ def test_a_restated_month_withholds_what_was_withheld(rules: ReleaseRules, clean
 def test_what_another_channel_shows_is_no_complement(
     rules: ReleaseRules, month: dict[str, pd.DataFrame], clean: Released
 ) -> None:
-    again = released(protect(month, rules=rules, earlier=earlier_of(clean, is_same_version=True)), month, rules)
+    again = released(protect(month, rules=rules, earlier=earlier_of(clean, is_same_data=True)), month, rules)
     for name, table in again.tables.items():
         pd.testing.assert_series_equal(table["value"], clean.tables[name]["value"])
 

@@ -341,6 +341,24 @@ def test_the_package_says_what_was_lost_and_holds_no_identifier(packages: list[P
     assert "persons_deidentified" in (packages[0] / "dcat.jsonld").read_text(encoding="utf-8")
 
 
+def test_every_code_of_the_files_has_labels_in_the_package(packages: list[Path]) -> None:
+    described = json.loads((packages[0] / "datapackage.json").read_text(encoding="utf-8"))
+    readme = (packages[0] / "README.md").read_text(encoding="utf-8")
+    for name, file in rf.ROW_FILES.items():
+        resource = next(found for found in described["resources"] if found["path"] == f"data/{name}.csv")
+        codes = {field["name"]: field["codes"] for field in resource["schema"]["fields"] if "codes" in field}
+        assert codes.keys() == {"region_level", *(q.name for q in file.quasi), *rf.SENSITIVE_CODES}
+        for quasi in file.quasi:
+            assert {code["code"] for code in codes[quasi.name]} == {c for level in quasi.levels for c in level.values()}
+        assert all(f"| `{c['code']}` | {c['label_ko']} | {c['label_en']} |" in readme for of in codes.values() for c in of)
+    assert rf.labels_of("household_size", rf.HOUSEHOLDS)[-2:] == (
+        ("2_plus", "2인 이상", "2 persons or more"),
+        ("all", "전체", "all"),
+    )
+    assert ("10_29", "10–29세", "10 to 29") in rf.labels_of("age_band", rf.PERSONS)
+    assert ("70_plus", "70세 이상", "70 and over") in rf.labels_of("age_band", rf.PERSONS)
+
+
 def test_other_partitions_give_the_same_bytes(packages: list[Path]) -> None:
     first, second = packages
     files = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())

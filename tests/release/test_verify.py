@@ -332,6 +332,28 @@ def test_an_empty_history_and_the_same_release_elsewhere_are_no_leaks(clean: Rel
     assert attacks_on(clean, replace(clean, channel="campus"), replace(clean, month="2019-12", release_id="201912-v1")) == set()
 
 
+def test_releases_of_the_same_data_are_attacked_together_whatever_their_version_numbers(rules: ReleaseRules) -> None:
+    """One channel has crosses to the output area, the other the rest; each withholds well, but not the same complements."""
+    cells = small_month(2, rules)
+    by_channel = {
+        "portal": [t for t in rules.tables if t.name != AREAS],
+        "campus": [t for t in rules.tables if t.name == AREAS],
+    }
+    alone = {
+        channel: released(protect(cells, rules=of), cells, of)
+        for channel, tables in by_channel.items()
+        for of in (rules.model_copy(update={"channel": channel, "tables": tuple(tables)}),)
+    }
+    portal = replace(alone["portal"], release_id="202001-v2", version=2, edition=2)
+    campus = replace(alone["campus"], edition=2)
+    assert attacks_on(portal) == attacks_on(campus) == set()
+    assert attacks_on(campus, replace(portal, edition=1)) == attacks_on(campus, replace(portal, edition=0)) == set()
+    assert "P3" in attacks_on(campus, portal)
+    assert "P3" in attacks_on(replace(campus, edition=0), replace(portal, edition=0, version=1)), (
+        "as numbers say where data do not"
+    )
+
+
 def test_by_district_the_gate_finds_the_same(clean: Released, month: Month, monkeypatch: pytest.MonkeyPatch) -> None:
     """Large cities are attacked a district at a time: clean stays clean, and exact counts are found."""
     monkeypatch.setattr(bounds, "_WHOLE", 0)

@@ -115,7 +115,7 @@ def year(rules: ReleaseRules) -> Year:
     for number, month in enumerate(MONTHS):
         for version in (1, 2) if number % 4 == 3 else (1,):
             cells = cells_of_people(people, rules)
-            before = earlier_of(releases[-1], is_same_version=False) if version > 1 else None
+            before = earlier_of(releases[-1], is_same_data=False) if version > 1 else None
             releases.append(released(protect(cells, rules=rules, earlier=before), cells, rules, month=month, version=version))
             made.append(cells)
             people = tuple(a_month_later(part, draws) for part in people)  # type: ignore[assignment]

@@ -211,7 +211,7 @@ def test_what_was_withheld_in_the_month_stays_so_when_it_becomes_structural(rule
     evidence = evidence_of(buildings, cells)
     before = protect(cells, rules=rules, evidence=evidence[evidence["region_code"] == "1101050"])
     first = released(before, cells, rules)
-    again = protect(cells, rules=rules, evidence=evidence, earlier=earlier_of(first, is_same_version=False))
+    again = protect(cells, rules=rules, evidence=evidence, earlier=earlier_of(first, is_same_data=False))
     second = released(again, cells, rules, version=2)
     was, now = counts_of(before)["status"], counts_of(again)["status"]
     assert (now[was != r.PUBLISHED] != r.PUBLISHED).all()
@@ -230,7 +230,7 @@ def test_the_other_channel_shows_the_same_zeros(rules: ReleaseRules, typed: Type
     again = protect(
         cells,
         rules=campus_rules,
-        earlier=earlier_of(portal, is_same_version=True),
+        earlier=earlier_of(portal, is_same_data=True),
         evidence=evidence_of(buildings, cells),
     )
     pd.testing.assert_frame_equal(again.zeros, protected.zeros)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -12,12 +12,17 @@ from living_finance.cli.common import AllowFailedChecks, ConfigFile, WarehouseFo
 from living_finance.months import Month
 from living_finance.progress import console, working
 
+if TYPE_CHECKING:
+    from living_finance.release.rules import ReleaseRules
+    from living_finance.steps.release import Inside
+
 app = typer.Typer()
 _PANEL = "Releases 공개"
 RulesFile = Annotated[
     Path | None, typer.Option("--rules", help="What a channel publishes and how; default: conf/release/<channel>.yaml.")
 ]
 ReleaseFolder = Annotated[Path, typer.Argument(help="<releases>/<channel>/<YYYYMM-vN>.", exists=True, file_okay=False)]
+AnyFolder = Annotated[Path, typer.Argument(help="Folder of a release, or a copy of one.", exists=True, file_okay=False)]
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -50,7 +55,7 @@ def release(
 
 @app.command("verify-release", rich_help_panel=_PANEL)
 def verify_release(
-    folder: ReleaseFolder,
+    folder: AnyFolder,
     warehouse: Annotated[Path | None, typer.Option(help="Also attack with what only the warehouse knows (starts Spark).")] = None,
     rules: RulesFile = None,
     findings_file: Annotated[Path | None, typer.Option("--findings", help="CSV for the findings.")] = None,
@@ -61,17 +66,15 @@ def verify_release(
     Exit codes: 0 nothing found, 60 an attack succeeds, 62 files or register are not what was registered.
     """
     from living_finance.errors import DisclosureFound
-    from living_finance.steps.release import inside_of_month, load_rules
+    from living_finance.steps.release import has_history, load_rules
     from living_finance.steps.release import verify_release as attack
-    from living_finance.storage.warehouse import Warehouse
+    from living_finance.storage.releases import about_release
 
-    wanted = load_rules(rules or _rules_of(folder.resolve().parent.name))
-    month = Month.parse(folder.resolve().name.partition("-v")[0])
-    inside = None
-    if warehouse is not None:
-        with spark_session(settings_of(config)) as spark, working("contributors"):
-            store = Warehouse(spark, str(warehouse.absolute()))
-            inside = inside_of_month(store, month, wanted)
+    about = about_release(folder)
+    wanted = load_rules(rules or _rules_of(about.channel))
+    inside = None if warehouse is None else _inside(warehouse, about.month, wanted, config)
+    if not has_history(folder):
+        console.print("history     none: no register two folders up; attacks across months, versions and channels see nothing")
     findings = attack(folder, rules=wanted, inside=inside)
     if findings_file is not None:
         findings.to_csv(findings_file, index=False)
@@ -86,16 +89,30 @@ def verify_release(
 def approve(
     folder: ReleaseFolder,
     approver: Annotated[str, typer.Option(help="Name of the person who answers for it; stands in the register.")],
+    warehouse: Annotated[
+        Path | None,
+        typer.Option(help="Attack with it too, and compare with what it noted when it made the candidate (starts Spark)."),
+    ] = None,
     rules: RulesFile = None,
+    config: ConfigFile = None,
 ) -> None:
     """Sign a candidate and publish it; its files must be those that were made, and the attacks must fail once more.
+
+    Without --warehouse somebody who can write in the folder of all releases can have changed files and register together.
 
     Exit codes: 60 an attack succeeds, 61 it is no candidate, 62 a file was changed.
     """
     from living_finance.steps.release import approve as sign
     from living_finance.steps.release import load_rules
+    from living_finance.storage.ledger import Ledger
+    from living_finance.storage.releases import about_release
 
-    sign(folder, approver=approver, rules=load_rules(rules or _rules_of(folder.resolve().parent.name)))
+    wanted = load_rules(rules or _rules_of(folder.resolve().parent.name))
+    if warehouse is None:
+        sign(folder, approver=approver, rules=wanted)
+    else:
+        inside = _inside(warehouse, about_release(folder).month, wanted, config)
+        sign(folder, approver=approver, rules=wanted, inside=inside, ledger=Ledger(str(warehouse.absolute())))
     console.print(f"published   {folder}")
 
 
@@ -113,6 +130,15 @@ def withdraw(
 
     take_back(folder, reason=reason, approver=approver)
     console.print(f"withdrawn   {folder}")
+
+
+def _inside(warehouse: Path, month: str, rules: ReleaseRules, config: Path | None) -> Inside:
+    """What the warehouse knows of a month."""
+    from living_finance.steps.release import inside_of_month
+    from living_finance.storage.warehouse import Warehouse
+
+    with spark_session(settings_of(config)) as spark, working("contributors"):
+        return inside_of_month(Warehouse(spark, str(warehouse.absolute())), Month.parse(month), rules)
 
 
 def _rules_of(channel: str) -> Path:

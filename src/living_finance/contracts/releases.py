@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from living_finance.contracts import codes, gold, silver
 from living_finance.contracts.core import CodeList, Column, Kind, Measure, Table
+from living_finance.contracts.utilization import COMMON_LABELS, LABELS
 
 STATUS = CodeList(
     "status",
@@ -36,6 +37,19 @@ CHANNEL = CodeList("channel", (("portal", "열린데이터광장", "open-data po
 EVIDENCE = CodeList("evidence", (("buildings", "건축물대장", "the month's building register has no building of the type there"),))
 EVIDENCE_OF = {"buildings": "dwelling_type"}
 """Public evidence that nobody can be somewhere → the dimension it is about."""
+
+UNIT = CodeList(
+    "unit",
+    (
+        ("households", "가구", "households"),
+        ("persons", "명", "persons"),
+        ("KRW/year", "원/년", "won a year"),
+        ("KRW/month", "원/월", "won a month"),
+        ("KRW", "원", "won"),
+        ("share", "비율(0~1)", "share, 0 to 1"),
+        ("ratio", "계수", "ratio, no unit"),
+    ),
+)
 
 LEVELS: tuple[str, ...] = tuple(reversed(codes.REGION_LEVEL.codes))
 """From the city down."""
@@ -135,6 +149,20 @@ STRUCTURAL_ZEROS = "structural_zeros"
 """The file that lists them: regions × categories in which nobody can be, printed as zeros for that reason."""
 ZERO_KEY = ("region_level", "region_code", "dimension", "category")
 ZERO_COLUMNS = (*REGION_COLUMNS, "dimension", "category", "category_ko", "category_en", "evidence")
+
+
+Labels = tuple[tuple[str, str, str], ...]
+"""(code, Korean, English)"""
+_COMMON = {code: (code, korean, english) for code, korean, english in COMMON_LABELS}
+
+
+def labels_of(name: str) -> Labels:
+    """What the codes of a column of the tables are called; nothing where it has no codes of its own."""
+    if name == "dimension":
+        return codes.BREAKDOWN_DIMENSION.labels
+    listing = {"unit": UNIT, "status": STATUS, "evidence": EVIDENCE}.get(name) or LABELS.get(name)
+    has_margin = any(name in dimensions for dimensions in DIMENSIONS.values())
+    return ((*listing.labels, _COMMON[codes.ALL]) if has_margin else listing.labels) if listing else ()
 
 
 def _text(name: str, ko: str, en: str, meaning: str = "", measure: Measure = Measure.NONE) -> Column:

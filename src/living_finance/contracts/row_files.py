@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from living_finance.contracts import codes, gold, silver
 from living_finance.contracts import deliveries as d
 from living_finance.contracts.core import CodeList, Column, Kind, Measure
+from living_finance.contracts.utilization import COMMON_LABELS, LABELS
 
 ALL = codes.ALL
 UNKNOWN = "unknown"
@@ -260,6 +261,48 @@ PERSONS = RowFile(
         ),
     ),
 )
+
+_MERGED: dict[str, tuple[str, str]] = {
+    "several_persons": ("2인 이상 가구", "two persons or more"),
+    "house": ("단독·다가구주택", "detached or multi-family house"),
+    "small_block": ("연립·다세대주택", "row house or multi-unit house"),
+    "other": ("그 밖의 거처, 미상 포함", "other living quarters, or unknown"),
+    "not_apartment": ("아파트 외, 미상 포함", "not an apartment, or unknown"),
+    "not_owned": ("자가 외, 미상 포함", "not owned, or unknown"),
+    "employed": ("취업자(임금근로자·자영업자)", "employee or self-employed"),
+}
+"""Categories that generalisation makes and that are no range."""
+_COUNTED = {
+    "household_size": ("인", " persons", " or more"),
+    "head_age_band": ("세", "", " and over"),
+    "age_band": ("세", "", " and over"),
+}
+"""Column of numbers → what they count in Korean and English, and what an open range is called."""
+
+
+def labels_of(name: str, file: RowFile) -> tuple[tuple[str, str, str], ...]:
+    """What the codes of a column are called: (code, Korean, English); nothing where it has no codes of its own."""
+    quasi = next((q for q in file.quasi if q.name == name), None)
+    if quasi is None:
+        levels = tuple(label for label in codes.REGION_LEVEL.labels if label[0] in REGION_LEVELS.values())
+        return {"region_level": levels, "income_class": INCOME_CLASS.labels, "debt_class": DEBT_CLASS.labels}.get(name, ())
+    listing = codes.EMPLOYMENT if name == "employment" else LABELS[name]
+    known = {code: (korean, english) for code, korean, english in (*COMMON_LABELS, *listing.labels)} | _MERGED
+    found = dict.fromkeys(category for level in quasi.levels for category in level.values())
+    return tuple((code, *(known[code] if code in known else _range(code, *_COUNTED[name]))) for code in found)
+
+
+def _range(code: str, korean: str, english: str, more: str) -> tuple[str, str]:
+    """What a range of numbers is called.
+
+    >>> _range("10_29", "세", "", " and over"), _range("5_plus", "인", " persons", " or more")
+    (('10–29세', '10 to 29'), ('5인 이상', '5 persons or more'))
+    """
+    low, _, high = code.partition("_")
+    if high == "plus":
+        return f"{low}{korean} 이상", f"{low}{english}{more}"
+    return f"{low}–{high}{korean}", f"{low} to {high}{english}"
+
 
 ROW_FILES: dict[str, RowFile] = {file.name: file for file in (PERSONS, HOUSEHOLDS)}
 SHARED_QUASI: tuple[tuple[str, str], ...] = (("region_code", "region_code"), ("sex", "head_sex"), ("age_band", "head_age_band"))

@@ -98,7 +98,12 @@ def _described(rows: pd.DataFrame, *, columns: Sequence[str], regions: pd.DataFr
 
 
 def datapackage(
-    tables: Mapping[str, str], *, files: Mapping[str, tuple[int, str]], rules: ReleaseRules, name: ReleaseName
+    tables: Mapping[str, str],
+    *,
+    files: Mapping[str, tuple[int, str]],
+    rules: ReleaseRules,
+    name: ReleaseName,
+    edition: int = 0,
 ) -> dict[str, Any]:
     """The Frictionless descriptor.
 
@@ -107,6 +112,7 @@ def datapackage(
         files: path in the package → (bytes, SHA-256) of the data files.
         rules: of the channel.
         name: of the release.
+        edition: number of its data; 0: not known.
     """
     schemas = {
         table: (f"{r.SOURCES[source].label_ko} / {r.SOURCES[source].label_en}", _schema(source))
@@ -135,6 +141,7 @@ def datapackage(
         "name": f"living-finance-{name.channel}-{name.release_id}",
         "title": f"생활금융 통계 {name.base_month} / Living-finance statistics {name.base_month}",
         "version": str(name.version),
+        **({"data_edition": edition} if edition else {}),
         "licenses": [{"name": rules.licence, "path": rules.licence_url}],
         "sources": [{"title": f"{rules.publisher_ko} / {rules.publisher_en}"}],
         "statistics": [
@@ -143,6 +150,17 @@ def datapackage(
         ],
         "resources": resources,
     }
+
+
+def coded(labels: r.Labels) -> list[dict[str, str]]:
+    """Codes of a column for a table schema, with their labels."""
+    return [{"code": code, "label_ko": korean, "label_en": english} for code, korean, english in labels]
+
+
+def code_table(name: str, title: str, labels: r.Labels) -> str:
+    """Codes of a column for a README."""
+    rows = "\n".join(f"| `{code}` | {korean} | {english} |" for code, korean, english in labels)
+    return f"| {name} | {title} | |\n|---|---|---|\n{rows}"
 
 
 def _schema(source: str) -> dict[str, Any]:
@@ -154,15 +172,15 @@ def _fields(columns: Sequence[str], *, key: Sequence[str]) -> dict[str, Any]:
     fields = []
     for column_name in columns:
         column = r.column(column_name)
-        is_closed = column_name in ("status", "evidence")
-        constraint = {"constraints": {"enum": list(column.codes.codes)}} if is_closed and column.codes else {}
+        labels = r.labels_of(column_name)
+        closed = {"constraints": {"enum": [code for code, _, _ in labels]}, "codes": coded(labels)} if labels else {}
         fields.append(
             {
                 "name": column_name,
                 "type": _KIND_OF[column.kind.value],
                 "title": f"{column.label_ko} / {column.label_en}",
                 "description": f"{column.meaning} [{column.measure.value}]".strip(),
-                **constraint,
+                **closed,
             }
         )
     return {"fields": fields, "primaryKey": list(key), "missingValues": [""]}
@@ -194,10 +212,12 @@ def evidence(
     counts: pd.DataFrame,
     findings: pd.DataFrame,
     *,
+    looked: pd.DataFrame,
     rules: ReleaseRules,
     name: ReleaseName,
     history: Sequence[str],
     useful: Mapping[str, Any],
+    hashes: Mapping[str, str],
     rows: Mapping[str, Any] | None = None,
 ) -> str:
     """The evidence pack for the pre-check: rules, cells before and after, the result of each attack. No true cell.
@@ -205,10 +225,12 @@ def evidence(
     Args:
         counts: cells by table, level, dimensions and status (`Protected.counts`).
         findings: of `release.verify`.
+        looked: of `release.verify_scope`.
         rules: of the channel.
         name: of the release.
         history: releases that the attacks took in.
         useful: of `release.utility`.
+        hashes: path in the package → SHA-256, of all files but this one and `checksums.sha256`, which has its own.
         rows: what is to be said of row-level files.
     """
     limits = {
@@ -217,7 +239,8 @@ def evidence(
         if not key.startswith("dominance")
     }
     cells = counts.sort_values(list(counts.columns[:-1])).to_dict("records")
-    attacks = {f"P{number}": int((findings["attack"] == f"P{number}").sum()) for number in range(1, 14)}
+    attacks = {attack: int((findings["attack"] == attack).sum()) for attack in looked["attack"]}
+    objects = {row["attack"]: {"표": int(row["tables"]), "셀": int(row["cells"])} for row in looked.to_dict("records")}
     return _json(
         {
             "공개": {"채널": name.channel, "판": name.release_id, "기준월": name.base_month},
@@ -236,6 +259,8 @@ def evidence(
             "구조적 0": [zero.model_dump(exclude_none=True) for zero in rules.structural_zeros],
             "유용성": useful,
             "공격별 발견 건수": attacks,
+            "공격별 검사 대상": objects,
+            "파일 SHA-256": dict(sorted(hashes.items())),
             "함께 검증한 공개": sorted(history),
             **({"행 자료": rows} if rows else {}),
         }
@@ -250,8 +275,20 @@ _LISTED = (
 )
 
 
+_EDITION = """자료 판 {0}: 같은 달의 공개 가운데 이 번호가 같은 것은 채널과 판이 달라도 같은 자료로 만들었습니다.
+Data edition {0}: releases of the month with this number are made from the same data, whatever their channel and version.
+
+"""
+
+
 def readme(
-    tables: Mapping[str, int], counts: pd.DataFrame, *, rules: ReleaseRules, name: ReleaseName, useful: Sequence[str]
+    tables: Mapping[str, int],
+    counts: pd.DataFrame,
+    *,
+    rules: ReleaseRules,
+    name: ReleaseName,
+    useful: Sequence[str],
+    edition: int = 0,
 ) -> str:
     """README in Korean and English.
 
@@ -261,13 +298,19 @@ def readme(
         rules: of the channel.
         name: of the release.
         useful: lines of `release.utility`.
+        edition: number of its data; 0: not known.
     """
     p = rules.parameters
     zeros = int(counts["zeros"].sum())
     listed = _LISTED if r.STRUCTURAL_ZEROS in tables else ("", "")
     total, shown = counts["cells"].sum(), counts.loc[counts["status"] == r.PUBLISHED, "cells"].sum()
     listing = "\n".join(f"| `data/{table}.csv`, `.parquet` | {rows:,} |" for table, rows in tables.items())
-    statuses = "\n".join(f"| `{code}` | {ko} | {en} |" for code, ko, en in r.STATUS.labels)
+    of_tables = [r.columns_of(table.source) for table in rules.tables]
+    of_tables += [r.ZERO_COLUMNS] if r.STRUCTURAL_ZEROS in tables else []
+    columns = dict.fromkeys(column for names in of_tables for column in names)
+    named = {column: (f"{r.column(column).label_ko} / {r.column(column).label_en}", r.labels_of(column)) for column in columns}
+    listed_codes = "\n\n".join(code_table(column, title, labels) for column, (title, labels) in named.items() if labels)
+    data = _EDITION.format(edition) if edition else ""
     return f"""# 생활금융 통계 {name.base_month} ({name.release_id}) / Living-finance statistics
 
 {rules.publisher_ko} / {rules.publisher_en} · {rules.licence} <{rules.licence_url}>
@@ -297,9 +340,8 @@ def readme(
 - Quantile p is the smallest value whose cumulative weight reaches p × total.
 - In development; not a nationally approved statistic.
 
-| status | | |
-|---|---|---|
-{statuses}
+{data}## 코드 / Codes
+{listed_codes}
 
 ## 유용성 / Utility
 {chr(10).join(useful)}

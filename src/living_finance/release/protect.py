@@ -72,7 +72,7 @@ class Earlier:
     """What releases of the same month have shown."""
 
     patterns: Mapping[str, pd.DataFrame]
-    """Table name → rows with region, dimensions, `statistic`, `status`, and `is_same_version`."""
+    """Table name → rows with region, dimensions, `statistic`, `status`, and `is_same_data`."""
 
 
 def protect(
@@ -188,7 +188,7 @@ def _keyed(frame: pd.DataFrame, *, source: str) -> pd.DataFrame:
             **{name: frame[name] for name in KEY},
             **{name: frame.get(name, codes.ALL) for name in _ALL_DIMENSIONS},
             **values,
-            **{name: frame[name] for name in ("is_known", "is_structural", "status", "is_same_version") if name in frame},
+            **{name: frame[name] for name in ("is_known", "is_structural", "status", "is_same_data") if name in frame},
         }
     )
 
@@ -203,7 +203,7 @@ def _memory(earlier: Earlier | None, rules: ReleaseRules) -> pd.DataFrame:
     return (
         rows.assign(
             was_withheld=rows["status"] != r.PUBLISHED,
-            is_shown=(rows["status"] == r.PUBLISHED) & rows["is_same_version"].astype(bool),
+            is_shown=(rows["status"] == r.PUBLISHED) & rows["is_same_data"].astype(bool),
         )
         .groupby(list(_ALL_KEYS), as_index=False)[["was_withheld", "is_shown"]]
         .any()

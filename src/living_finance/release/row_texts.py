@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from living_finance.contracts import row_files as rf
 from living_finance.contracts.core import Column, Kind, Measure
+from living_finance.contracts.releases import Labels
+from living_finance.release.package import code_table, coded
 from living_finance.release.rules import RowRules
 
 _KINDS = {Kind.MONEY: "integer", Kind.DECIMAL: "number"}
@@ -47,7 +49,7 @@ def resources(files: Mapping[str, tuple[int, str]], *, rules: RowRules) -> list[
                 "people_in_both_files": False,
             }
             if kind == "csv":
-                fields = [_field(column) for column in file.columns]
+                fields = [_field(column, rf.labels_of(column.name, file)) for column in file.columns]
                 resource |= {
                     "encoding": "utf-8-sig",
                     "profile": "tabular-data-resource",
@@ -57,13 +59,15 @@ def resources(files: Mapping[str, tuple[int, str]], *, rules: RowRules) -> list[
     return found
 
 
-def _field(column: Column) -> dict[str, str]:
+def _field(column: Column, labels: Labels) -> dict[str, Any]:
     meaning = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
+    closed = {"constraints": {"enum": [code for code, _, _ in labels]}, "codes": coded(labels)} if labels else {}
     return {
         "name": column.name,
         "type": _KINDS.get(column.kind, "string"),
         "title": f"{column.label_ko} / {column.label_en}",
         "description": f"{meaning} [{column.measure.value}]".strip(),
+        **closed,
     }
 
 
@@ -142,10 +146,17 @@ def readme(loss: Mapping[str, pd.DataFrame], *, rules: RowRules) -> str:
 - Amounts are rounded to {year} KRW a year, {month} KRW a month, {balance} KRW for balances; both tails are replaced by a
   limit. Total income need not equal the sum of its parts. `weight` counts households of the city; persons have none.
 
-{_listed(rf.DEBT_CLASS.labels)}
+### 행 자료의 코드 / Codes of row-level files
+
+{_listed()}
 """
 
 
-def _listed(labels: Sequence[tuple[str, str, str]]) -> str:
-    rows = "\n".join(f"| `{code}` | {ko} | {en} |" for code, ko, en in labels)
-    return f"| debt_class | | |\n|---|---|---|\n{rows}"
+def _listed() -> str:
+    tables = {
+        (column.name, labels): code_table(column.name, f"{column.label_ko} / {column.label_en}", labels)
+        for file in rf.ROW_FILES.values()
+        for column in file.columns
+        if (labels := rf.labels_of(column.name, file))
+    }
+    return "\n\n".join(tables.values())

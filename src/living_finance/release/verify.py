@@ -80,6 +80,17 @@ class Released:
     """Zeros it prints because of evidence, with all columns that its file has; none: no list."""
     oddities: tuple[str, ...] = ()
     """What storage found beside the tables: files nobody listed, CSV and Parquet that differ, metadata."""
+    edition: int = 0
+    """Number of the data that the figures were made from, in their month and over all channels; 0: it does not say."""
+
+    def is_of_same_data(self, other: Released) -> bool:
+        """Whether true figures are the same; by version numbers where one of the two does not say its data."""
+        if self.edition and other.edition:
+            return (self.month, self.edition) == (other.month, other.edition)
+        return (self.month, self.version) == (other.month, other.version)
+
+    def is_another(self, other: Released) -> bool:
+        return (self.release_id, self.channel) != (other.release_id, other.channel)
 
 
 @dataclass(frozen=True)
@@ -342,7 +353,7 @@ def _versions(candidate: Released, history: Sequence[Released]) -> Iterator[Find
     """P6, P12: other releases of the same month."""
     own = _keys_of(candidate)
     for other in history:
-        if other.month != candidate.month or (other.release_id == candidate.release_id and other.channel == candidate.channel):
+        if other.month != candidate.month or not candidate.is_another(other):
             continue
         theirs = _keys_of(other)
         for name in own.keys() & theirs.keys():
@@ -355,7 +366,7 @@ def _versions(candidate: Released, history: Sequence[Released]) -> Iterator[Find
                 both[shows & ~showed & (both["status_other"] != r.UNRELIABLE)],
                 f"withheld in {other.channel} {other.release_id}",
             )
-            if other.version == candidate.version:
+            if candidate.is_of_same_data(other):
                 is_count = both["unit"].isin(r.CONTRIBUTORS)
                 yield from _found("P6", name, both[~shows & showed & is_count], f"shown in {other.channel} {other.release_id}")
                 differs = shows & showed & ((both["value"] - both["value_other"]).abs() > 1e-6)
@@ -444,9 +455,7 @@ def _linked(
     facts: Mapping[str, pd.DataFrame] | None,
 ) -> Iterator[Finding]:
     """P2, P3, P4, P5, P7, P11, P12: counts of the month over all links."""
-    same = [
-        h for h in history if h.month == candidate.month and h.version == candidate.version and h.channel != candidate.channel
-    ]
+    same = [other for other in history if candidate.is_another(other) and candidate.is_of_same_data(other)]
     rows = pd.concat([_count_rows(released) for released in (candidate, *same)], ignore_index=True)
     public = pd.concat([public, *(accepted(other.zeros, signed.evidence) for other in same)])
     if rows.empty:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from living_finance.release.protect import Earlier, protect
 from living_finance.release.rules import ReleaseRules, read_rules
 from living_finance.release.verify import Released, SignedZeros, verify
 from living_finance.release.verify_rows import verify_rows
+from living_finance.release.verify_scope import looked_at
 from living_finance.steps.quality import refuse_failed
 from living_finance.steps.regions import region_names
 from living_finance.storage import releases as files
@@ -90,8 +92,8 @@ class Inside:
 
     cells: Mapping[str, pd.DataFrame]
     """Of `cells_of_month`."""
-    buildings: pd.DataFrame
-    """Of `buildings_of_month`."""
+    buildings: pd.DataFrame | None
+    """Of `buildings_of_month`; None: not at hand."""
     register: pd.DataFrame
     """Of `register_of_month`."""
 
@@ -154,9 +156,29 @@ def make_release(
     refuse_failed(Ledger(warehouse.root), month, quality)
     cells = cells_of_month(warehouse, month, rules)
     regions = region_names(warehouse, month)
-    people = row_sources(warehouse, month) if rules.rows else None
-    buildings = buildings_of_month(warehouse, month)
-    return release_cells(cells, regions=regions, month=month, rules=rules, store=store, people=people, buildings=buildings)
+    return release_cells(
+        cells,
+        regions=regions,
+        month=month,
+        rules=rules,
+        store=store,
+        people=row_sources(warehouse, month) if rules.rows else None,
+        buildings=buildings_of_month(warehouse, month),
+        data_sha256=data_hash(warehouse, month),
+        ledger=Ledger(warehouse.root),
+    )
+
+
+def data_hash(warehouse: Warehouse, month: Month) -> str:
+    """SHA-256 over the month's rows of the gold tables that releases are made from, in whatever order they stand."""
+    lines = []
+    for name, table in sorted(r.SOURCES.items()):
+        columns = [F.col(column.name) for column in table.columns]
+        row = F.xxhash64(*columns, *(column.isNull() for column in columns)).cast("decimal(20,0)")
+        rows = warehouse.read(table, base_month=month.date).select(row.alias("row"))
+        total = rows.agg(F.count(F.lit(1)), F.sum("row")).first()
+        lines.append(f"{name} {' '.join(map(str, total or ()))}\n")
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def release_cells(
@@ -168,6 +190,8 @@ def release_cells(
     store: files.ReleaseStore,
     people: RowSources | None = None,
     buildings: pd.DataFrame | None = None,
+    data_sha256: str = "",
+    ledger: Ledger | None = None,
 ) -> Path:
     """As `make_release`, from cells.
 
@@ -179,14 +203,17 @@ def release_cells(
         store: where releases are.
         people: for row-level files; None: none are made.
         buildings: of `buildings_of_month`, evidence of structural zeros; None: there is none.
+        data_sha256: of `data_hash`; empty: releases of the month with the same version number count as of the same data.
+        ledger: of the warehouse that the cells are from; notes the candidate where no edited register reaches.
     """
     name = texts.ReleaseName(rules.channel, month, store.next_version(rules.channel, str(month)))
     history = _history(store)
+    edition = store.edition(str(month), data_sha256)
     evidence = None
     if buildings is not None:
         places = pd.concat([frame[["region_level", "region_code"]] for frame in cells.values()]).drop_duplicates()
         evidence = structural.without_buildings(buildings, regions=places)
-    protected = protect(cells, rules=rules, earlier=_earlier(history, name), evidence=evidence)
+    protected = protect(cells, rules=rules, earlier=_earlier(history, name, edition), evidence=evidence)
     sources = {table.name: table.source for table in rules.tables}
     tables = {
         table: texts.release_table(frame, source=sources[table], regions=regions, name=name)
@@ -204,7 +231,9 @@ def release_cells(
                 written |= files.write_rows(folder, file.name, made.rows, file.columns)
                 loss[file.name] = made.loss.toPandas()  # ok: one row per district
         stored = files.read_release(folder)
-        candidate = Released(name.release_id, name.channel, name.base_month, name.version, stored.tables, stored.zeros)
+        candidate = Released(
+            name.release_id, name.channel, name.base_month, name.version, stored.tables, stored.zeros, edition=edition
+        )
         findings = pd.concat(
             [
                 verify(candidate, history=history, signed=signed_zeros(rules), facts=cells, buildings=buildings),
@@ -218,7 +247,7 @@ def release_cells(
             kept = store.refuse(rules.channel, name.release_id, findings)
             raise _disclosure(findings, f"findings: {kept}")
         useful = utility.utility(protected.tables, protected.counts, cells, rules=rules)
-        package = texts.datapackage(sources, files=written, rules=rules, name=name)
+        package = texts.datapackage(sources, files=written, rules=rules, name=name, edition=edition)
         about_rows, readme_of_rows = None, ""
         if rules.rows and people is not None:
             package["resources"] += row_texts.resources(written, rules=rules.rows)
@@ -234,15 +263,36 @@ def release_cells(
                 rules=rules,
                 name=name,
                 useful=utility.lines(useful),
+                edition=edition,
             )
             + readme_of_rows,
-            "evidence/evidence.json": texts.evidence(
-                protected.counts, findings, rules=rules, name=name, history=shown, useful=useful, rows=about_rows
-            ),
         }
+        hashes = {path: sha256 for path, (_, sha256) in written.items()}
+        documents["evidence/evidence.json"] = texts.evidence(
+            protected.counts,
+            findings,
+            looked=looked_at(candidate, history=history, rows=stored.rows, has_facts=True),
+            rules=rules,
+            name=name,
+            history=shown,
+            useful=useful,
+            hashes=hashes | {path: hashlib.sha256(text.encode()).hexdigest() for path, text in documents.items()},
+            rows=about_rows,
+        )
         files.write_documents(folder, documents)
-    store.register(channel=name.channel, release_id=name.release_id, month=str(month), version=name.version, state=r.CANDIDATE)
-    return store.folder(name.channel, name.release_id)
+    store.register(
+        channel=name.channel,
+        release_id=name.release_id,
+        month=str(month),
+        version=name.version,
+        state=r.CANDIDATE,
+        data_sha256=data_sha256,
+        edition=edition,
+    )
+    folder = store.folder(name.channel, name.release_id)
+    if ledger is not None:
+        ledger.note_release(name.channel, name.release_id, checksums_sha256=files.check_hashes(folder))
+    return folder
 
 
 def summary(folder: Path) -> list[str]:
@@ -299,7 +349,8 @@ def verify_release(
     """Attack a release on disk together with everything its register knows to have been public.
 
     Args:
-        folder: `<releases>/<channel>/<release_id>`.
+        folder: of the release, of any name; month and channel are those of its data package. Without the register of
+            `has_history` it is attacked alone.
         rules: for the signed zeros only.
         inside: of `inside_of_month`; None: public data only.
 
@@ -311,33 +362,51 @@ def verify_release(
     """
     files.check_hashes(folder)
     stored = files.read_release(folder)
-    history = _history(files.ReleaseStore(folder.resolve().parents[1]))
+    history = _history(_store_of(folder)) if has_history(folder) else []
     cells, buildings, register = (inside.cells, inside.buildings, inside.register) if inside else (None, None, None)
     cells_found = verify(_released(stored), history=history, signed=signed_zeros(rules), facts=cells, buildings=buildings)
     rows_found = verify_rows(stored.rows, month=stored.month, tables=stored.tables, register=register)
     return pd.concat([cells_found, rows_found], ignore_index=True)
 
 
-def approve(folder: Path, *, approver: str, rules: ReleaseRules) -> None:
+def has_history(folder: Path) -> bool:
+    """Whether a register of releases lies two folders up: without it nobody knows what was public before."""
+    return _store_of(folder).has_register
+
+
+def approve(
+    folder: Path, *, approver: str, rules: ReleaseRules, inside: Inside | None = None, ledger: Ledger | None = None
+) -> None:
     """Sign a candidate and publish it, unless a file has changed since it was made or an attack succeeds.
+
+    Args:
+        folder: `<releases>/<channel>/<release_id>`.
+        approver: who answers for it.
+        rules: for the signed zeros only.
+        inside: of `inside_of_month`; None: the attacks know what the public knows.
+        ledger: of the warehouse that it was made from; None: files are compared with the register alone, which whoever can
+            write there can have changed.
 
     Raises:
         ReleaseDamaged, DisclosureFound, ReleaseNotReady.
     """
-    store = files.ReleaseStore(folder.resolve().parents[1])
+    store = _store_of(folder)
     channel, release_id = folder.resolve().parent.name, folder.resolve().name
-    line = store.current().get((channel, release_id))
-    if line is None or files.check_hashes(folder) != line.checksums_sha256:
+    line, about = store.current().get((channel, release_id)), files.about_release(folder)
+    is_registered = line is not None and (about.channel, about.release_id, about.edition) == (channel, release_id, line.edition)
+    if line is None or not is_registered or files.check_hashes(folder) != line.checksums_sha256:
         raise ReleaseDamaged(f"{folder} is not what was registered.", remedy="make the release again")
+    if ledger is not None and ledger.release_hash(channel, release_id) != line.checksums_sha256:
+        raise ReleaseDamaged(f"{folder} is not what was made from this warehouse.", remedy="make the release again")
     if line.state not in (r.CANDIDATE, r.APPROVED):
         raise ReleaseNotReady(f"{channel} {release_id} is {line.state}.", remedy="only a candidate can be approved")
-    findings = verify_release(folder, rules=rules)
+    findings = verify_release(folder, rules=rules, inside=inside)
     if len(findings):
         raise _disclosure(findings, "make the release again")
-    about = {"channel": channel, "release_id": release_id, "month": line.month, "version": line.version}
-    store.register(**about, state=r.APPROVED, approver=approver)  # type: ignore[arg-type]
+    named = {"channel": channel, "release_id": release_id, "month": line.month, "version": line.version}
+    store.register(**named, state=r.APPROVED, approver=approver)  # type: ignore[arg-type]
     files.write_approval(folder, {"approver": approver, "checksums_sha256": line.checksums_sha256})
-    store.register(**about, state=r.IS_PUBLIC, approver=approver)  # type: ignore[arg-type]
+    store.register(**named, state=r.IS_PUBLIC, approver=approver)  # type: ignore[arg-type]
 
 
 def withdraw(folder: Path, *, reason: str, approver: str) -> None:
@@ -346,7 +415,7 @@ def withdraw(folder: Path, *, reason: str, approver: str) -> None:
     Raises:
         ReleaseNotReady: it is not registered, or withdrawn already.
     """
-    store = files.ReleaseStore(folder.resolve().parents[1])
+    store = _store_of(folder)
     channel, release_id = folder.resolve().parent.name, folder.resolve().name
     line = store.current().get((channel, release_id))
     month, version = (line.month, line.version) if line else ("", 0)
@@ -370,8 +439,21 @@ def signed_zeros(rules: ReleaseRules) -> SignedZeros:
     )
 
 
+def _store_of(folder: Path) -> files.ReleaseStore:
+    return files.ReleaseStore(folder.resolve().parent.parent)
+
+
 def _released(stored: files.StoredRelease) -> Released:
-    return Released(stored.release_id, stored.channel, stored.month, stored.version, stored.tables, stored.zeros, stored.oddities)
+    return Released(
+        stored.release_id,
+        stored.channel,
+        stored.month,
+        stored.version,
+        stored.tables,
+        stored.zeros,
+        stored.oddities,
+        stored.edition,
+    )
 
 
 def _history(store: files.ReleaseStore) -> list[Released]:
@@ -380,11 +462,13 @@ def _history(store: files.ReleaseStore) -> list[Released]:
     return [_released(files.read_release(store.folder(line.channel, line.id), with_csv=False)) for line in public]
 
 
-def _earlier(history: list[Released], name: texts.ReleaseName) -> Earlier | None:
+def _earlier(history: list[Released], name: texts.ReleaseName, edition: int) -> Earlier | None:
     """Patterns of the month's earlier releases, any channel."""
-    same = [release for release in history if release.month == name.base_month]
+    made = Released(name.release_id, name.channel, name.base_month, name.version, {}, edition=edition)
     patterns: dict[str, list[pd.DataFrame]] = {}
-    for release in same:
+    for release in history:
+        if release.month != name.base_month:
+            continue
         for table, frame in release.tables.items():
-            patterns.setdefault(table, []).append(frame.assign(is_same_version=release.version == name.version))
+            patterns.setdefault(table, []).append(frame.assign(is_same_data=made.is_of_same_data(release)))
     return Earlier({table: pd.concat(parts, ignore_index=True) for table, parts in patterns.items()}) if patterns else None

@@ -70,6 +70,18 @@ class Ledger:
             return None
         return content
 
+    def note_release(self, channel: str, release_id: str, *, checksums_sha256: str) -> None:
+        """Note what a candidate was when it was made; one made anew replaces it."""
+        _write_atomically(self._root / "releases" / f"{channel}-{release_id}.json", {"checksums_sha256": checksums_sha256})
+
+    def release_hash(self, channel: str, release_id: str) -> str | None:
+        """SHA-256 of the checksums of a candidate made from this warehouse; None: none was."""
+        try:
+            content = json.loads((self._root / "releases" / f"{channel}-{release_id}.json").read_text(encoding="utf-8"))
+            return str(content["checksums_sha256"])
+        except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
+            return None
+
     def months(self) -> list[Month]:
         """Months with any note, in order."""
         return sorted(Month.parse(folder.name) for folder in self._root.glob("[0-9]*") if folder.is_dir())

@@ -12,9 +12,10 @@ import datetime as dt
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -35,6 +36,8 @@ _BOM = b"\xef\xbb\xbf"
 _NOT_HASHED = {"checksums.sha256", "evidence/approval.json"}
 _BLOCK_ROWS = 131_072
 _DOCUMENTS = {"datapackage.json", "dcat.jsonld", "README.md", "checksums.sha256", "evidence/evidence.json"}
+_NAME = re.compile(r"living-finance-(?P<channel>.+)-(?P<month>\d{6})-v(?P<version>\d+)")
+_NO_RELEASE = "name the folder of a release, with its datapackage.json and data"
 _FOLLOWS: dict[str, tuple[str | None, ...]] = {
     r.CANDIDATE: (None, r.CANDIDATE),
     r.APPROVED: (r.CANDIDATE, r.APPROVED),
@@ -58,6 +61,12 @@ class RegisterLine:
     reason: str = ""
     checksums_sha256: str
     previous_sha256: str
+    data_sha256: str = ""
+    """Of the data it was made from; empty in lines written before there was one."""
+    edition: int = 0
+    """Number of these data in their month, over all channels; 0 where there is no hash."""
+    line_sha256: str = ""
+    """Of all that stands before in this list; empty in lines written before there was one."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,8 @@ class StoredRelease:
     """The list of structural zeros; no columns where the release has none."""
     rows: dict[str, pd.DataFrame] = field(default_factory=dict)
     """Row-level files, texts as categories."""
+    edition: int = 0
+    """Number of its data, by `datapackage.json`; 0: it does not say."""
 
 
 def _utc_now() -> str:
@@ -91,6 +102,10 @@ class ReleaseStore:
     def folder(self, channel: str, release_id: str) -> Path:
         return self.root / channel / release_id
 
+    @property
+    def has_register(self) -> bool:
+        return (self.root / "register.jsonl").is_file()
+
     def lines(self) -> list[RegisterLine]:
         """The register, oldest first.
 
@@ -99,7 +114,8 @@ class ReleaseStore:
         """
         file = self.root / "register.jsonl"
         texts = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-        lines, previous = [], _FIRST
+        lines: list[RegisterLine] = []
+        previous = _FIRST
         for number, text in enumerate(texts, 1):
             try:
                 line = RegisterLine(**json.loads(text))
@@ -107,6 +123,8 @@ class ReleaseStore:
                 raise ReleaseDamaged(f"{file}: line {number} is not a register line.", remedy="restore the register") from None
             if line.previous_sha256 != previous:
                 raise ReleaseDamaged(f"{file}: line {number} does not follow the one before.", remedy="restore the register")
+            if line.line_sha256 != _own_hash(line) and (line.line_sha256 or any(before.line_sha256 for before in lines)):
+                raise ReleaseDamaged(f"{file}: line {number} was changed.", remedy="restore the register")
             lines.append(line)
             previous = _sha256(text.encode())
         return lines
@@ -127,10 +145,30 @@ class ReleaseStore:
         ]
         return max(settled, default=0) + 1
 
+    def edition(self, month: str, data_sha256: str) -> int:
+        """Number of the data among those that releases of the month were made from, whatever their channel and state.
+
+        The hash stays in the register; a package carries the number, which tells nothing of the figures.
+        """
+        if not data_sha256:
+            return 0
+        known = {line.data_sha256: line.edition for line in self.lines() if line.month == month and line.edition}
+        return known.get(data_sha256) or max(known.values(), default=0) + 1
+
     def register(
-        self, *, channel: str, release_id: str, month: str, version: int, state: str, approver: str = "", reason: str = ""
+        self,
+        *,
+        channel: str,
+        release_id: str,
+        month: str,
+        version: int,
+        state: str,
+        approver: str = "",
+        reason: str = "",
+        data_sha256: str = "",
+        edition: int = 0,
     ) -> None:
-        """Append a line.
+        """Append a line; data and edition of a release are those of its first line.
 
         Raises:
             ReleaseNotReady: the state cannot follow the present one.
@@ -154,9 +192,12 @@ class ReleaseStore:
                 time=self._clock(),
                 approver=approver,
                 reason=reason,
+                data_sha256=data_sha256 or (now.data_sha256 if now and state != r.CANDIDATE else ""),
+                edition=edition or (now.edition if now and state != r.CANDIDATE else 0),
                 checksums_sha256=_sha256_of(self.folder(channel, release_id) / "checksums.sha256"),
                 previous_sha256=_sha256(texts[-1].encode()) if texts else _FIRST,
             )
+            line = replace(line, line_sha256=_own_hash(line))
             text = json.dumps(asdict(line), ensure_ascii=False, sort_keys=True)
             with file.open("a", encoding="utf-8") as handle:
                 handle.write(text + "\n")
@@ -303,20 +344,56 @@ def check_hashes(folder: Path) -> str:
     return _sha256_of(listing)
 
 
+@dataclass(frozen=True)
+class About:
+    """What a release says of itself."""
+
+    channel: str
+    month: str
+    """YYYYMM"""
+    version: int
+    edition: int = 0
+    """Number of its data; 0: it does not say."""
+
+    @property
+    def release_id(self) -> str:
+        return f"{self.month}-v{self.version}"
+
+
+def about_release(folder: Path) -> About:
+    """By `datapackage.json`, wherever the folder is and whatever its name; before that is written, by the folder's name.
+
+    Raises:
+        MissingInput: neither names a release.
+    """
+    place, file = folder.resolve(), folder / "datapackage.json"
+    name, edition = f"living-finance-{place.parent.name}-{place.name}", 0
+    if file.is_file():
+        try:
+            package = json.loads(file.read_text(encoding="utf-8"))
+            name, edition = str(package["name"]), int(package.get("data_edition", 0))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            name = ""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        raise MissingInput(f"{folder} is no release.", remedy=_NO_RELEASE)
+    return About(found["channel"], found["month"], int(found["version"]), edition)
+
+
 def read_release(folder: Path, *, with_csv: bool = True) -> StoredRelease:
     """The tables of a release as its reader finds them.
 
     Args:
-        folder: `<channel>/<release_id>`.
+        folder: of the release.
         with_csv: compare CSV with Parquet and look for what should not be there; False for what was published before.
 
     Raises:
         MissingInput: no release there.
     """
-    month, _, version = folder.resolve().name.partition("-v")
+    about = about_release(folder)
     files = sorted((folder / "data").glob("*.parquet")) if (folder / "data").is_dir() else []
-    if not files or not version.isdigit():
-        raise MissingInput(f"{folder} is no release.", remedy="name a folder <releases>/<channel>/<YYYYMM-vN>")
+    if not files:
+        raise MissingInput(f"{folder} is no release.", remedy=_NO_RELEASE)
     tables, oddities, rows = {}, [], {}
     for file in files:
         if file.stem in ROW_FILES:
@@ -336,14 +413,15 @@ def read_release(folder: Path, *, with_csv: bool = True) -> StoredRelease:
         oddities += [f"{path} belongs to no release" for path in sorted(_files(folder) - known)]
     zeros = tables.pop(r.STRUCTURAL_ZEROS, pd.DataFrame())
     return StoredRelease(
-        folder.resolve().parent.name,
-        folder.resolve().name,
-        f"{month[:4]}-{month[4:]}",
-        int(version),
+        about.channel,
+        about.release_id,
+        f"{about.month[:4]}-{about.month[4:]}",
+        about.version,
         tables,
         tuple(oddities),
         zeros,
         rows,
+        about.edition,
     )
 
 
@@ -403,6 +481,11 @@ def _unlike(file: Path, frame: pd.DataFrame) -> list[str]:
 
 def _files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def _own_hash(line: RegisterLine) -> str:
+    content = asdict(replace(line, line_sha256=""))
+    return _sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode())
 
 
 def _sha256(content: bytes) -> str:
