@@ -145,7 +145,7 @@ def policy_sections(data: ReportData, language: Language) -> Iterator[Section]:
         blocks = tuple(_blocks(analysis, data, language))
         if blocks:
             title = analysis.label_ko if language == "ko" else analysis.label_en
-            yield Section(key=analysis.name.replace("_", "-"), title=title, blocks=(*blocks, _method(analysis, language)))
+            yield Section(key=analysis.name.replace("_", "-"), title=title, blocks=(*blocks, method_of(analysis, language)))
 
 
 def _blocks(analysis: PolicyAnalysis, data: ReportData, language: Language) -> Iterator[Block]:
@@ -395,7 +395,8 @@ def _lorenz(analysis: PolicyAnalysis, data: ReportData, language: Language, orig
     )
 
 
-def _method(analysis: PolicyAnalysis, language: Language) -> Text:
+def method_of(analysis: PolicyAnalysis, language: Language) -> Text:
+    """Formulas and source of an analysis."""
     formulas, source = "; ".join(formula.of(language) for formula in analysis.formulas), analysis.source.of(language)
     return Text((f"산식: {formulas}. 근거: {source}." if language == "ko" else f"Method: {formulas}. Source: {source}.",))
 
