@@ -120,12 +120,14 @@ test-cluster: setup ## the same months on a real cluster and locally, row by row
 
 # The browser's own packages stay apart from the others; the browser is the machine's.
 BROWSER_VENV ?= .venv-browser
+QUALITY_PAGES = $(wildcard $(DEMO)/quality*.html $(DEMO)/quality/*.html)
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 .PHONY: test-browser
-test-browser: $(BROWSER_VENV)/.made ## open the demo's report in Chromium at desktop and phone width; screenshots in .demo
+test-browser: $(BROWSER_VENV)/.made ## open the demo's reports in Chromium, draw their PDF; pictures in .demo
 	@test -n "$(CHROMIUM)" || { echo "No Chromium found. Remedy: Debian: apt-get install chromium, or CHROMIUM=/path/to/it" >&2; exit 1; }
 	@ls $(DEMO)/report/*.html >/dev/null 2>&1 || { echo "No report in $(DEMO)/report. Remedy: make demo" >&2; exit 1; }
-	@$(BROWSER_VENV)/bin/python tests/browser/check_report.py $(DEMO)/report/*.html --browser "$(CHROMIUM)" --out $(DEMO)/screenshots
+	@$(BROWSER_VENV)/bin/python tests/browser/check_report.py $(DEMO)/report/*.html --pages $(QUALITY_PAGES) \
+	  --browser "$(CHROMIUM)" --out $(DEMO)/screenshots
 
 $(BROWSER_VENV)/.made: conf/browser.lock
 	@python="$$($(FIND_PYTHON))"; "$$python" -m venv --clear $(BROWSER_VENV)

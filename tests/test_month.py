@@ -342,6 +342,10 @@ def test_a_report_holds_every_analysis_as_its_command_gives_it(store: Warehouse,
         together = next(a.rows for a in data.analyses if a.name == name)
         shown = alone.merge(together[list(KEY)], on=list(KEY), how="inner", validate="one_to_one")
         pd.testing.assert_frame_equal(shown.sort_values(list(KEY), ignore_index=True), together)
+    of_dongs = {a.name: set(a.rows.loc[a.rows["region_level"] == "dong", "dimension"]) for a in data.analyses}
+    assert {"residence / all", "workplace / all"} <= of_dongs["employment"] & of_dongs["small_business"]
+    assert all("all" in of_dongs[name] for name in ("youth", "vulnerable_groups", "jobs_in_reach", "household_moves"))
+    assert "employment / age" in of_dongs["vulnerable_groups"]
     (page,) = write_report(data, out=tmp_path, language="ko", formats=["html"])
     text = page.read_text(encoding="utf-8")
     assert all(a.label_ko in text for a in data.analyses)

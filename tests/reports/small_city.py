@@ -32,11 +32,20 @@ SOURCES = {
     "edit_report": "gold.edit_report v3",
 }
 
+ERRORS = tuple(
+    c for c in gold.HOUSEHOLD_STATISTICS.column_names if c.startswith("rmse_") and c != f"rmse_mean_{gold.TOTAL_INCOME}"
+)
+"""Errors of the distribution: of regions alone, not in the breakdown."""
+
 
 def _area(month: Month, level: str, code: str, position: int) -> dict[str, Any]:
     mean = 60_000_000 + 2_500_000 * (position - 4) + 200_000 * month.number
     is_bad = code == UNRELIABLE
     cv = 0.34 if is_bad else 0.2 if code == DONGS[0] else 0.016
+    quantiles = {
+        f"{name}_{gold.TOTAL_INCOME}": round(mean * factor)
+        for (name, _), factor in zip(gold.QUANTILES, (0.2, 0.45, 0.82, 1.3, 2.0), strict=True)
+    }
     parts = dict(zip(gold.INCOME_COMPONENTS, (0.7, 0.15, 0.07, 0.06, 0.02), strict=True))
     return {
         "base_month": str(month),
@@ -45,10 +54,8 @@ def _area(month: Month, level: str, code: str, position: int) -> dict[str, Any]:
         "households": 10_000.0 / (1 + position),
         "households_unweighted": 500,
         f"mean_{gold.TOTAL_INCOME}": mean,
-        **{
-            f"{name}_{gold.TOTAL_INCOME}": round(mean * factor)
-            for (name, _), factor in zip(gold.QUANTILES, (0.2, 0.45, 0.82, 1.3, 2.0), strict=True)
-        },
+        **quantiles,
+        **{f"rmse_{name}": round(value * cv * 1.5) for name, value in quantiles.items()},
         **{f"mean_{name}": round(mean * part) for name, part in parts.items()},
         "mean_debt_krw": round(mean * 0.9),
         "share_with_debt": 0.48,
@@ -57,6 +64,7 @@ def _area(month: Month, level: str, code: str, position: int) -> dict[str, Any]:
         f"rmse_mean_{gold.TOTAL_INCOME}": round(mean * cv),
         "cv_mean_total_income": cv,
         "reliability": "unreliable" if is_bad else "caution" if cv > 0.15 else "publishable",
+        "rmse_gini_total_income": 0.4 * cv,
         "is_provisional": False,
     }
 
@@ -155,7 +163,7 @@ def breakdown() -> pd.DataFrame:
     ):
         scale = int(category) if category.isdigit() else 3
         row = _area(MONTHS[-1], "city", "11", 4) | {"dimension": dimension, "category": category}
-        rows.append({k: v * scale / 3 if k.startswith(("mean_", "median_")) else v for k, v in row.items()})
+        rows.append({k: v * scale / 3 if k.startswith(("mean_", "median_")) else v for k, v in row.items() if k not in ERRORS})
     return pd.DataFrame(rows)
 
 

@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 import pytest
-from small_city import CHANGES, DONGS, MODELS, MONTHS, SOURCES, UNRELIABLE, analysis, areas, result_row, small_city
+from small_city import CHANGES, DONGS, ERRORS, MODELS, MONTHS, SOURCES, UNRELIABLE, analysis, areas, result_row, small_city
 
 from living_finance.analyses.registry import ANALYSES
 from living_finance.contracts import codes, gold
@@ -15,7 +15,7 @@ from living_finance.contracts.language import Language
 from living_finance.reports.charts import choropleth, class_limits
 from living_finance.reports.content import build_report
 from living_finance.reports.data import PolicyAnalysis, released_areas, released_breakdown
-from living_finance.reports.document import Grid, Origin, Report
+from living_finance.reports.document import Grid, Origin, Report, Text
 from living_finance.reports.policy import VIEWS
 
 
@@ -36,8 +36,34 @@ def test_the_overview_has_values_errors_and_classes(korean: Report) -> None:
     rows = rows_of(korean, "주요 지표")
     assert rows["평균 총소득 (만원/연)"] == ("5,060", "± 81", "공표 가능")
     assert rows["지니계수(균등화소득) (지수)"] == ("0.360", "± 0.004", "공표 가능")
-    assert rows["중위 총소득 (만원/연)"] == ("4,149", "–", "오차 미산출")
+    assert rows["중위 총소득 (만원/연)"] == ("4,149", "± 100", "–")
+    assert rows["지니계수(가구 총소득) (지수)"] == ("0.410", "± 0.006", "–")
+    assert "오차만 있고" in grid_of(korean, "주요 지표").notes[-1]
     assert rows["월평균 소비지출 (만원/월)"][0] == "187.4"
+
+
+def test_medians_quantiles_and_the_gini_have_their_errors_in_every_table(korean: Report) -> None:
+    assert rows_of(korean, "월별 지표")["2020-03"][1:5] == ("4,149 ± 100", "4,554", "187.4", "0.410 ± 0.006")
+    assert rows_of(korean, "자치구별 주요 지표")["마포구"][2] == "4,354 ± 105"
+    quantiles = rows_of(korean, "총소득의 분위수")["서울특별시"]
+    assert quantiles == ("1,012 ± 24", "2,277 ± 55", "4,149 ± 100", "6,578 ± 158", "10,120 ± 243", "공표 가능")
+    assert rows_of(korean, "행정동별 주요 지표")[small_city().name(UNRELIABLE, "ko")][2].endswith("± 3,057 †")
+    assert "중위 총소득은 연 4,149만원(표준오차 100만원)" in korean.summary[0]
+    assert "±" not in rows_of(korean, "소득 5분위별 가구 통계")["3분위"][2]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_figures_of_months_without_these_errors_say_so(is_there: bool) -> None:
+    """Older months have no such columns; where a region has none, they are null."""
+    frame = areas()
+    without = frame.assign(**dict.fromkeys(ERRORS)) if is_there else frame.drop(columns=list(ERRORS))
+    report = build_report(small_city(areas=without), "ko")
+    rows = rows_of(report, "주요 지표")
+    assert rows["중위 총소득 (만원/연)"] == ("4,149", "–", "오차 미산출")
+    assert rows["지니계수(가구 총소득) (지수)"] == ("0.410", "–", "오차 미산출")
+    assert rows["평균 총소득 (만원/연)"] == ("5,060", "± 81", "공표 가능")
+    assert rows_of(report, "총소득의 분위수")["서울특별시"][2] == "4,149"
+    assert not any("오차만 있고" in note for note in grid_of(report, "주요 지표").notes)
 
 
 def test_a_change_is_shown_only_beyond_its_error(korean: Report) -> None:
@@ -54,6 +80,19 @@ def test_the_limit_of_a_change_is_1_96_standard_errors(value: float, shown: str)
     changes = {MONTHS[1]: analysis("change", [CHANGES[0] | {"value": value}])}
     rows = rows_of(build_report(small_city(changes=changes), "en"), "Changes in")
     assert rows["mean total income (10,000 KRW a year)"] == (shown,)
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [
+        ("ko", "산식: change 비율 = 가 / 나. 근거: 아무개 (2020)."),
+        ("en", "Method: change share = a / b. Source: Nobody (2020)."),
+    ],
+)
+def test_changes_have_their_formulas_and_source_once(language: Language, shown: str) -> None:
+    changes = {month: analysis("change", CHANGES) for month in MONTHS[:2]}
+    section = next(s for s in build_report(small_city(changes=changes), language).sections if s.key == "changes")
+    assert [p for block in section.blocks if isinstance(block, Text) for p in block.paragraphs][1:] == [shown]
 
 
 def test_without_an_earlier_month_the_report_says_so() -> None:

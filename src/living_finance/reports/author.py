@@ -20,7 +20,7 @@ from living_finance.reports.formats import (
 )
 
 MEAN, MEDIAN = f"mean_{gold.TOTAL_INCOME}", f"median_{gold.TOTAL_INCOME}"
-_RMSE, CV = f"rmse_{MEAN}", "cv_mean_total_income"
+GINI, CV = "gini_total_income", "cv_mean_total_income"
 MAN = 1e-4
 
 
@@ -72,7 +72,7 @@ INDICATORS: tuple[Indicator, ...] = (
         analysis="household_balance",
         statistic="mean_spending_krw_month",
     ),
-    Indicator("gini_households", ("지니계수(가구 총소득)", "Gini of household income"), "index", column="gini_total_income"),
+    Indicator("gini_households", ("지니계수(가구 총소득)", "Gini of household income"), "index", column=GINI),
     Indicator("gini", ("지니계수(균등화소득)", "Gini of equivalised income"), "index", analysis="inequality", statistic="gini"),
     Indicator("poverty", ("상대적 빈곤율", "relative poverty rate"), "share", analysis="low_income", statistic="poverty_rate"),
     Indicator(
@@ -125,6 +125,13 @@ class Author:
         """Whose class a table gives."""
         return self.say("신뢰 등급은 평균 총소득의 것이다.", "The class is that of mean total income.")
 
+    def error_alone(self) -> str:
+        """Of figures with an error and no class."""
+        return self.say(
+            "총소득의 중위값과 지니계수는 오차만 있고 신뢰 등급은 따로 없다.",
+            "The median and the Gini of total income have an error and no class of their own.",
+        )
+
     def level_word(self) -> str:
         """What the region is divided into."""
         return codes.REGION_LEVEL.label(self.data.child_level, self.language)
@@ -160,12 +167,15 @@ def find(analysis: PolicyAnalysis, statistic: str, *, region: str, dimension: st
 
 
 def published(row: Mapping[Any, Any] | pd.Series[Any], column: str, unit: str) -> Estimate:
-    """A published figure; only mean total income has an error and a class. Where that is poor, other figures are no better."""
-    value, found = row.get(column), row.get("reliability")
+    """A published figure with its error, where the row has that (`rmse_` and the column's name).
+
+    Only mean total income has a class. Where that is poor, other figures are no better.
+    """
+    value, error, found = row.get(column), row.get(f"rmse_{column}"), row.get("reliability")
     reliability = None if is_missing(found) else str(found)
     if column != MEAN:
-        return Estimate(value, unit, reliability=reliability if reliability != "publishable" else None)
-    error, cv = row.get(_RMSE), row.get(CV)
+        return Estimate(value, unit, error, reliability if reliability != "publishable" else None)
+    cv = row.get(CV)
     if is_missing(error) and not is_missing(cv) and not is_missing(value):
         error = float(cv) * float(value)  # type: ignore[arg-type]
     return Estimate(value, unit, error, reliability)

@@ -291,7 +291,7 @@ def _values(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def _names(order: Sequence[str]) -> alt.Y:
-    return alt.Y("label:N", title=None, sort=list(order), axis=alt.Axis(labelLimit=150))
+    return alt.Y("label:N", title=None, sort=list(order), axis=alt.Axis(labelLimit=WIDTH // 2))
 
 
 def _amounts(column: str, title: str) -> alt.X:

@@ -9,7 +9,7 @@ import pandas as pd
 from living_finance.contracts import codes
 from living_finance.months import Month
 from living_finance.reports import charts
-from living_finance.reports.author import INDICATORS, MAN, MEAN, MEDIAN, Author, find_indicator, published
+from living_finance.reports.author import GINI, INDICATORS, MAN, MEAN, MEDIAN, Author, find_indicator, published
 from living_finance.reports.data import month_text
 from living_finance.reports.document import Block, Figure, Grid, Section, Text
 from living_finance.reports.formats import (
@@ -22,6 +22,7 @@ from living_finance.reports.formats import (
     value_in,
     with_error,
 )
+from living_finance.reports.policy import method_of
 
 _DISTRICTS_OF_THE_CITY = 25
 _CHANGED = tuple(find_indicator(key) for key in ("mean_income", "debt", "spending", "gini", "poverty"))
@@ -39,11 +40,14 @@ def summary(author: Author) -> Iterator[str]:
             f"(표준오차 {error}, {reliability_label(mean.reliability, language)})",
             f" (standard error {error}, {reliability_label(mean.reliability, language)})",
         )
+        of_middle = "" if is_missing(median.error) else amount(float(median.error), language)  # type: ignore[arg-type]
+        behind = author.say(f"(표준오차 {of_middle})", f" (standard error {of_middle})") if of_middle else ""
         high, middle = amount(float(mean.value), language), amount(float(median.value), language)  # type: ignore[arg-type]
         yield author.say(
-            f"{when} {author.name} 가구의 평균 총소득은 연 {high}{in_brackets if error else ''}, 중위 총소득은 연 {middle}이다.",
+            f"{when} {author.name} 가구의 평균 총소득은 연 {high}{in_brackets if error else ''}, "
+            f"중위 총소득은 연 {middle}{behind}이다.",
             f"In {when} the mean total income of households in {author.name} was {high} a year{in_brackets if error else ''}, "
-            f"the median {middle} a year.",
+            f"the median {middle} a year{behind}.",
         )
     debt, spending = (author.level(find_indicator(key), data.region) for key in ("debt", "spending"))
     if not is_missing(debt.value) and not is_missing(spending.value):
@@ -92,10 +96,13 @@ def overview(author: Author) -> Section:
     """Main figures of the region."""
     data, language = author.data, author.language
     rows = []
+    has_error_alone = False
     for indicator in INDICATORS:
         estimate = author.level(indicator, data.region)
         if is_missing(estimate.value):
             continue
+        is_without_class = is_missing(estimate.reliability) and not is_missing(estimate.error)
+        has_error_alone |= is_without_class
         value, error = with_error(indicator.unit, estimate.value, estimate.error)
         mark = f" {MARKS[estimate.reliability]}".rstrip() if estimate.reliability else ""
         rows.append(
@@ -103,7 +110,7 @@ def overview(author: Author) -> Section:
                 f"{indicator.label[language == 'en']} ({author.unit(indicator)})",
                 value + mark,
                 f"± {error}" if error else NONE,
-                reliability_label(estimate.reliability, language),
+                NONE if is_without_class else reliability_label(estimate.reliability, language),
             )
         )
     header = (
@@ -131,7 +138,7 @@ def overview(author: Author) -> Section:
             header=header,
             rows=tuple(rows),
             origin=data.origin(*dict.fromkeys(tables)),
-            notes=(author.marks(),),
+            notes=(author.marks(), *([author.error_alone()] if has_error_alone else [])),
         ),
     ]
     return Section(key="overview", title=author.say("주요 지표", "Main figures"), blocks=tuple(blocks))
@@ -216,6 +223,7 @@ def changes(author: Author) -> Section:
                 is_long=len(by_region) > 30,
             )
         )
+    blocks.append(method_of(data.changes[order[0]], language))
     return Section(key="changes", title=title, blocks=tuple(blocks))
 
 
@@ -231,7 +239,7 @@ def series(author: Author) -> Section:
             published(row, MEDIAN, "KRW/year").shown(),
             value_in("KRW", row.get("mean_debt_krw")),
             value_in("KRW/month", row.get("mean_spending_krw_month")),
-            value_in("index", row.get("gini_total_income")),
+            published(row, GINI, "index").shown(),
             reliability_label(row.get("reliability"), language),
         )
         for month, row in own.items()

@@ -11,12 +11,13 @@ import pandas as pd
 from living_finance.contracts import codes
 from living_finance.contracts.language import Language
 from living_finance.reports import charts
-from living_finance.reports.data import PolicyAnalysis, ReportData
+from living_finance.reports.data import PERSONS_AT, PolicyAnalysis, ReportData
 from living_finance.reports.document import Block, Figure, Grid, Origin, Section, Text
 from living_finance.reports.formats import Estimate, is_missing, marks_note, unit_label
 from living_finance.reports.labels import category_label, dimension_label, position, statistic_label
 
 REGIONS, STATISTICS, PUBLISHED = "regions", "statistics", "minus_published"
+_AT_HOME, _AT_WORK = PERSONS_AT["residence"], PERSONS_AT["workplace"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,38 +29,68 @@ class View:
     statistics: tuple[str, ...]
     """Names, or beginnings of names."""
     level: str = ""
-    """Of `regions`; the level below the report's region unless given."""
+    """Of `regions`; the level below the report's region unless given. Of a dimension: its categories in each region of it."""
+    of: str = ""
+    """Of `regions`: the dimension that holds everybody, where that is not `all`."""
     sort_by: str = ""
     is_ascending: bool = False
     limit: int = 0
     """Rows shown; 0: all."""
-    has_chart: bool = False
-    """Draws the first statistic with its interval."""
+    chart: str = ""
+    """Statistic, or beginning of statistics of which the last, drawn with its interval."""
 
 
+def _by_region(*, statistics: tuple[str, ...], sort_by: str, is_ascending: bool = False, of: str = "") -> tuple[View, View]:
+    """What the region is divided into, and the first ten dongs by the statistic that is drawn."""
+    return (
+        View(by=REGIONS, of=of, statistics=statistics, chart=sort_by),
+        View(
+            by=REGIONS,
+            of=of,
+            level="dong",
+            statistics=statistics,
+            sort_by=sort_by,
+            is_ascending=is_ascending,
+            limit=10,
+            chart=sort_by,
+        ),
+    )
+
+
+_OF_WORK = ("persons", "mean_labour_business_income_krw_year", "overdue_share")
+_OF_PAY = ("persons", "mean_labour_business_income_krw_year", "low_pay_share", "overdue_share")
+_RANKS = ("rank", "rank_low", "rank_high")
 VIEWS: Mapping[str, tuple[View, ...]] = {
     "household_balance": (
-        View(by=REGIONS, statistics=("mean_surplus_krw_month", "spending_to_income", "deficit_share"), has_chart=True),
+        View(
+            by=REGIONS,
+            statistics=("mean_surplus_krw_month", "spending_to_income", "deficit_share"),
+            chart="mean_surplus_krw_month",
+        ),
         View(by="income_quintile", statistics=("mean_surplus_krw_month", "spending_to_income", "deficit_share")),
     ),
-    "inequality": (View(by=REGIONS, statistics=("gini", "s80_s20", "p90_p10", "wolfson", "middle_50_150"), has_chart=True),),
+    "inequality": (View(by=REGIONS, statistics=("gini", "s80_s20", "p90_p10", "wolfson", "middle_50_150"), chart="gini"),),
     "low_income": (
-        View(by=REGIONS, statistics=("poverty_rate", "poverty_rate_elderly", "poverty_rate_children"), has_chart=True),
+        View(by=REGIONS, statistics=("poverty_rate", "poverty_rate_elderly", "poverty_rate_children"), chart="poverty_rate"),
         View(by="head_age_band", statistics=("poverty_rate", "poverty_gap")),
         View(by="family", statistics=("poverty_rate", "poverty_gap")),
         View(by="programme", statistics=("recipients", "amount_per_recipient", "recipients_to_entitled")),
     ),
     "employment": (
-        View(by="residence / employment", statistics=("persons", "mean_labour_business_income_krw_year", "overdue_share")),
-        View(by="workplace / employment", statistics=("persons", "mean_labour_business_income_krw_year", "overdue_share")),
+        View(by="residence / employment", statistics=_OF_WORK),
+        View(by="workplace / employment", statistics=_OF_WORK),
+        *_by_region(of=_AT_HOME, statistics=_OF_PAY, sort_by="low_pay_share"),
+        View(by=REGIONS, level="dong", of=_AT_WORK, statistics=_OF_PAY, sort_by="low_pay_share", limit=10, chart="low_pay_share"),
     ),
-    "commuting": (
+    "commuting": tuple(
         View(
-            by="workplace_dong",
+            by=place,
             statistics=("persons", "mean_labour_business_income_krw_year", "low_pay_share"),
             sort_by="persons",
             limit=10,
-        ),
+            chart="persons",
+        )
+        for place in ("workplace_dong", "home_dong")
     ),
     "small_business": (
         View(
@@ -73,20 +104,37 @@ VIEWS: Mapping[str, tuple[View, ...]] = {
             ),
             sort_by="persons",
             limit=12,
+            chart="mean_business_income_krw_year",
+        ),
+        *_by_region(
+            of=_AT_WORK,
+            statistics=("persons", "mean_business_income_krw_year", "mean_business_loan_balance_krw", "overdue_share"),
+            sort_by="mean_business_income_krw_year",
+            is_ascending=True,
         ),
     ),
     "youth": (
-        View(
-            by=REGIONS,
-            statistics=("persons", "mean_labour_business_income_krw_year", "independent_share", "allowance_candidate_share"),
+        *_by_region(
+            statistics=(
+                "persons",
+                "mean_labour_business_income_krw_year",
+                "mean_debt_krw",
+                "independent_share",
+                "allowance_candidate_share",
+            ),
+            sort_by="allowance_candidate_share",
         ),
-        View(by="age_band", statistics=("persons", "mean_labour_business_income_krw_year", "mean_debt_krw", "independent_share")),
+        View(
+            by="age_band",
+            statistics=("persons", "mean_labour_business_income_krw_year", "mean_debt_krw", "independent_share"),
+            chart="independent_share",
+        ),
     ),
     "household_debt": (
         View(
             by=REGIONS,
             statistics=("debt_to_income", "debt_service_to_income", "overdue_share", "high_risk_share_of_debtors"),
-            has_chart=True,
+            chart="debt_to_income",
         ),
         View(
             by="income_quintile",
@@ -94,17 +142,37 @@ VIEWS: Mapping[str, tuple[View, ...]] = {
         ),
     ),
     "interest_rate_rise": (
-        View(by="income_quintile", statistics=("rise_of_debt_service_to_income_", "pushed_over_limit_share_of_debtors_")),
+        View(
+            by="income_quintile",
+            statistics=("rise_of_debt_service_to_income_", "pushed_over_limit_share_of_debtors_"),
+            chart="rise_of_debt_service_to_income_",
+        ),
     ),
-    "debt_sensitivity": (View(by=STATISTICS, statistics=("high_risk_share_of_debtors", "livelihood_loan_share")),),
+    "debt_sensitivity": (
+        View(
+            by=STATISTICS,
+            statistics=("high_risk_share_of_debtors", "livelihood_loan_share"),
+            chart="high_risk_share_of_debtors",
+        ),
+    ),
     "vulnerable_groups": (
         View(
             by="employment / age",
-            statistics=("persons", "poverty_share", "overdue_share", "rank", "rank_low", "rank_high"),
+            statistics=("persons", "poverty_share", "overdue_share", *_RANKS),
+            sort_by="rank",
+            is_ascending=True,
+            limit=10,
+            chart="poverty_share",
+        ),
+        View(
+            by="employment / age",
+            level="dong",
+            statistics=("persons", "poverty_share", *_RANKS),
             sort_by="rank",
             is_ascending=True,
             limit=10,
         ),
+        *_by_region(statistics=("persons", "poverty_share", "overdue_share"), sort_by="poverty_share"),
     ),
     "jobs_in_reach": (
         View(
@@ -114,14 +182,29 @@ VIEWS: Mapping[str, tuple[View, ...]] = {
             sort_by="jobs_within_reach",
             is_ascending=True,
             limit=10,
+            chart="jobs_within_reach",
         ),
     ),
     "household_moves": (
         View(by="event", statistics=("households", "mean_total_income_krw_year")),
-        View(by="destination_dong", statistics=("households", "mean_total_income_krw_year"), sort_by="households", limit=10),
+        *_by_region(statistics=("came_share", "left_share"), sort_by="came_share"),
+        *(
+            View(
+                by=place,
+                statistics=("households", "mean_total_income_krw_year"),
+                sort_by="households",
+                limit=10,
+                chart="households",
+            )
+            for place in ("origin_dong", "destination_dong")
+        ),
     ),
     "comparison": (
-        View(by=REGIONS, statistics=("mean_total_income_krw_year", "mean_debt_krw", "poverty_rate", "middle_50_150")),
+        View(
+            by=REGIONS,
+            statistics=("mean_total_income_krw_year", "mean_debt_krw", "poverty_rate", "middle_50_150"),
+            chart="mean_total_income_krw_year",
+        ),
         View(by=PUBLISHED, statistics=("mean_",)),
     ),
 }
@@ -130,6 +213,9 @@ VIEWS: Mapping[str, tuple[View, ...]] = {
 _OTHERS = (View(by=REGIONS, statistics=("",)),)
 _COLUMNS = 4
 _LONG = 30
+_FEWEST_DRAWN = 3
+_IN_REGION = "|"
+"""Between a region's code and the category in it."""
 _NUMBERS = re.compile(r"(\D+)|(\d+(?:\.\d+)?)")
 _FIRST_MONTH = "first"
 """Event of every household of the first month."""
@@ -145,7 +231,7 @@ def policy_sections(data: ReportData, language: Language) -> Iterator[Section]:
         blocks = tuple(_blocks(analysis, data, language))
         if blocks:
             title = analysis.label_ko if language == "ko" else analysis.label_en
-            yield Section(key=analysis.name.replace("_", "-"), title=title, blocks=(*blocks, _method(analysis, language)))
+            yield Section(key=analysis.name.replace("_", "-"), title=title, blocks=(*blocks, method_of(analysis, language)))
 
 
 def _blocks(analysis: PolicyAnalysis, data: ReportData, language: Language) -> Iterator[Block]:
@@ -163,7 +249,10 @@ def _blocks(analysis: PolicyAnalysis, data: ReportData, language: Language) -> I
         curve = _lorenz(analysis, data, language, origin)
         if curve is not None:
             yield curve
-    for view in VIEWS.get(analysis.name, _OTHERS):
+    views = VIEWS.get(analysis.name, _OTHERS)
+    for view in views:
+        if _is_told(view, views, data):
+            continue
         rows = _rows_of(view, analysis, data)
         if rows.empty:
             continue
@@ -174,6 +263,12 @@ def _blocks(analysis: PolicyAnalysis, data: ReportData, language: Language) -> I
             yield _beside_published(analysis, rows, language=language, origin=origin)
             continue
         yield from _shown(view, analysis, rows, columns, data=data, language=language, origin=origin)
+
+
+def _is_told(view: View, views: Sequence[View], data: ReportData) -> bool:
+    """Whether all of a view's regions are in another: a district is divided into dongs."""
+    is_of_own_level = view.by == REGIONS and view.level == data.child_level
+    return is_of_own_level and any(other.by == REGIONS and not other.level and other.of == view.of for other in views)
 
 
 def _has_nothing_before(analysis: PolicyAnalysis) -> bool:
@@ -207,10 +302,14 @@ def _rows_of(view: View, analysis: PolicyAnalysis, data: ReportData) -> pd.DataF
     frame = analysis.rows
     if view.by == REGIONS:
         level = view.level or data.child_level
-        of_regions = frame["dimension"] == _DIFFERENCES.get(analysis.name, codes.ALL)
+        of_regions = frame["dimension"] == (view.of or _DIFFERENCES.get(analysis.name, codes.ALL))
         is_shown = (frame["region_level"] == level) | (frame["region_code"] == data.region)
         inside = frame["region_code"].str.startswith(data.region)
         return frame[of_regions & is_shown & inside].assign(_row=lambda f: f["region_code"])
+    if view.level:
+        inside = (frame["region_level"] == view.level) & frame["region_code"].str.startswith(data.region)
+        found = frame[inside & (frame["dimension"] == view.by)]
+        return found.assign(_row=lambda f: f["region_code"] + _IN_REGION + f["category"])
     own = frame[frame["region_code"] == data.region]
     if view.by == STATISTICS:
         return own[own["dimension"] == codes.ALL].assign(_row=lambda f: f["statistic"])
@@ -247,6 +346,8 @@ def _shown(
     units = {s: str(u) for s, u in zip(rows["statistic"], rows["unit"], strict=True)}
     cells = _cells(rows)
     order = _order(view, rows, cells, data)
+    if not order:
+        return
     naming = _naming(view, data, language)
     if view.by == STATISTICS:
         label = "지표" if language == "ko" else "indicator"
@@ -259,46 +360,109 @@ def _shown(
         )
         body = tuple((naming(row), *(_cell(cells.get((row, s)), is_difference, language) for s in columns)) for row in order)
     title = analysis.label_ko if language == "ko" else analysis.label_en
-    by = dimension_label(view.by, language) if view.by not in (REGIONS, STATISTICS) else header[0]
-    place = [part for part in view.by.split(" / ") if part in codes.PLACE.codes]
+    by = header[0]
+    place = [part for part in f"{view.by} / {view.of}".split(" / ") if part in codes.PLACE.codes]
     where = f", {codes.PLACE.label(place[0], language)}" if place else ""
     caption = f"{title}: {by}별{where}" if language == "ko" else f"{title}, by {by}{where}"
     has_errors = any("±" in cell or cell.endswith(("*", "†")) for row in body for cell in row[1:])
     errors = difference_note(language) if is_difference else marks_note(language)
     of_persons = [persons_note(language, has_errors=has_errors)] if analysis.name in _OF_PERSONS else []
-    notes = (*_limit_note(view, language), *([errors] if has_errors else []), *of_persons)
+    limits = tuple(_limit_notes(view, cells, data, language))
+    notes = (*limits, *([errors] if has_errors else []), *of_persons)
     grid = Grid(caption=caption, header=header, rows=body, origin=origin, notes=notes, is_long=len(body) > _LONG)
-    if not view.has_chart or len(order) < 3:
-        yield grid
-        return
+    yield (
+        _figure(
+            view,
+            analysis,
+            cells,
+            order,
+            columns,
+            grid=grid,
+            where=_told_by(view, by, language) + where,
+            limits=limits,
+            data=data,
+            language=language,
+        )
+        or grid
+    )
+
+
+def _told_by(view: View, by: str, language: Language) -> str:
+    if view.by == STATISTICS:
+        return "대리지표별" if language == "ko" else "by proxy"
+    return f"{by}별" if language == "ko" else f"by {by}"
+
+
+def _drawn(
+    view: View,
+    cells: Mapping[tuple[str, str], Estimate],
+    order: Sequence[str],
+    columns: Sequence[str],
+    naming: Callable[[str], str],
+) -> tuple[str, list[tuple[str, str, Estimate]]]:
+    """The statistic that is drawn, and the row, label and estimate of each point."""
+    if view.by == STATISTICS:
+        names = [s for s in order if s in columns and s.partition(" (")[0] == view.chart]
+        return view.chart, [(s, naming(s).partition(": ")[2] or naming(s), cells[s, s]) for s in names]
+    found = [s for s in columns if s == view.chart or (view.chart.endswith("_") and s.startswith(view.chart))]
+    if not view.chart or not found:
+        return "", []
+    return found[-1], [(row, naming(row), cells[row, found[-1]]) for row in order if (row, found[-1]) in cells]
+
+
+def _figure(
+    view: View,
+    analysis: PolicyAnalysis,
+    cells: Mapping[tuple[str, str], Estimate],
+    order: Sequence[str],
+    columns: Sequence[str],
+    *,
+    grid: Grid,
+    where: str,
+    limits: Sequence[str],
+    data: ReportData,
+    language: Language,
+) -> Figure | None:
+    """Points with their intervals, bars of counts without an error; nothing of fewer than three."""
+    statistic, points = _drawn(view, cells, order, columns, _naming(view, data, language))
+    is_difference = analysis.name in _DIFFERENCES
+    points = [(r, label, e) for r, label, e in points if not is_missing(e.value) and (not is_difference or e.is_beyond_error)]
+    if len(points) < _FEWEST_DRAWN:
+        return None
+    unit = points[0][2].unit
+    scale = {"KRW/year": 1e-4, "KRW/month": 1e-4, "KRW": 1e-4, "share": 100.0, "rate": 100.0}.get(unit, 1.0)
     drawn = pd.DataFrame(
         [
             {
-                "label": naming(row),
-                "value": cells[row, columns[0]].value,
-                "error": cells[row, columns[0]].error,
-                "reliability": cells[row, columns[0]].reliability or "unreliable",
-                "shown": cells[row, columns[0]].shown(shows_error=False),
+                "label": label,
+                "value": float(e.value) * scale,  # type: ignore[arg-type]
+                "error": None if is_missing(e.error) else float(e.error) * scale,  # type: ignore[arg-type]
+                "reliability": e.reliability or "unreliable",
+                "shown": e.change(language) if is_difference else e.shown(shows_error=False),
+                "is_whole": row == data.region,
             }
-            for row in order
-            if (row, columns[0]) in cells and not is_missing(cells[row, columns[0]].value)
+            for row, label, e in points
         ]
     )
-    scale = {"KRW/year": 1e-4, "KRW/month": 1e-4, "KRW": 1e-4, "share": 100.0, "rate": 100.0}.get(units[columns[0]], 1.0)
-    drawn = drawn.assign(value=drawn["value"].astype(float) * scale, error=drawn["error"].astype(float) * scale)
-    label = statistic_label(columns[0], language)
+    name = statistic_label(statistic, language)
+    if is_difference:
+        name = f"{name}, {dimension_label(_DIFFERENCES[analysis.name], language)}"
+    title = _head(name, unit, language, is_difference)
     legend, classes = reliability_legend(language)
-    yield Figure(
-        caption=f"{label}, {by}별" if language == "ko" else f"{label}, by {by}",
-        alternative=interval_words(
-            drawn[drawn["label"] != data.name(data.region, language)] if view.by == REGIONS else drawn,
-            label=_head(label, units[columns[0]], language),
-            language=language,
-        ),
-        chart=charts.intervals(drawn, title=_head(label, units[columns[0]], language), classes=classes, legend=legend),
-        key=f"{analysis.name}-{columns[0]}".replace("_", "-"),
-        origin=origin,
-        notes=(interval_note(language),),
+    has_errors = bool(drawn["error"].notna().any())
+    chart = (
+        charts.intervals(drawn, title=title, classes=classes, legend=legend)
+        if has_errors
+        else charts.parts(drawn[["label"]].assign(**{title: drawn["value"]}), title=title, names=[title])
+    )
+    notes = (*([interval_note(language)] if has_errors else []), *([difference_note(language)] if is_difference else []), *limits)
+    return Figure(
+        caption=f"{name}, {where}",
+        alternative=interval_words(drawn[~drawn["is_whole"]], label=title, language=language),
+        chart=chart,
+        key=re.sub("[^a-z0-9]+", "-", f"{analysis.name}-{statistic}-{view.by}-{view.level}-{view.of}".lower()).strip("-"),
+        origin=grid.origin,
+        notes=notes,
         table=grid,
     )
 
@@ -322,10 +486,14 @@ def _cell(estimate: Estimate | None, is_difference: bool, language: Language) ->
 def _order(view: View, rows: pd.DataFrame, cells: Mapping[tuple[str, str], Estimate], data: ReportData) -> list[str]:
     present = list(dict.fromkeys(rows["_row"]))
     if view.sort_by:
-        ranked = [row for row in present if (row, view.sort_by) in cells]
+        limit = _limit(view, data)
+        whole = [data.region] if view.by == REGIONS and data.region in present else []
+        known = {row: cells[row, view.sort_by] for row in present if (row, view.sort_by) in cells and row not in whole}
+        leaves_out = bool(limit) and view.by == REGIONS
+        ranked = [row for row, e in known.items() if not is_missing(e.value) and not (leaves_out and e.is_unreliable)]
         sign = 1 if view.is_ascending else -1
-        ranked.sort(key=lambda row: (sign * float(cells[row, view.sort_by].value), row))  # type: ignore[arg-type]
-        return ranked[: view.limit or None]
+        ranked.sort(key=lambda row: (sign * float(known[row].value), row))  # type: ignore[arg-type]
+        return [*whole, *ranked[: limit or None]] if ranked else []
     if view.by == STATISTICS:
         return sorted(present, key=lambda name: [float(n) if n else text for text, n in _NUMBERS.findall(name)])
     if view.by == REGIONS:
@@ -334,18 +502,29 @@ def _order(view: View, rows: pd.DataFrame, cells: Mapping[tuple[str, str], Estim
     return sorted(present, key=lambda category: position(last, category))
 
 
+def _limit(view: View, data: ReportData) -> int:
+    """Rows shown; of a district all of its dongs are."""
+    return 0 if view.by == REGIONS and view.level == data.child_level else view.limit
+
+
 def _naming(view: View, data: ReportData, language: Language) -> Callable[[str], str]:
     if view.by == REGIONS:
         return lambda code: data.name(code, language)
     if view.by == STATISTICS:
         return lambda name: statistic_label(name, language)
+    if view.level:
+        return lambda row: (
+            f"{data.name(row.partition(_IN_REGION)[0], language)} / "
+            + category_label(view.by, row.partition(_IN_REGION)[2], language, data.names)
+        )
     return lambda category: category_label(view.by, category, language, data.names)
 
 
 def _first(view: View, data: ReportData, language: Language) -> str:
     if view.by == REGIONS:
         return codes.REGION_LEVEL.label(view.level or data.child_level, language)
-    return dimension_label(view.by, language)
+    of = dimension_label(view.by, language)
+    return f"{codes.REGION_LEVEL.label(view.level, language)} / {of}" if view.level else of
 
 
 def _head(label: str, unit: str, language: Language, is_difference: bool = False) -> str:
@@ -357,13 +536,18 @@ def _value_word(language: Language) -> str:
     return "값" if language == "ko" else "value"
 
 
-def _limit_note(view: View, language: Language) -> tuple[str, ...]:
-    if not view.limit:
-        return ()
+def _limit_notes(view: View, cells: Mapping[tuple[str, str], Estimate], data: ReportData, language: Language) -> Iterator[str]:
+    limit = _limit(view, data)
+    if not limit:
+        return
     what = statistic_label(view.sort_by, language)
     if language == "ko":
-        return (f"‘{what}’ 기준 {'작은' if view.is_ascending else '큰'} 순서로 {view.limit}개까지.",)
-    return (f"The first {view.limit} by {what}, {'smallest' if view.is_ascending else 'largest'} first.",)
+        yield f"‘{what}’ 기준 {'작은' if view.is_ascending else '큰'} 순서로 {limit}개까지."
+    else:
+        yield f"The first {limit} by {what}, {'smallest' if view.is_ascending else 'largest'} first."
+    unreliable = sum(e.is_unreliable for (row, s), e in cells.items() if s == view.sort_by and row != data.region)
+    if view.by == REGIONS and unreliable:
+        yield f"신뢰 불가인 {unreliable}곳은 뺐다." if language == "ko" else f"{unreliable} that are unreliable are left out."
 
 
 def _lorenz(analysis: PolicyAnalysis, data: ReportData, language: Language, origin: Origin) -> Figure | None:
@@ -395,7 +579,8 @@ def _lorenz(analysis: PolicyAnalysis, data: ReportData, language: Language, orig
     )
 
 
-def _method(analysis: PolicyAnalysis, language: Language) -> Text:
+def method_of(analysis: PolicyAnalysis, language: Language) -> Text:
+    """Formulas and source of an analysis."""
     formulas, source = "; ".join(formula.of(language) for formula in analysis.formulas), analysis.source.of(language)
     return Text((f"산식: {formulas}. 근거: {source}." if language == "ko" else f"Method: {formulas}. Source: {source}.",))
 
@@ -456,5 +641,5 @@ def interval_words(rows: pd.DataFrame, *, label: str, language: Language) -> str
     high, low = rows.loc[rows["value"].idxmax()], rows.loc[rows["value"].idxmin()]
     first, last = f"{high['label']} ({high['shown']})", f"{low['label']} ({low['shown']})"
     if language == "ko":
-        return f"{label}: 가장 높은 곳은 {first}, 가장 낮은 곳은 {last}, 모두 {len(rows)}개. 값은 아래 표에 있다."
+        return f"{label}: 가장 높은 값은 {first}, 가장 낮은 값은 {last}, 모두 {len(rows)}개. 값은 아래 표에 있다."
     return f"{label}: highest in {first}, lowest in {last}; {len(rows)} rows. The table below has all values."

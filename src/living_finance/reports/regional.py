@@ -227,13 +227,11 @@ def distribution(author: Author) -> Section | None:
         caption=author.say("총소득의 분위수 (만원/연)", f"Quantiles of total income ({unit_label('KRW/year', 'en')})"),
         header=head,
         rows=tuple(
-            (region, *(f"{value:,.0f}" for value in quantiles), of_mean)
-            for region, quantiles, of_mean in zip(
-                rows["label"], rows[[name for name, _ in gold.QUANTILES]].to_numpy(), classes, strict=True
-            )
+            (region, *(published(row, column, "KRW/year").shown() for column in columns), of_mean)
+            for region, row, of_mean in zip(rows["label"], known.to_dict("records"), classes, strict=True)
         ),
         origin=origin,
-        notes=(author.class_of_mean(),),
+        notes=(author.class_of_mean(), author.marks()),
         is_long=len(rows) > 30,
     )
     figure = Figure(

@@ -62,6 +62,8 @@ _GU_DIGITS = 5
 _REGION_DIGITS = (2, _GU_DIGITS)
 _OF_EVERY_REGION = (codes.ALL, "minus_city", "change_since", *PERSONS_AT.values())
 """Dimensions of analyses that a report shows of every region; others of its own region only."""
+_CROSSED_WITH_REGIONS: Mapping[str, tuple[str, ...]] = {"vulnerable_groups": ("employment / age",)}
+"""Analysis → dimensions of a dozen categories that it ranks among all regions."""
 _TABLES = (
     gold.HOUSEHOLD_STATISTICS,
     gold.HOUSEHOLD_BREAKDOWN,
@@ -261,8 +263,9 @@ def _all_analysed(
             for argument, table in analysis.tables.items()
         }
         result = result_of(analysis, frames, month=month, region=region, settings=settings, against=since)
-        is_shown = F.col("dimension").isin(*_OF_EVERY_REGION) | (F.col("region_code") == region)
-        rows = result.where(is_shown).toPandas()  # ok: some hundred regions, or one region's categories
+        everywhere = (*_OF_EVERY_REGION, *_CROSSED_WITH_REGIONS.get(analysis.name, ()))
+        is_shown = F.col("dimension").isin(*everywhere) | (F.col("region_code") == region)
+        rows = result.where(is_shown).toPandas()  # ok: some hundred regions × a dozen categories, or one region's categories
         return PolicyAnalysis(
             name=analysis.name,
             label_ko=analysis.label_ko,
