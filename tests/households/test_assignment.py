@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal, norm
 
 from living_finance.households.assignment import Assignment, assign
-from living_finance.households.layout import EXTRA, Block, Layout, group_of, lay_out, sorted_block
+from living_finance.households.layout import EXTRA, RELATIONS, Block, Layout, group_of, lay_out, sorted_block
+from living_finance.households.matching import _solved
 from living_finance.households.model import (
     CELLS,
     FEATURES,
@@ -278,6 +281,96 @@ def test_order_of_rows_does_not_matter(town: Town, model: AssignmentModel, shuff
         result = assign(layout, model, seed=7)
         results.append((block.key.tolist(), result.dwelling.tolist(), result.extras.tolist(), result.probability.tolist()))
     assert results[0] == results[1]
+
+
+ADDRESS_KINDS = ("house", "units", "quarters")
+_FEATURES = pa.list_(pa.float64())
+MEN_AND_WOMEN = (30, 60, 61, 131)
+"""Few cells, so that people compete for places."""
+
+
+@st.composite
+def odd_towns(draw: st.DrawFn) -> list[dict[str, object]]:
+    """Up to three addresses with few people, any of them missing: no register, no bureau, only children, several register
+    households in a unit, one that stands in two units, units that only one source knows, quarters."""
+    rows: list[dict[str, object]] = []
+    for address in range(draw(st.integers(1, 3))):
+        kind = draw(st.sampled_from(ADDRESS_KINDS))
+        units = st.just(0) if kind == "house" else st.integers(0, 3)
+        about = {"address": address, "is_quarters": kind == "quarters"}
+        for household in range(draw(st.integers(0, 4))):
+            unit = draw(units)
+            for sex_age in draw(st.lists(st.sampled_from((-1, *MEN_AND_WOMEN)), min_size=1, max_size=4)):
+                at = draw(units) if draw(st.integers(0, 9)) == 0 else unit
+                relation = draw(st.integers(0, len(RELATIONS) - 1))
+                key = f"R{address}x{household}"
+                rows.append(about | {"unit": at, "sex_age": sex_age, "is_bureau": False, "key": key, "relation": relation})
+        for person in range(draw(st.integers(0 if rows else 1, 6))):
+            cell = {"unit": draw(units), "sex_age": draw(st.sampled_from(MEN_AND_WOMEN))}
+            rows.append(about | cell | {"is_bureau": True, "key": f"P{address}x{person}", "relation": -1})
+    return rows
+
+
+def people_table(rows: list[dict[str, object]]) -> pa.Table:
+    """The rows as Spark hands them over: keys as text, and as numbers."""
+    frame = pd.DataFrame(rows)
+    age = (frame["sex_age"] // 10 * 5).clip(lower=4)
+    spending = np.linspace(0.0, 5e6, len(frame))
+    known = [
+        [1.0, 0.0, 3e7, 0.0, amount, *[0.0] * (len(FEATURES) - 5)] if is_bureau else None
+        for amount, is_bureau in zip(spending, frame["is_bureau"], strict=True)
+    ]
+    return pa.table(
+        {
+            "address_id": "A" + frame["address"].astype(str),
+            "unit_id": pa.array([f"U{unit}" if unit else None for unit in frame["unit"]], pa.string()),
+            "person_key": frame["key"],
+            "gu_code": ["11110"] * len(frame),
+            "dong_code": ["1111051"] * len(frame),
+            "age": pa.array(age, pa.int32()),
+            "is_man": frame["sex_age"] % 2 == 1,
+            "_address": frame["address"] + 1,
+            "_unit": frame["unit"].where(frame["unit"] == 0, frame["unit"] + 10 * frame["address"]),
+            "_key": pd.factorize(frame["key"])[0],
+            "_relation": frame["relation"],
+            "_sex_age": frame["sex_age"],
+            "_is_bureau": frame["is_bureau"],
+            "_is_quarters": frame["is_quarters"],
+            "_features": pa.array(known, _FEATURES),
+        }
+    )
+
+
+IN_TWO_UNITS = [
+    {"address": 0, "is_quarters": False, "unit": unit, "sex_age": 60, "is_bureau": False, "key": "R0x0", "relation": 0}
+    for unit in (1, 2)
+]
+
+
+@settings(max_examples=60, deadline=None)
+@example(IN_TWO_UNITS, None)
+@given(odd_towns(), st.sampled_from((None, 0, 5)))
+def test_households_hold_everybody_once(model: AssignmentModel, rows: list[dict[str, object]], draw: int | None) -> None:
+    """Of any small town, in the point assignment and in draws."""
+    table = people_table(rows)
+    people, made = table.to_pandas(), _solved(table, model=model, seed=7, draw=draw).to_pandas()
+    delivered = people.loc[people["_is_bureau"], ["person_key", "address_id"]].to_numpy().tolist()
+    homes = zip(made["address_id"], made["residents"], strict=True)
+    residents = [[of["person_id"], home] for home, listed in homes for of in listed]
+    assert sorted(residents) == sorted(delivered)
+    members: dict[str, int] = {}
+    for of in itertools.chain.from_iterable(made["registered"]):
+        members[of["register_household_id"]] = members.get(of["register_household_id"], 0) + of["register_members"]
+    assert members == people.loc[~people["_is_bureau"], "person_key"].value_counts().to_dict()
+    assert made["residents"].map(len).tolist() == made["bureau_members"].tolist()
+    in_lists = made["registered"].map(lambda listed: sum(of["register_members"] for of in listed))
+    assert in_lists.tolist() == made["register_members"].tolist()
+    least, most = made[["register_members", "bureau_members"]].max(axis=1), made["register_members"] + made["bureau_members"]
+    assert made["household_size"].between(least, most).all()
+    assert made["children"].sum() == (people["_sex_age"] < 0).sum()
+    assert made["household_key"].is_unique
+    quarters = people.loc[people["_is_quarters"], "address_id"]
+    assert made.loc[made["address_id"].isin(quarters), "address_id"].is_unique
 
 
 def test_an_address_of_five_thousand_people(model: AssignmentModel) -> None:
