@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal, norm
 
+import living_finance.households.pool as pool_module
 from living_finance.households.assignment import Assignment, assign
 from living_finance.households.layout import EXTRA, RELATIONS, Block, Layout, group_of, lay_out, sorted_block
 from living_finance.households.matching import _solved, as_block
@@ -31,7 +33,7 @@ from living_finance.households.model import (
     residuals,
     role_ratios,
 )
-from living_finance.households.pool import Pool
+from living_finance.households.pool import MOST_MOVES, Chain, Pool
 from living_finance.households.sharing import fit_sharing, share, sharing_pairs
 
 SETTLED, PRESENT, ABSENT_PRESENT = 0.9, 0.88, 0.15
@@ -458,23 +460,55 @@ def test_names_move_contested_people_by_no_more_than_chance(town: Town, model: A
     assert spread < 0.08
 
 
-def test_an_address_of_five_thousand_people(model: AssignmentModel) -> None:
-    """One house without units, everybody in few cells: bounded rounds, nobody lost."""
+def one_house(count: int) -> Layout:
+    """As many bureau persons as register persons, in households of two, in one house without units and in 28 cells."""
     random = np.random.default_rng(5)
-    count = 2500
-    sex_age = np.tile((random.integers(3, 17, count) * 10 + random.integers(0, 2, count)), 2)
-    block = sorted_block(
-        address=np.ones(2 * count, np.int64),
-        unit=np.zeros(2 * count, np.int64),
-        sex_age=sex_age,
-        is_bureau=np.repeat([False, True], count),
-        key=np.r_[np.arange(count) // 2, 10**6 + np.arange(count)],
-        relation=np.r_[np.zeros(count, np.int64), np.full(count, -1)],
-        features=np.zeros((2 * count, len(FEATURES))),
+    known = random.lognormal(15.0, 1.0, (count, len(FEATURES)))
+    known[:, :2] = random.random((count, 2)) < 0.5
+    known[:, 5:] *= random.random((count, len(FEATURES) - 5)) < 0.2
+    return lay_out(
+        sorted_block(
+            address=np.ones(2 * count, np.int64),
+            unit=np.zeros(2 * count, np.int64),
+            sex_age=np.tile((random.integers(3, 17, count) * 10 + random.integers(0, 2, count)), 2),
+            is_bureau=np.repeat([False, True], count),
+            key=np.r_[np.arange(count) // 2, 10**6 + np.arange(count)],
+            relation=np.r_[np.zeros(count, np.int64), np.full(count, -1)],
+            features=np.vstack([np.zeros((count, len(FEATURES))), known]),
+        )
     )
-    layout = lay_out(block)
+
+
+def test_an_address_of_five_thousand_people(model: AssignmentModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is lost, in no more steps than the constants allow."""
+    layout = one_house(2500)
+    swap, swapped = Chain._swap, []
+    monkeypatch.setattr(Chain, "_swap", lambda self, *some: (swapped.append(len(some[0])), swap(self, *some)))
     result = assign(layout, model, seed=7)
-    assert np.all((result.dwelling[block.is_bureau] >= 0) != (result.extras[block.is_bureau] >= 0))
+    bureau = layout.block.is_bureau
+    assert np.all((result.dwelling[bureau] >= 0) != (result.extras[bureau] >= 0))
+    rounds = pool_module.BURN_IN + pool_module.DRAWS + pool_module._JUDGING + pool_module._JUDGING_DOUBTFUL
+    assert 0 < len(swapped) <= rounds * MOST_MOVES * CELLS
+    assert set(swapped) == {1}, "cells of one address move one after the other"
+
+
+@pytest.mark.parametrize("count", [2500, 25_000])
+def test_steps_of_a_round_do_not_grow_with_the_people_of_an_address(model: AssignmentModel, count: int) -> None:
+    pool = Pool.of(one_house(count), model, seed=7)
+    assert pool is not None
+    assert len(pool_module._steps(pool)) == len(pool.places) * MOST_MOVES == 28 * MOST_MOVES
+
+
+def test_memory_of_an_address_is_bounded_by_its_people(model: AssignmentModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most 1,200 bytes a person: nothing holds people by people. Few steps, which keep nothing, since tracing is slow."""
+    monkeypatch.setattr(pool_module, "MOST_MOVES", 1)
+    layout = one_house(2500)
+    tracemalloc.start()
+    try:
+        assign(layout, model, seed=7)
+        assert tracemalloc.get_traced_memory()[1] < 1200 * layout.block.rows
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("bureau", [[], [60], [60, 61]])
