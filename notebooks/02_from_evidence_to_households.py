@@ -154,7 +154,8 @@ households_of(chosen["apartment"]).head(MOST_ROWS) if "apartment" in chosen else
 # ### A multi-family house: several households, no units 다가구주택
 #
 # The register says which households live here, the bureau which people. Sex and band leave several matchings; loans, jobs and
-# spending make some of them likelier. The probability is the share of posterior draws that put the person there.
+# spending make some of them likelier. After the choice the chain of matchings goes on: the probability is the average, over its
+# proposals to move the person, of the chance to be in the chosen household given everybody else's place (decision 0029).
 
 # %%
 people_of(chosen["multi_family"]).head(MOST_ROWS) if "multi_family" in chosen else "no multi-family house in this month"

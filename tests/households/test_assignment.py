@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import itertools
 import math
+import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from random import Random
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import living_finance.households.pool as pool_module
 from living_finance.households.assignment import Assignment, assign
-from living_finance.households.layout import EXTRA, Block, Layout, group_of, lay_out, sorted_block
+from living_finance.households.layout import EXTRA, RELATIONS, Block, Layout, group_of, lay_out, sorted_block
+from living_finance.households.matching import _solved, as_block
 from living_finance.households.model import (
     CELLS,
     FEATURES,
@@ -25,7 +32,7 @@ from living_finance.households.model import (
     residuals,
     role_ratios,
 )
-from living_finance.households.pool import Pool
+from living_finance.households.pool import MOST_MOVES, Chain, Pool
 from living_finance.households.sharing import fit_sharing, share, sharing_pairs
 
 SETTLED, PRESENT, ABSENT_PRESENT = 0.9, 0.88, 0.15
@@ -279,23 +286,228 @@ def test_order_of_rows_does_not_matter(town: Town, model: AssignmentModel, shuff
     assert results[0] == results[1]
 
 
-def test_an_address_of_five_thousand_people(model: AssignmentModel) -> None:
-    """One house without units, everybody in few cells: bounded rounds, nobody lost."""
-    random = np.random.default_rng(5)
-    count = 2500
-    sex_age = np.tile((random.integers(3, 17, count) * 10 + random.integers(0, 2, count)), 2)
-    block = sorted_block(
-        address=np.ones(2 * count, np.int64),
-        unit=np.zeros(2 * count, np.int64),
-        sex_age=sex_age,
-        is_bureau=np.repeat([False, True], count),
-        key=np.r_[np.arange(count) // 2, 10**6 + np.arange(count)],
-        relation=np.r_[np.zeros(count, np.int64), np.full(count, -1)],
-        features=np.zeros((2 * count, len(FEATURES))),
+ADDRESS_KINDS = ("house", "units", "quarters")
+_FEATURES = pa.list_(pa.float64())
+MEN_AND_WOMEN = (60, 61, 70, 81)
+"""Few cells, so that people compete for places."""
+
+
+@st.composite
+def odd_towns(draw: st.DrawFn) -> list[dict[str, object]]:
+    """Up to three addresses with few people, any of them missing: no register, no bureau, only children, several register
+    households in a unit, one that stands in two units, units that only one source knows, quarters."""
+    rows: list[dict[str, object]] = []
+    for address in range(draw(st.integers(1, 3))):
+        kind = draw(st.sampled_from(ADDRESS_KINDS))
+        units = st.just(0) if kind == "house" else st.integers(0, 3)
+        about = {"address": address, "is_quarters": kind == "quarters"}
+        for household in range(draw(st.integers(0, 4))):
+            unit = draw(units)
+            for sex_age in draw(st.lists(st.sampled_from((-1, *MEN_AND_WOMEN)), min_size=1, max_size=4)):
+                at = draw(units) if draw(st.integers(0, 9)) == 0 else unit
+                relation = draw(st.integers(0, len(RELATIONS) - 1))
+                key = f"R{address}x{household}"
+                rows.append(about | {"unit": at, "sex_age": sex_age, "is_bureau": False, "key": key, "relation": relation})
+        for person in range(draw(st.integers(0 if rows else 1, 6))):
+            cell = {"unit": draw(units), "sex_age": draw(st.sampled_from(MEN_AND_WOMEN))}
+            rows.append(about | cell | {"is_bureau": True, "key": f"P{address}x{person}", "relation": -1})
+    return rows
+
+
+def people_table(rows: list[dict[str, object]]) -> pa.Table:
+    """The rows as Spark hands them over: keys as text, and as numbers."""
+    frame = pd.DataFrame(rows)
+    age = (frame["sex_age"] // 10 * 5).clip(lower=4)
+    spending = np.linspace(0.0, 5e6, len(frame))
+    known = [
+        [1.0, 0.0, 3e7, 0.0, amount, *[0.0] * (len(FEATURES) - 5)] if is_bureau else None
+        for amount, is_bureau in zip(spending, frame["is_bureau"], strict=True)
+    ]
+    return pa.table(
+        {
+            "address_id": "A" + frame["address"].astype(str),
+            "unit_id": pa.array([f"U{unit}" if unit else None for unit in frame["unit"]], pa.string()),
+            "person_key": frame["key"],
+            "gu_code": ["11110"] * len(frame),
+            "dong_code": ["1111051"] * len(frame),
+            "age": pa.array(age, pa.int32()),
+            "is_man": frame["sex_age"] % 2 == 1,
+            "_address": frame["address"] + 1,
+            "_unit": frame["unit"].where(frame["unit"] == 0, frame["unit"] + 10 * frame["address"]),
+            "_key": pd.factorize(frame["key"])[0],
+            "_relation": frame["relation"],
+            "_sex_age": frame["sex_age"],
+            "_is_bureau": frame["is_bureau"],
+            "_is_quarters": frame["is_quarters"],
+            "_features": pa.array(known, _FEATURES),
+        }
     )
-    layout = lay_out(block)
+
+
+IN_TWO_UNITS = [
+    {"address": 0, "is_quarters": False, "unit": unit, "sex_age": 60, "is_bureau": False, "key": "R0x0", "relation": 0}
+    for unit in (1, 2)
+]
+
+
+@settings(max_examples=60, deadline=None)
+@example(IN_TWO_UNITS, None)
+@given(odd_towns(), st.sampled_from((None, 0, 5)))
+def test_households_hold_everybody_once(model: AssignmentModel, rows: list[dict[str, object]], draw: int | None) -> None:
+    """Of any small town, in the point assignment and in draws."""
+    table = people_table(rows)
+    people, made = table.to_pandas(), _solved(table, model=model, seed=7, draw=draw).to_pandas()
+    delivered = people.loc[people["_is_bureau"], ["person_key", "address_id"]].to_numpy().tolist()
+    homes = zip(made["address_id"], made["residents"], strict=True)
+    residents = [[of["person_id"], home] for home, listed in homes for of in listed]
+    assert sorted(residents) == sorted(delivered)
+    members: dict[str, int] = {}
+    for of in itertools.chain.from_iterable(made["registered"]):
+        members[of["register_household_id"]] = members.get(of["register_household_id"], 0) + of["register_members"]
+    assert members == people.loc[~people["_is_bureau"], "person_key"].value_counts().to_dict()
+    assert made["residents"].map(len).tolist() == made["bureau_members"].tolist()
+    in_lists = made["registered"].map(lambda listed: sum(of["register_members"] for of in listed))
+    assert in_lists.tolist() == made["register_members"].tolist()
+    least, most = made[["register_members", "bureau_members"]].max(axis=1), made["register_members"] + made["bureau_members"]
+    assert made["household_size"].between(least, most).all()
+    assert made["children"].sum() == (people["_sex_age"] < 0).sum()
+    assert made["household_key"].is_unique
+    quarters = people.loc[people["_is_quarters"], "address_id"]
+    assert made.loc[made["address_id"].isin(quarters), "address_id"].is_unique
+
+
+def renamed(rows: list[dict[str, object]], random: Random | None) -> Block:
+    """The rows with other keys for addresses, units, persons and register households, in another order of the keys."""
+    table = people_table(rows)
+    for name in ("_address", "_unit", "_key") if random else ():
+        old = table[name].to_numpy()
+        keys = np.unique(old[old != 0] if name == "_unit" else old)
+        other = dict(zip(keys.tolist(), random.sample(range(1, 10**9), len(keys)), strict=True)) | (
+            {0: 0} if name == "_unit" else {}
+        )
+        table = table.set_column(table.column_names.index(name), name, pa.array([other[key] for key in old.tolist()]))
+    return as_block(table)
+
+
+def undecided_by_chance(layout: Layout, result: Assignment) -> tuple[dict[int, object], Counter[tuple[object, ...]]]:
+    """All that the chain has no part in, told without keys: by row of the input, and groups of extras by place."""
+    block = layout.block
+    row = block.position
+    at = np.flatnonzero(layout.is_register)
+    dwellings = {d: frozenset(row[at[layout.dwelling[at] == d]].tolist()) for d in range(layout.dwellings)}
+    homes: dict[int, object] = {}
+    for number, of in enumerate(row.tolist()):
+        sure = not result.is_contested[number]
+        homes[of] = (dwellings.get(int(result.dwelling[number])), result.probability[number]) if sure else "contested"
+    in_doubt = np.isin(layout.unit, layout.unit[result.is_contested])
+    extras = np.flatnonzero((result.extras >= 0) & ~in_doubt)
+    # Rows of the input in a place stand for it: the same under every name.
+    places = {u: min(row[layout.unit == u].tolist()) for u in set(layout.unit[extras].tolist())}
+    groups: dict[int, list[int]] = {}
+    for number in extras.tolist():
+        groups.setdefault(int(result.extras[number]), []).append(number)
+    return homes, Counter((places[layout.unit[of[0]]], *sorted(block.sex_age[of].tolist())) for of in groups.values())
+
+
+@settings(max_examples=60, deadline=None)
+@given(odd_towns(), st.randoms(use_true_random=False))
+def test_names_decide_nothing_that_is_no_matter_of_chance(
+    model: AssignmentModel, rows: list[dict[str, object]], random: Random
+) -> None:
+    """The chain's numbers are hashes of keys; everything else is the same whatever addresses, units and people are called."""
+    found = []
+    for block in (renamed(rows, None), renamed(rows, random)):
+        layout = lay_out(block)
+        found.append(undecided_by_chance(layout, assign(layout, model, seed=7)))
+    assert found[0] == found[1]
+
+
+def test_names_move_contested_people_by_no_more_than_chance(town: Town, model: AssignmentModel) -> None:
+    """Every house has another name, and its bureau persons' keys come in the opposite order, those of register households not.
+
+    The place asked for is the one where the chain starts under the first names: what it has not forgotten of them would show.
+    """
+    of_houses = np.flatnonzero(town.block.address > 60)
+    names = ("address", "unit", "sex_age", "is_bureau", "key", "relation", "features")
+    columns = {name: getattr(town.block, name)[of_houses] for name in names}
+    other = np.random.default_rng(8).permutation(10**6)[columns["address"]]
+    turned = np.where(columns["is_bureau"], columns["key"].max() + 10**6 - columns["key"], columns["key"])
+    start: dict[int, int] = {}
+    stated = []
+    for block in (sorted_block(**columns), sorted_block(**columns | {"address": other, "key": turned})):
+        layout = lay_out(block)
+        pool = Pool.of(layout, model, seed=7)
+        assert pool is not None
+        at = np.flatnonzero(layout.is_register)
+        member_of = np.full(layout.dwellings + 1, -1)
+        np.maximum.at(member_of, layout.dwelling[at], block.position[at])
+        person = block.position[pool.person_row].tolist()
+        start = start or dict(zip(person, member_of[pool.dwelling_of_persons(pool.start)].tolist(), strict=True))
+        number_of = {-1: -1} | dict(zip(member_of[:-1].tolist(), range(layout.dwellings), strict=True))
+        chain = pool.chain()
+        asked = np.array([number_of[start[row]] for row in person])
+        stated.append(dict(zip(person, chain.support(asked, draws=chain.draws()).tolist(), strict=True)))
+    rows = np.array(sorted(start))
+    first, second = (np.array([of[row] for row in rows.tolist()]) for of in stated)
+    difference = first - second
+    is_doubtful = np.abs((first + second) / 2 - 0.5) < 0.45
+    mean, spread = difference[is_doubtful].mean(), difference[is_doubtful].std()
+    by_house = np.bincount(columns["address"][rows[is_doubtful]], weights=difference[is_doubtful] - mean)
+    error = np.sqrt((by_house**2).sum()) / is_doubtful.sum()
+    assert is_doubtful.sum() > 1000
+    assert abs(mean) < 4 * error < 0.01
+    assert spread < 0.08
+
+
+def one_house(count: int) -> Layout:
+    """As many bureau persons as register persons, in households of two, in one house without units and in 28 cells."""
+    random = np.random.default_rng(5)
+    known = random.lognormal(15.0, 1.0, (count, len(FEATURES)))
+    known[:, :2] = random.random((count, 2)) < 0.5
+    known[:, 5:] *= random.random((count, len(FEATURES) - 5)) < 0.2
+    return lay_out(
+        sorted_block(
+            address=np.ones(2 * count, np.int64),
+            unit=np.zeros(2 * count, np.int64),
+            sex_age=np.tile((random.integers(3, 17, count) * 10 + random.integers(0, 2, count)), 2),
+            is_bureau=np.repeat([False, True], count),
+            key=np.r_[np.arange(count) // 2, 10**6 + np.arange(count)],
+            relation=np.r_[np.zeros(count, np.int64), np.full(count, -1)],
+            features=np.vstack([np.zeros((count, len(FEATURES))), known]),
+        )
+    )
+
+
+def test_an_address_of_five_thousand_people(model: AssignmentModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is lost, in no more steps than the constants allow."""
+    layout = one_house(2500)
+    swap, swapped = Chain._swap, []
+    monkeypatch.setattr(Chain, "_swap", lambda self, *some: (swapped.append(len(some[0])), swap(self, *some)))
     result = assign(layout, model, seed=7)
-    assert np.all((result.dwelling[block.is_bureau] >= 0) != (result.extras[block.is_bureau] >= 0))
+    bureau = layout.block.is_bureau
+    assert np.all((result.dwelling[bureau] >= 0) != (result.extras[bureau] >= 0))
+    rounds = pool_module.BURN_IN + pool_module.DRAWS + pool_module._JUDGING + pool_module._JUDGING_DOUBTFUL
+    assert 0 < len(swapped) <= rounds * MOST_MOVES * CELLS
+    assert set(swapped) == {1}, "cells of one address move one after the other"
+
+
+@pytest.mark.parametrize("count", [2500, 25_000])
+def test_steps_of_a_round_do_not_grow_with_the_people_of_an_address(model: AssignmentModel, count: int) -> None:
+    pool = Pool.of(one_house(count), model, seed=7)
+    assert pool is not None
+    assert len(pool_module._steps(pool)) == len(pool.places) * MOST_MOVES == 28 * MOST_MOVES
+
+
+def test_memory_of_an_address_is_bounded_by_its_people(model: AssignmentModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most 1,200 bytes a person: nothing holds people by people. Few steps, which keep nothing, since tracing is slow."""
+    monkeypatch.setattr(pool_module, "MOST_MOVES", 1)
+    layout = one_house(2500)
+    tracemalloc.start()
+    try:
+        assign(layout, model, seed=7)
+        assert tracemalloc.get_traced_memory()[1] < 1200 * layout.block.rows
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("bureau", [[], [60], [60, 61]])

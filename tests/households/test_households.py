@@ -342,6 +342,14 @@ def test_persons_without_a_household_flag_stay_out(spark: SparkSession) -> None:
     assert groups(city.form(spark)) == {frozenset({"P1"})}
 
 
+def test_a_register_household_in_two_units_is_two_households(spark: SparkSession) -> None:
+    city = City().building("A1").registered("R1", "A1", "U1", "head M 40").registered("R1", "A1", "U2", "spouse F 40")
+    made = city.margin("households", "all", 2).bureau("P1", "A1", "U1", "M", 40).form(spark)
+    households = {row["household_id"]: (row["unit_id"], row["household_size"]) for row in made.household.collect()}
+    assert sorted(households.values()) == [("U1", 1), ("U2", 1)]
+    assert sorted(row["household_id"] for row in made.register.collect()) == sorted(households)
+
+
 def test_random_cities_lose_nobody(spark: SparkSession) -> None:
     """Against an independent count: everybody once, no more matches than each cell allows, units intact."""
     import random

@@ -38,11 +38,12 @@ def test_persons_of_a_cell_by_source(spark: SparkSession) -> None:
     made = coverage(residents, register=register, margins=margins, targets=targets, month=Month(2020, 1))
     assert made.schema.simpleString() == COVERAGE.schema().simpleString()
     found = {(row["sex"], row["age_band"]): row for row in made.collect()}
-    assert set(found) == {("M", 30), ("M", 80), ("F", 0)}
+    assert set(found) == {("M", 30), ("M", 80), ("F", 0), ("F", 30)}
     counts = ("bureau_persons", "register_persons", "census_persons", "weighted_persons")
     assert [found["M", 30][name] for name in counts] == [2.0, 1.0, 4.0, 3.5]
     assert [found["M", 80][name] for name in counts] == [1.0, 2.0, 5.0, 0.0]
     assert [found["F", 0][name] for name in counts] == [0.0, 1.0, 0.0, 1.0]
+    assert [found["F", 30][name] for name in counts] == [1.0, 0.0, 0.0, 0.0], "a dong without an address counts"
     assert found["M", 30]["bureau_to_census"] == pytest.approx(0.5)
     assert found["F", 0]["register_to_census"] is None
     assert found["M", 30]["base_month"] == dt.date(2020, 1, 1)

@@ -471,7 +471,12 @@ COVERAGE = Table(
         *(
             Column(name=name, kind=Kind.DECIMAL, label_ko=ko, label_en=en, meaning=meaning, is_required=True, minimum=0)
             for name, ko, en, meaning in (
-                ("bureau_persons", "신용거래자", "bureau residents", "at an address of the dong, old addresses included"),
+                (
+                    "bureau_persons",
+                    "신용거래자",
+                    "bureau residents",
+                    "of the dong, also those at an old address or without one (the dong that the bureau gives)",
+                ),
                 ("register_persons", "등록 인구", "registered residents", ""),
                 ("census_persons", "총조사 인구", "census members of private households", "masked output areas count 2.5"),
                 ("weighted_persons", "가중 인구", "members of the weighted households", "what the weights make of the sources"),

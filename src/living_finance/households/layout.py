@@ -141,7 +141,8 @@ class Layout:
     unit: Integers
     """Number of address and unit, by row."""
     household: Integers
-    """Number of the register household at the address, by row; -1 for bureau persons."""
+    """Number of the register household at the address, by row; -1 for bureau persons. One that stands in several units (a defect
+    of the register) is one in each."""
     dwelling: Integers
     """Number of the people who live together as the register shows it; -1 for bureau persons.
 
@@ -201,7 +202,7 @@ def lay_out(block: Block) -> Layout:
     is_register = ~block.is_bureau
     rows = np.flatnonzero(is_register)
     household = np.full(block.rows, -1, np.int64)
-    household[rows] = numbered(block.address[rows], block.key[rows])
+    household[rows] = numbered(block.address[rows], block.unit[rows], block.key[rows])
     size = np.bincount(household[rows]) if len(rows) else np.zeros(0, np.int64)
     role = np.full(block.rows, -1, np.int64)
     role[rows] = _roles(household[rows], block.relation[rows], size)

@@ -19,7 +19,17 @@ from pyspark.sql import types as T
 
 from living_finance.contracts.silver import UNSEEN_ADULTS
 from living_finance.households.assignment import Assignment, assign
-from living_finance.households.layout import FEATURES, RELATIONS, Block, Layout, lay_out, run_starts, sorted_block
+from living_finance.households.layout import (
+    FEATURES,
+    RELATIONS,
+    Block,
+    Flags,
+    Layout,
+    lay_out,
+    numbered,
+    run_starts,
+    sorted_block,
+)
 from living_finance.households.model import AssignmentModel, fit
 from living_finance.households.sharing import share
 from living_finance.households.tally import AGES, COUNTS, NO_AGE, PACKED_MEMBERS, SUMS, tally
@@ -99,7 +109,8 @@ def match_addresses(people: DataFrame, *, model: AssignmentModel, rows: int, see
         One row per household, columns `MATCHED`:
 
         - `household_key` (text: source and key of what the household rests on; the register household with most
-          members where several live together, the smallest person where the register knows nobody);
+          members where several live together, with the unit if it stands in several; the smallest person where the
+          register knows nobody);
         - address_id, unit_id, people_gu_code, people_dong_code: of the row that names the household;
         - what its people add up to (`tally.tally`); ages are missing where it has nobody of the kind;
         - `residents`: its bureau residents, each with assignment_evidence (register_unit, register_address, shared_unit,
@@ -191,6 +202,9 @@ def _solved(table: pa.Table, *, model: AssignmentModel, seed: int, draw: int | N
     key_row, prefix = _household_keys(layout, result)
     naming, household = np.unique(key_row, return_inverse=True)
     names = {name: values.take(pa.array(naming)) for name, values in text.items()}
+    keys = pc.binary_join_element_wise(prefix.take(pa.array(naming)), names["person_key"], "|")
+    in_one_of_several = _stands_in_several_units(layout)[naming]
+    keys_of_units = pc.binary_join_element_wise(keys, pc.fill_null(names["unit_id"], ""), "|")
     counted = tally(
         layout,
         household=household,
@@ -200,7 +214,7 @@ def _solved(table: pa.Table, *, model: AssignmentModel, seed: int, draw: int | N
         is_matched=result.is_matched,
     )
     columns = {
-        "household_key": pc.binary_join_element_wise(prefix.take(pa.array(naming)), names["person_key"], "|"),
+        "household_key": pc.if_else(pa.array(in_one_of_several), keys_of_units, keys),
         "address_id": names["address_id"],
         "unit_id": names["unit_id"],
         "people_gu_code": names["gu_code"],
@@ -258,6 +272,17 @@ def _household_keys(layout: Layout, result: Assignment) -> tuple[Integers, pa.Ar
     starts = run_starts(result.extras[order])
     key_row[order] = np.repeat(order[starts], np.diff(np.r_[starts, len(order)]))
     return key_row, _named(is_extra.astype(np.int8), ("register", "bureau"))
+
+
+def _stands_in_several_units(layout: Layout) -> Flags:
+    """Whether the row is of a register household that stands in several units of the address: its key names several."""
+    rows = np.flatnonzero(layout.is_register)
+    first = rows[np.unique(layout.household[rows], return_index=True)[1]]
+    same_key = numbered(layout.address[first], layout.block.key[first])
+    is_several = np.bincount(same_key)[same_key] > 1
+    result = np.zeros(layout.block.rows, bool)
+    result[rows] = is_several[layout.household[rows]]
+    return result
 
 
 def _main_rows(layout: Layout) -> Integers:

@@ -24,7 +24,8 @@ def coverage(residents: DataFrame, *, register: DataFrame, margins: DataFrame, t
     registered with their parents where they are registered, and the census counts members of private households only.
 
     Args:
-        residents: silver.PLACED_PERSON of the month, residents.
+        residents: silver.PLACED_PERSON of the month, residents. Those without an address count in the dong that the bureau
+            gives; those without a dong nowhere.
         register: silver.REGISTER_PERSON of the month.
         margins: silver.CENSUS_MARGIN of the month; its population by sex and age.
         targets: silver.CALIBRATION_TARGET of the month.
@@ -41,7 +42,7 @@ def coverage(residents: DataFrame, *, register: DataFrame, margins: DataFrame, t
     of_area = F.substring("output_area_id", 1, 7)
     of_margin = F.col("margin") == _MARGIN
     parts = (
-        _rows(residents.where("has_household"), F.col("dong_code"), F.col("sex"), F.col("age_band"), bureau_persons=F.lit(1.0)),
+        _rows(residents, F.col("dong_code"), F.col("sex"), F.col("age_band"), bureau_persons=F.lit(1.0)),
         _rows(register, F.col("dong_code"), F.col("sex"), five_year_band(F.col("age")), register_persons=F.lit(1.0)),
         _rows(margins.where(of_margin), of_area, sex, band, census_persons=expected_count()),
         _rows(targets.where(of_margin), of_area, sex, band, weighted_persons=F.col("achieved")),
