@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from made_income import DISTRICTS, city_of, surveyed, training_data
+from matplotlib.axes import Axes
 from scipy.special import expit
 
 from living_finance.config import ModelSettings
+from living_finance.income import diagnostics
 from living_finance.income.diagnostics import diagnose, plots
 from living_finance.income.earnings import classes_of_peers, donors_of
 from living_finance.income.gate import Comparison, compare, due, unfit_for, verdict
@@ -193,6 +195,50 @@ def test_diagnostics_are_about_groups(data: TrainingData, trained: TrainedIncome
     assert all(png.startswith(b"\x89PNG") and b"tEXt" not in png for png in made.values())
     thin = TrainingData(surveyed(np.random.default_rng(4), 12), data.city, data.published)
     assert all(ranked.size == 0 for _, ranked in diagnose(trained.model, thin).quantiles.values())
+
+
+def test_every_point_of_a_plot_is_of_ten_or_more(
+    data: TrainingData, trained: TrainedIncome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The data behind the plots, and that nothing else is drawn."""
+    for size in range(450):
+        sizes = [part.size for part in diagnostics._groups(np.arange(float(size)))]
+        assert min(sizes, default=10) >= 10 and sum(sizes) == (size if size >= 10 else 0)
+    found = diagnose(trained.model, data)
+    dongs = np.unique(data.survey.households.dong_code).size
+    for name in found.residuals:
+        surveyed = int((data.survey.amounts[name] > 0).sum())
+        assert all(of.size == len(diagnostics._groups(np.zeros(surveyed))) > 0 for of in found.residuals[name])
+        assert found.quantiles[name][1].size <= surveyed // 10
+        assert len(found.shrinkage[name]) <= dongs // 10
+    few = assess(data, trained.folds, otherwise=trained.model)
+    small = replace(few, cells=tuple(replace(cell, households=9) for cell in few.cells))
+    drawn: list[np.ndarray] = []
+    for method in ("plot", "errorbar"):
+        original = getattr(Axes, method)
+
+        def noted(self: Axes, *given: Any, _original: Any = original, **named: Any) -> Any:
+            drawn.extend(np.asarray(values, float) for values in given if not isinstance(values, str))
+            return _original(self, *given, **named)
+
+        monkeypatch.setattr(Axes, method, noted)
+    plots(found, small)
+    known = {round(float(v), 9) for of in (*found.residuals.values(), *found.quantiles.values()) for part in of for v in part}
+    known |= {round(float(v), 9) for kept in found.shrinkage.values() for v in kept}
+    known |= {round(float(v) / 1e4, 9) for of in found.calibration.values() for part in of for v in part if np.isfinite(v)}
+    values = {round(float(v), 9) for part in drawn for v in part if np.isfinite(v)}
+    places = {round(start + offset, 9) for start in range(12) for offset in (-0.2, 0.0, 0.2)}
+    assert len(values) > 100 and values <= known | places
+
+
+def test_groups_of_the_benchmarked_means_with_fewer_than_ten_are_left_out(data: TrainingData, trained: TrainedIncome) -> None:
+    band = data.city.households.head_age_band.copy()
+    band[band >= 60] = 40
+    band[:9] = 60
+    aged = replace(data.city, households=replace(data.city.households, head_age_band=band))
+    before, after, _ = diagnose(trained.model, replace(data, city=aged)).calibration["ages"]
+    assert np.isnan(before[-1]) and np.isnan(after[-1]) and np.isfinite(before[:-1]).sum() > 1
+    assert np.isfinite(np.concatenate(diagnose(trained.model, data).calibration["fifths"][:2])).all()
 
 
 def likelihood(model: IncomeModel, survey: SurveyHouseholds, labels: np.ndarray | None = None) -> np.ndarray:

@@ -16,6 +16,7 @@ import rdflib
 from cubes import regions_of, small_month
 from pyspark.sql import DataFrame, SparkSession
 
+from living_finance.cli import app
 from living_finance.contracts import releases as r
 from living_finance.contracts.core import Table
 from living_finance.errors import DisclosureFound, MissingInput, ReleaseDamaged, ReleaseNotReady
@@ -345,6 +346,29 @@ def test_a_copy_of_any_name_is_attacked_and_its_history_is_missing(
         verify_release(copy, rules=rules)
     with pytest.raises(MissingInput):
         about_release(tmp_path)
+
+
+def test_the_commands_take_copies_and_the_warehouse(
+    tmp_path: Path,
+    month: dict[str, pd.DataFrame],
+    rules: ReleaseRules,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    inside, warehouse = Inside(month, None, pd.DataFrame()), tmp_path / "warehouse"
+    monkeypatch.setattr("living_finance.cli.releases._inside", lambda *_: inside)
+    folder = made(tmp_path / "releases", month, rules, ledger=Ledger(str(warehouse)))
+    copy = tmp_path / "elsewhere" / "deep" / "a copy"
+    shutil.copytree(folder, copy)
+    app(["verify-release", str(copy), "--warehouse", str(warehouse)], standalone_mode=False)
+    assert "history     none" in capsys.readouterr().err
+    app(["verify-release", str(folder)], standalone_mode=False)
+    assert "history     none" not in capsys.readouterr().err
+    approval = ["approve", str(folder), "--approver", "Kim", "--warehouse"]
+    with pytest.raises(ReleaseDamaged, match="from this warehouse"):
+        app([*approval, str(tmp_path / "another")], standalone_mode=False)
+    app([*approval, str(warehouse)], standalone_mode=False)
+    assert store_at(tmp_path / "releases").lines()[-1].state == r.IS_PUBLIC
 
 
 @pytest.mark.parametrize(

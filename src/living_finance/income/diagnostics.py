@@ -12,6 +12,7 @@ from scipy.special import ndtri
 
 from living_finance.income.model import CityHouseholds, DrawModel, IncomeModel, group_errors, month_targets
 from living_finance.income.other_components import MODELLED
+from living_finance.income.survey_weights import FIFTHS
 from living_finance.income.training import TOTAL, Assessment, TrainingData
 from living_finance.income.value_benchmark import (
     AGE_GROUPS,
@@ -51,7 +52,7 @@ _NO_VARIANCE = 1e-12
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """Numbers that plots show; every one is about ten surveyed households or more, or is a parameter."""
+    """Numbers that plots show; every one is about ten households or dongs or more, or is a parameter."""
 
     residuals: Mapping[str, tuple[Floats, Floats, Floats]]
     """Component → by groups of fitted log amounts: fitted, mean and spread of standardised residuals."""
@@ -60,7 +61,7 @@ class Diagnostics:
     shrinkage: Mapping[str, tuple[float, ...]]
     """Component → shares of the effects of surveyed dongs that are kept, sorted in groups of ten dongs."""
     calibration: Mapping[str, tuple[Floats, Floats, Floats]]
-    """fifths, ages → means before and after benchmarking, and published (NaN: none), KRW/year."""
+    """fifths, ages → means before and after benchmarking, and published (NaN: none, or of fewer than ten), KRW/year."""
     importance: Mapping[str, Mapping[str, float]]
     """Component → term → coefficient x standard deviation of the term, of the log amount."""
 
@@ -127,7 +128,29 @@ def _calibration(model: IncomeModel, data: TrainingData) -> Mapping[str, tuple[F
     before, after = group_means(profiles[0]), group_means(_profile(moved, data.city, by=moved))
     of_fifths = np.array([targets[0].fifths.get(k + 1, np.nan) for k in range(before.fifths.size)])
     of_ages = np.array([targets[0].ages.get(name, np.nan) for name in AGE_GROUPS])
-    return {"fifths": (before.fifths, after.fifths, of_fifths), "ages": (before.ages, after.ages, of_ages)}
+    in_fifths, in_ages = _households(amount.sum(axis=0), data.city)
+    return {
+        "fifths": (_of_ten(before.fifths, in_fifths), _of_ten(after.fifths, in_fifths), of_fifths),
+        "ages": (_of_ten(before.ages, in_ages), _of_ten(after.ages, in_ages), of_ages),
+    }
+
+
+def _households(total: Floats, city: CityHouseholds) -> tuple[Floats, Floats]:
+    """Sampled households by weighted fifth of total income, and by age group."""
+    order = np.argsort(total, kind="stable")
+    through = np.cumsum(city.weight[order]) / city.weight.sum()
+    fifth = np.minimum((through * FIFTHS).astype(int), FIFTHS - 1)
+    ages = np.bincount(age_group_of(city.households.head_age_band), minlength=len(AGE_GROUPS))
+    return np.bincount(fifth, minlength=FIFTHS).astype(float), ages.astype(float)
+
+
+def _of_ten(means: Floats, households: Floats) -> Floats:
+    """Means of groups of ten or more; NaN for others.
+
+    >>> _of_ten(np.array([1.0, 2.0]), np.array([9.0, 10.0])).tolist()
+    [nan, 2.0]
+    """
+    return np.where(households >= _GROUP, means, np.nan)
 
 
 def _groups(values: Floats) -> list[Floats]:
