@@ -122,3 +122,31 @@ def test_addresses_show_the_sources_side_by_side(spark: SparkSession) -> None:
     work = rows["A2"]
     assert (work["bureau_workers"], work["establishments"], work["establishment_workers"]) == (1, 1, 3)
     assert not work["lacks_establishments"]
+
+
+def test_empty_units_are_those_where_neither_source_knows_anybody(spark: SparkSession) -> None:
+    """Flats: one unit known to both, one to the bureau only, one to the register only. Houses count register households."""
+    buildings = [
+        building("A1", units=6), building("A2", units=1) | {"households_permitted": 5}, building("A3", units=1),
+        building("A4", units=4), building("A5", units=9, dwelling="non_residential"), building("A6", units=3),
+    ]  # fmt: skip
+    register = [
+        resident("R1", "A1", 34, unit="U1"), resident("R2", "A1", 8, unit="U1"), resident("R3", "A1", 40, unit="U3"),
+        resident("R4", "A2", 50), resident("R4", "A2", 9), resident("R5", "A2", 60),
+        resident("R6", "A3", 70), resident("R7", "A3", 71), resident("R8", "A5", 80),
+    ]  # fmt: skip
+    persons = [
+        person("P1", home_address_id="A1", home_unit_id="U1"), person("P2", home_address_id="A1", home_unit_id="U2"),
+        person("P3", home_address_id="A1"), person("P4", home_address_id="A2"), person("P5", home_address_id="A4"),
+        person("P6", residence="outside", workplace="seoul", work_address_id="A6", gu_code="none"),
+    ]  # fmt: skip
+    tables = {
+        "register": spark.createDataFrame(register, silver.REGISTER_PERSON.schema()),
+        "buildings": spark.createDataFrame(buildings, silver.BUILDING.schema()),
+        "establishments": spark.createDataFrame([], silver.ESTABLISHMENT.schema()),
+    }
+    placed = place_persons(spark.createDataFrame(persons, silver.PERSON.schema()), broadcast_buildings=True, **tables)
+    made = summarise_addresses(placed, broadcast_buildings=True, **tables)
+    assert made.schema.simpleString() == silver.ADDRESS.schema().simpleString()
+    found = {row["address_id"]: (row["empty_units"], row["register_persons"]) for row in made.collect()}
+    assert found == {"A1": (3, 3), "A2": (3, 3), "A3": (0, 2), "A4": (3, 0), "A5": (0, 1), "A6": (3, 0)}

@@ -324,6 +324,16 @@ ADDRESS = Table(
             )
         ),
         Column(
+            name="empty_units",
+            kind=Kind.COUNT,
+            label_ko="빈 호 수",
+            label_en="empty units",
+            meaning="legal dwellings, or permitted households if more, less those in which a source knows anybody; people whose "
+            "unit is missing may live there; a building with nobody at all has no row",
+            is_required=True,
+            minimum=0,
+        ),
+        Column(
             name="is_over_capacity",
             kind=Kind.FLAG,
             label_ko="수용 초과",

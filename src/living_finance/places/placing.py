@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.contracts import codes
-from living_finance.contracts.silver import BALANCE_COLUMNS, INCOME_COLUMNS, PLACED_PERSON, SPENDING_COLUMNS
+from living_finance.contracts.silver import ADDRESS, BALANCE_COLUMNS, INCOME_COLUMNS, PLACED_PERSON, SPENDING_COLUMNS
 from living_finance.methods.census import five_year_band
 from living_finance.methods.joins import join_to_one
 
@@ -128,7 +128,9 @@ def summarise_addresses(
 
     Returns:
         silver.address: one row per building where anybody lives, is registered or works. Sums are of bureau
-        residents, in whole won. Capacity is the larger of legal dwellings and permitted households.
+        residents, in whole won. Capacity is the larger of legal dwellings and permitted households; what of it neither
+        source knows to be lived in is empty. Lived in are the units in which either source knows anybody, a place for each
+        register household without a unit, and at least one place where there is anybody at all.
     """
     counted = (
         _rows(
@@ -143,12 +145,16 @@ def summarise_addresses(
         )
         .unionByName(
             _rows(
-                register.groupBy("address_id", "register_household_id").agg(F.count(F.lit(1)).alias("members")),
+                register.groupBy("address_id", "register_household_id").agg(
+                    F.count(F.lit(1)).alias("members"), F.min(F.col("unit_id").isNull().cast("int")).alias("has_no_unit")
+                ),
                 address="address_id",
                 register_persons=F.col("members"),
                 register_households=F.lit(1),
+                places_lived_in=F.col("has_no_unit"),
             )
         )
+        .unionByName(_rows(_known_units(persons, register=register), address="address_id", places_lived_in=F.lit(1)))
         .unionByName(_rows(persons.where(F.col("workplace") == "seoul"), address="work_address_id", bureau_workers=F.lit(1)))
         .unionByName(_rows(establishments, address="address_id", establishments=F.lit(1), establishment_workers=F.col("workers")))
     )
@@ -164,17 +170,28 @@ def summarise_addresses(
         F.greatest("dwelling_units", F.coalesce("households_permitted", F.lit(0))).alias("capacity"),
     )
     is_home = F.col("dwelling_type") != "non_residential"
+    is_anybody_there = (F.col("bureau_persons") + F.col("register_persons") > 0).cast("long")
+    lived_in = F.greatest("places_lived_in", is_anybody_there)
     return (
         join_to_one(sums, slim, on=["address_id"], how="inner", broadcast=broadcast_buildings)
         .withColumns(
             {
+                "empty_units": F.when(is_home, F.greatest(F.col("capacity") - lived_in, F.lit(0))).otherwise(0).cast("long"),
                 "is_over_capacity": is_home & (F.col("register_households") > F.col("capacity")),
                 "has_unregistered_excess": F.col("bureau_persons") > F.col("register_persons"),
                 "lacks_establishments": (F.col("bureau_workers") > 0) & (F.col("establishments") == 0),
             }
         )
-        .drop("capacity")
+        .select(*ADDRESS.column_names)
     )
+
+
+def _known_units(persons: DataFrame, *, register: DataFrame) -> DataFrame:
+    """One row per unit in which either source knows anybody: address_id, unit_id."""
+    of_bureau = persons.where("has_household").select(
+        F.col("home_address_id").alias("address_id"), F.col("home_unit_id").alias("unit_id")
+    )
+    return of_bureau.unionByName(register.select("address_id", "unit_id")).where(F.col("unit_id").isNotNull()).distinct()
 
 
 _COUNTED = (
@@ -185,6 +202,7 @@ _COUNTED = (
     "bureau_workers",
     "establishments",
     "establishment_workers",
+    "places_lived_in",
     "labour_income_krw_year",
     "business_income_krw_year",
     "debt_krw",
