@@ -125,6 +125,32 @@ def test_low_income(result: Results) -> None:
 
 
 def test_classes_and_poverty_agree(result: Results) -> None:
+def test_benefit_coverage_shows_where_nobody_receives(result: Results) -> None:
+    """Children live in two dongs, in different districts; an allowance is paid in the first."""
+    found = {key: row for key, row in result("low_income").items() if key[1] == "programme"}
+    inside = NOW["dong"] == DONGS[3]
+    children = np.sum((NOW["weight"] * NOW["children"])[inside])
+    assert set(NOW["dong"][NOW["children"] > 0]) == {DONGS[1], DONGS[3]}
+    for region in (DONGS[3], DONGS[3][:5]):
+        for statistic in ("recipients", "recipients_to_entitled"):
+            row = found[region, "programme", "child_allowance", statistic]
+            assert _estimate(row) == (0, None)
+            assert row["population"] == pytest.approx(children)
+            assert row["contributors"] == np.char.startswith(NOW["dong"], region).sum()
+            assert row["reliability"] is None
+    allowance = {(region, statistic) for region, _, category, statistic in found if category == "child_allowance"}
+    assert (DONGS[3], "amount_per_recipient") not in allowance
+    assert not any(region in (DONGS[0], DONGS[2]) for region, _ in allowance), "no children live there"
+    assert not any(key[2] == "childcare_allowance" for key in found), "not delivered: nothing is known"
+
+
+def test_the_reach_of_a_benefit_errs_as_the_members_it_is_divided_by(result: Results) -> None:
+    row = result("low_income")["11", "programme", "basic_pension", "recipients_to_entitled"]
+    by_household, error = _ratio(NOW["elderly"], np.ones(40), NOW["weight"])
+    value = 8 / np.sum(NOW["weight"] * NOW["elderly"])
+    assert _estimate(row) == pytest.approx((value, value * error / by_household), rel=1e-6)
+
+
     inequality, poverty = result("inequality"), result("low_income")
     assert _estimate(inequality[(*CITY, "poverty_rate")]) == _estimate(poverty[(*CITY, "poverty_rate")])
     inside = (NOW["relative"] >= 0.5) & (NOW["relative"] <= 1.5)

@@ -121,7 +121,7 @@ def tables(spark: SparkSession) -> dict[str, DataFrame]:
     ).coalesce(1)
     benefit = spark.createDataFrame(
         [(MONTH, dong, "basic_pension", 2, 600_000.0) for dong in DONGS]
-        + [(MONTH, DONGS[0], "disability_allowance", 1, 180_000.0)],
+        + [(MONTH, DONGS[0], "disability_allowance", 1, 180_000.0), (MONTH, DONGS[1], "child_allowance", 3, 300_000.0)],
         "base_month date, dong_code string, programme string, recipients bigint, amount_krw double",
     ).coalesce(1)
     benchmark = spark.createDataFrame(

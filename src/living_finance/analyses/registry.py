@@ -174,8 +174,11 @@ ANALYSES: Mapping[str, Analysis] = {
                     en="poverty gap = mean of (line - income) / line of the poor, a negative income counts as zero",
                 ),
                 Words(
-                    ko="연령 집단 대비 수급자 = 복지 사업의 수급자 / 해당 연령의 가중 가구원",
-                    en="recipients to entitled = recipients of a programme / weighted members of its age",
+                    ko="연령 집단 대비 수급자 = 복지 사업의 수급자 / 해당 연령의 가중 가구원, 그 달에 지급된 사업의 수급자가 "
+                    "없는 지역은 0; 표준오차 = 값 × 가구당 해당 연령 가구원 수의 상대표준오차",
+                    en="recipients to entitled = recipients of a programme / weighted members of its age, 0 where nobody "
+                    "receives a programme of the month; standard error = value × relative standard error of members of that age "
+                    "by household",
                 ),
             ),
             source=Words(
