@@ -245,7 +245,7 @@ def test_ranks_have_intervals(result: Results) -> None:
 
 def test_jobs_in_reach(result: Results) -> None:
     found = result("jobs_in_reach")
-    # Dong k's homes are at x = 1000 k; the workplaces, in dongs 0 and 3, move its middle a little.
+    # Dong k's homes are at x = 1000 k; workplaces in dongs 0 and 3, one of them 90 km away, are no dwellings and move no middle.
     assert found[DONGS[0], "all", "all", "jobs_within_reach"]["value"] == 9
     assert found[DONGS[0], "industry", "G", "establishments_within_reach"]["value"] == 2
     assert found[DONGS[3], "all", "all", "jobs_within_reach"]["value"] == 4

@@ -113,11 +113,12 @@ def tables(spark: SparkSession) -> dict[str, DataFrame]:
     ).coalesce(1)
     building = spark.createDataFrame(
         [
-            *((MONTH, f"A{h.number}", h.dong, 1000.0 * (h.number % 4), 0.0) for h in homes(MONTH)),
-            (MONTH, "W0", DONGS[0], 100.0, 100.0),
-            (MONTH, "W1", DONGS[3], 3100.0, 100.0),
+            *((MONTH, f"A{h.number}", h.dong, "multi_family", 1000.0 * (h.number % 4), 0.0) for h in homes(MONTH)),
+            (MONTH, "W0", DONGS[0], "non_residential", 100.0, 100.0),
+            (MONTH, "W1", DONGS[3], "non_residential", 3100.0, 100.0),
+            (MONTH, "W2", DONGS[0], "non_residential", 90_000.0, 0.0),
         ],
-        "base_month date, address_id string, dong_code string, x double, y double",
+        "base_month date, address_id string, dong_code string, dwelling_type string, x double, y double",
     ).coalesce(1)
     benefit = spark.createDataFrame(
         [(MONTH, dong, "basic_pension", 2, 600_000.0) for dong in DONGS]
