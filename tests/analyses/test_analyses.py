@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from collections import defaultdict
@@ -230,6 +231,24 @@ def test_debt_and_the_rise_of_interest(result: Results) -> None:
     by_loan = [rise[(*CITY, f"extra_interest_{loan}_100bp_krw_year")]["value"] for loan in loans]
     assert sum(by_loan) == pytest.approx(extra)
     assert rise[(*CITY, "extra_interest_200bp_krw_year")]["value"] == pytest.approx(2 * extra)
+
+
+def test_the_rise_of_interest_for_other_shares_that_reprice(result: Results) -> None:
+    rise, tried = result("interest_rate_rise"), result("debt_sensitivity")
+    service, owes, w = np.rint(NOW["debt"] // 60) * 12, NOW["debt"] > 0, NOW["weight"]
+    limit, pushed_over = 0.4 * NOW["income"], set()
+    for share, points in itertools.product((0.25, 0.5, 0.75, 1.0), (50, 100, 200)):
+        extra = points / 10_000 * share * NOW["debt"]
+        pushed = (service + extra > limit) & ~(service > limit) & owes
+        pushed_over.add(pushed.sum())
+        row = tried[(*CITY, f"pushed_over_limit_share_of_debtors_{points}bp (repricing {share:.0%})")]
+        assert _estimate(row) == pytest.approx(_ratio(pushed[owes] * 1.0, np.ones(owes.sum()), w[owes]), rel=1e-6)
+        row = tried[(*CITY, f"rise_of_debt_service_to_income_{points}bp (repricing {share:.0%})")]
+        assert _estimate(row) == pytest.approx(_ratio(extra, NOW["income"], w), rel=1e-4)
+        for statistic in ("rise_of_debt_service_to_income", "pushed_over_limit_share_of_debtors"):
+            in_use = tried[(*CITY, f"{statistic}_{points}bp (repricing in use)")]
+            assert _estimate(in_use) == _estimate(rise[(*CITY, f"{statistic}_{points}bp")])
+    assert len(pushed_over) > 1, "one household is pushed over the limit, but not by every scenario"
 
 
 def test_ranks_have_intervals(result: Results) -> None:

@@ -309,8 +309,10 @@ ANALYSES: Mapping[str, Analysis] = {
             function=debt_sensitivity,
             formulas=(
                 Words(
-                    ko="시험할 대리지표의 조합마다 고위험가구 비율과 생계형 대출 비율을 산출",
-                    en="the high-risk and livelihood-loan shares for each combination of the proxies to try",
+                    ko="시험할 대리지표의 조합마다 고위험가구 비율과 생계형 대출 비율을 산출; 금리 상승 영향은 모든 대출에 같은 "
+                    "금리 재산정 비율을 적용하여 산출",
+                    en="the high-risk and livelihood-loan shares for each combination of the proxies to try; the effect of a "
+                    "rise of interest for each repricing share to try, the same for all loans",
                 ),
             ),
             source=Words(ko="conf/local.yaml의 `analyses`", en="conf/local.yaml, `analyses`"),

@@ -96,7 +96,12 @@ VIEWS: Mapping[str, tuple[View, ...]] = {
     "interest_rate_rise": (
         View(by="income_quintile", statistics=("rise_of_debt_service_to_income_", "pushed_over_limit_share_of_debtors_")),
     ),
-    "debt_sensitivity": (View(by=STATISTICS, statistics=("high_risk_share_of_debtors", "livelihood_loan_share")),),
+    "debt_sensitivity": (
+        View(
+            by=STATISTICS,
+            statistics=("high_risk_share_of_debtors", "livelihood_loan_share", "pushed_over_limit_share_of_debtors_"),
+        ),
+    ),
     "vulnerable_groups": (
         View(
             by="employment / age",
