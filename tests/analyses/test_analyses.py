@@ -125,7 +125,6 @@ def test_low_income(result: Results) -> None:
     assert ("11", "programme", "disability_allowance", "recipients_to_entitled") not in found
 
 
-def test_classes_and_poverty_agree(result: Results) -> None:
 def test_benefit_coverage_shows_where_nobody_receives(result: Results) -> None:
     """Children live in two dongs, in different districts; an allowance is paid in the first."""
     found = {key: row for key, row in result("low_income").items() if key[1] == "programme"}
@@ -152,6 +151,7 @@ def test_the_reach_of_a_benefit_errs_as_the_members_it_is_divided_by(result: Res
     assert _estimate(row) == pytest.approx((value, value * error / by_household), rel=1e-6)
 
 
+def test_classes_and_poverty_agree(result: Results) -> None:
     inequality, poverty = result("inequality"), result("low_income")
     assert _estimate(inequality[(*CITY, "poverty_rate")]) == _estimate(poverty[(*CITY, "poverty_rate")])
     inside = (NOW["relative"] >= 0.5) & (NOW["relative"] <= 1.5)
@@ -321,6 +321,47 @@ def test_change_has_the_error_of_the_difference(result: Results) -> None:
     # The same households in both months: the change of the Gini coefficient is far surer than either.
     level = result("inequality")[(*CITY, "gini")]["standard_error"]
     assert 0 < found[("11", *since, "gini")]["standard_error"] < level
+
+
+def _measured(columns: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Numerator and denominator by household of what `change` looks at beside income and balance, from the definitions."""
+    size, elderly, children, debt, income = (columns[name] for name in ("size", "elderly", "children", "debt", "income"))
+    everybody, owes, service = np.ones(len(size)), debt > 0, debt // 60 * 12
+    poor, gap = columns["relative"] < 0.5, (0.5 - np.maximum(columns["relative"], 0)) / 0.5
+    is_overdue = owes & (columns["number"] % 9 == 2) & ((columns is NOW) | (columns["number"] != 20))
+    is_livelihood = owes & (columns["spending"] * 12 + service > income)
+    is_risky = owes & (service > 0.4 * income) & (debt > 7.5 * income)
+    return {
+        "debt_to_income": (debt, income),
+        "debt_service_to_income": (service, income),
+        "mean_credit_loan_balance_krw": (debt // 2, everybody),
+        "mean_business_loan_balance_krw": (debt - debt // 2, everybody),
+        "overdue_share": (is_overdue, everybody),
+        "overdue_share_of_debtors": (is_overdue, owes),
+        "livelihood_loan_share": (is_livelihood, everybody),
+        "high_risk_share_of_debtors": (is_risky, owes),
+        "poverty_rate_elderly": (elderly * poor, elderly),
+        "poverty_rate_children": (children * poor, children),
+        "poverty_rate_60": (size * (columns["relative"] < 0.6), size),
+        "poverty_gap": (size * poor * gap, size * poor),
+    }
+
+
+def test_change_of_debt_and_of_poverty(result: Results) -> None:
+    found, shared = result("change"), len(BEFORE["weight"])
+    later, earlier = _measured(NOW), _measured(BEFORE)
+    for statistic in later:
+        values, influences, counts = [], [], []
+        for (y, x), w in ((later[statistic], NOW["weight"]), (earlier[statistic], BEFORE["weight"])):
+            values.append(np.sum(w * y) / np.sum(w * x))
+            influences.append(w * (y - values[-1] * x) / np.sum(w * x))
+            counts.append(len(w) if statistic.endswith("_to_income") else np.count_nonzero(x))
+        squares = sum(np.sum(u * u) * n / (n - 1) for u, n in zip(influences, counts, strict=True))
+        both, n = np.sum(influences[0][:shared] * influences[1]), min(counts)
+        row = found["11", "change_since", "2019-01", statistic]
+        assert row["value"] == pytest.approx(values[0] - values[1], rel=1e-6), statistic
+        assert row["contributors"] == n, statistic
+        assert row["standard_error"] == pytest.approx(np.sqrt(squares - 2 * both * n / (n - 1)), rel=1e-3), statistic
 
 
 def test_comparison_with_the_city_and_with_published_figures(result: Results) -> None:

@@ -381,6 +381,11 @@ ANALYSES: Mapping[str, Analysis] = {
                     en="difference = later - earlier, both on the later month's dongs (by building)",
                 ),
                 Words(
+                    ko="항목은 가계수지·불평등·저소득·가계부채의 산식에 따름, 빈곤선과 중산층의 기준은 각 달의 값을 그대로 사용",
+                    en="figures by the formulas of household balance, inequality, low income and household debt; each month's "
+                    "own poverty line and middle class, taken as given",
+                ),
+                Words(
                     ko="표준오차 = √(V₁ + V₂ - 2 C), V는 각 달의 분산, C는 두 달 모두 그 지역에 있는 가구로 구한 공분산",
                     en="standard error = √(V₁ + V₂ - 2 C), V of each month, C from households in the region in both",
                 ),
