@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -85,6 +85,7 @@ class AnalysisSettings(_Section):
     asset_years_to_try: tuple[float, ...] = (3.0, 5.0, 7.5, 10.0)
     rate_rises: tuple[float, ...] = (0.005, 0.01, 0.02)
     repricing_share: RepricingShare = RepricingShare()
+    repricing_shares_to_try: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.25, 0.5, 0.75, 1.0)
     low_pay: float = Field(default=2 / 3, gt=0, description="of the median labour income of employees")
     youth_income_limit: float = Field(default=1.5, gt=0, description="of the city's median equivalised income")
     smallest_ranked_group: int = Field(default=20, ge=2, description="bureau persons a group needs to be ranked")

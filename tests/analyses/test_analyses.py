@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from collections import defaultdict
@@ -124,6 +125,32 @@ def test_low_income(result: Results) -> None:
     assert ("11", "programme", "disability_allowance", "recipients_to_entitled") not in found
 
 
+def test_benefit_coverage_shows_where_nobody_receives(result: Results) -> None:
+    """Children live in two dongs, in different districts; an allowance is paid in the first."""
+    found = {key: row for key, row in result("low_income").items() if key[1] == "programme"}
+    inside = NOW["dong"] == DONGS[3]
+    children = np.sum((NOW["weight"] * NOW["children"])[inside])
+    assert set(NOW["dong"][NOW["children"] > 0]) == {DONGS[1], DONGS[3]}
+    for region in (DONGS[3], DONGS[3][:5]):
+        for statistic in ("recipients", "recipients_to_entitled"):
+            row = found[region, "programme", "child_allowance", statistic]
+            assert _estimate(row) == (0, None)
+            assert row["population"] == pytest.approx(children)
+            assert row["contributors"] == np.char.startswith(NOW["dong"], region).sum()
+            assert row["reliability"] is None
+    allowance = {(region, statistic) for region, _, category, statistic in found if category == "child_allowance"}
+    assert (DONGS[3], "amount_per_recipient") not in allowance
+    assert not any(region in (DONGS[0], DONGS[2]) for region, _ in allowance), "no children live there"
+    assert not any(key[2] == "childcare_allowance" for key in found), "not delivered: nothing is known"
+
+
+def test_the_reach_of_a_benefit_errs_as_the_members_it_is_divided_by(result: Results) -> None:
+    row = result("low_income")["11", "programme", "basic_pension", "recipients_to_entitled"]
+    by_household, error = _ratio(NOW["elderly"], np.ones(40), NOW["weight"])
+    value = 8 / np.sum(NOW["weight"] * NOW["elderly"])
+    assert _estimate(row) == pytest.approx((value, value * error / by_household), rel=1e-6)
+
+
 def test_classes_and_poverty_agree(result: Results) -> None:
     inequality, poverty = result("inequality"), result("low_income")
     assert _estimate(inequality[(*CITY, "poverty_rate")]) == _estimate(poverty[(*CITY, "poverty_rate")])
@@ -206,6 +233,24 @@ def test_debt_and_the_rise_of_interest(result: Results) -> None:
     assert rise[(*CITY, "extra_interest_200bp_krw_year")]["value"] == pytest.approx(2 * extra)
 
 
+def test_the_rise_of_interest_for_other_shares_that_reprice(result: Results) -> None:
+    rise, tried = result("interest_rate_rise"), result("debt_sensitivity")
+    service, owes, w = np.rint(NOW["debt"] // 60) * 12, NOW["debt"] > 0, NOW["weight"]
+    limit, pushed_over = 0.4 * NOW["income"], set()
+    for share, points in itertools.product((0.25, 0.5, 0.75, 1.0), (50, 100, 200)):
+        extra = points / 10_000 * share * NOW["debt"]
+        pushed = (service + extra > limit) & ~(service > limit) & owes
+        pushed_over.add(pushed.sum())
+        row = tried[(*CITY, f"pushed_over_limit_share_of_debtors_{points}bp (repricing {share:.0%})")]
+        assert _estimate(row) == pytest.approx(_ratio(pushed[owes] * 1.0, np.ones(owes.sum()), w[owes]), rel=1e-6)
+        row = tried[(*CITY, f"rise_of_debt_service_to_income_{points}bp (repricing {share:.0%})")]
+        assert _estimate(row) == pytest.approx(_ratio(extra, NOW["income"], w), rel=1e-4)
+        for statistic in ("rise_of_debt_service_to_income", "pushed_over_limit_share_of_debtors"):
+            in_use = tried[(*CITY, f"{statistic}_{points}bp (repricing in use)")]
+            assert _estimate(in_use) == _estimate(rise[(*CITY, f"{statistic}_{points}bp")])
+    assert len(pushed_over) > 1, "one household is pushed over the limit, but not by every scenario"
+
+
 def test_ranks_have_intervals(result: Results) -> None:
     found = result("vulnerable_groups")
     groups = [key for key in found if key[1] == "employment / age" and key[3] == "rank" and len(key[0]) == 2]
@@ -219,7 +264,7 @@ def test_ranks_have_intervals(result: Results) -> None:
 
 def test_jobs_in_reach(result: Results) -> None:
     found = result("jobs_in_reach")
-    # Dong k's homes are at x = 1000 k; the workplaces, in dongs 0 and 3, move its middle a little.
+    # Dong k's homes are at x = 1000 k; workplaces in dongs 0 and 3, one of them 90 km away, are no dwellings and move no middle.
     assert found[DONGS[0], "all", "all", "jobs_within_reach"]["value"] == 9
     assert found[DONGS[0], "industry", "G", "establishments_within_reach"]["value"] == 2
     assert found[DONGS[3], "all", "all", "jobs_within_reach"]["value"] == 4
@@ -276,6 +321,47 @@ def test_change_has_the_error_of_the_difference(result: Results) -> None:
     # The same households in both months: the change of the Gini coefficient is far surer than either.
     level = result("inequality")[(*CITY, "gini")]["standard_error"]
     assert 0 < found[("11", *since, "gini")]["standard_error"] < level
+
+
+def _measured(columns: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Numerator and denominator by household of what `change` looks at beside income and balance, from the definitions."""
+    size, elderly, children, debt, income = (columns[name] for name in ("size", "elderly", "children", "debt", "income"))
+    everybody, owes, service = np.ones(len(size)), debt > 0, debt // 60 * 12
+    poor, gap = columns["relative"] < 0.5, (0.5 - np.maximum(columns["relative"], 0)) / 0.5
+    is_overdue = owes & (columns["number"] % 9 == 2) & ((columns is NOW) | (columns["number"] != 20))
+    is_livelihood = owes & (columns["spending"] * 12 + service > income)
+    is_risky = owes & (service > 0.4 * income) & (debt > 7.5 * income)
+    return {
+        "debt_to_income": (debt, income),
+        "debt_service_to_income": (service, income),
+        "mean_credit_loan_balance_krw": (debt // 2, everybody),
+        "mean_business_loan_balance_krw": (debt - debt // 2, everybody),
+        "overdue_share": (is_overdue, everybody),
+        "overdue_share_of_debtors": (is_overdue, owes),
+        "livelihood_loan_share": (is_livelihood, everybody),
+        "high_risk_share_of_debtors": (is_risky, owes),
+        "poverty_rate_elderly": (elderly * poor, elderly),
+        "poverty_rate_children": (children * poor, children),
+        "poverty_rate_60": (size * (columns["relative"] < 0.6), size),
+        "poverty_gap": (size * poor * gap, size * poor),
+    }
+
+
+def test_change_of_debt_and_of_poverty(result: Results) -> None:
+    found, shared = result("change"), len(BEFORE["weight"])
+    later, earlier = _measured(NOW), _measured(BEFORE)
+    for statistic in later:
+        values, influences, counts = [], [], []
+        for (y, x), w in ((later[statistic], NOW["weight"]), (earlier[statistic], BEFORE["weight"])):
+            values.append(np.sum(w * y) / np.sum(w * x))
+            influences.append(w * (y - values[-1] * x) / np.sum(w * x))
+            counts.append(len(w) if statistic.endswith("_to_income") else np.count_nonzero(x))
+        squares = sum(np.sum(u * u) * n / (n - 1) for u, n in zip(influences, counts, strict=True))
+        both, n = np.sum(influences[0][:shared] * influences[1]), min(counts)
+        row = found["11", "change_since", "2019-01", statistic]
+        assert row["value"] == pytest.approx(values[0] - values[1], rel=1e-6), statistic
+        assert row["contributors"] == n, statistic
+        assert row["standard_error"] == pytest.approx(np.sqrt(squares - 2 * both * n / (n - 1)), rel=1e-3), statistic
 
 
 def test_comparison_with_the_city_and_with_published_figures(result: Results) -> None:

@@ -9,9 +9,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.analyses.balance import balance_measures
-from living_finance.analyses.households import counted, with_relative_income
+from living_finance.analyses.debt import debt_measures, with_loans
+from living_finance.analyses.households import counted, members_of, with_relative_income
 from living_finance.analyses.inequality import class_measures
+from living_finance.analyses.low_income import poverty_measures
 from living_finance.analyses.result import CELL, finished_difference, ratio_cells, regions
+from living_finance.config import AnalysisSettings
 from living_finance.contracts import gold
 from living_finance.methods import ratios
 from living_finance.methods.distribution import covariances, distribution
@@ -24,7 +27,7 @@ _VALUE = "equivalised_income_krw_year"
 
 
 def measures_compared() -> Sequence[Ratio]:
-    """What change and comparison look at; lines are taken as given, so that only the units' own part is in the errors."""
+    """What change and comparison look at of households alone; lines are taken as given: errors have the units' own part only."""
     lines = (replace(measure, shift=None) for measure in class_measures())
     return (
         mean("mean_total_income_krw_year", F.col(gold.TOTAL_INCOME), unit="KRW/year"),
@@ -35,9 +38,28 @@ def measures_compared() -> Sequence[Ratio]:
     )
 
 
-def change(*, household: DataFrame, building: DataFrame, region: str, month: Month, against: Month) -> DataFrame:
+def measures_changed(settings: AnalysisSettings) -> Sequence[Ratio]:
+    """What change looks at: `measures_compared`, and those of debt and of low income, each once."""
+    poverty = (replace(measure, shift=None) for measure in poverty_measures())
+    measures = (*measures_compared(), *debt_measures(settings), *poverty)
+    return tuple({measure.name: measure for measure in measures}.values())
+
+
+def change(
+    *,
+    household: DataFrame,
+    household_members: DataFrame,
+    household_member: DataFrame,
+    placed_person: DataFrame,
+    building: DataFrame,
+    region: str,
+    month: Month,
+    against: Month,
+    settings: AnalysisSettings,
+) -> DataFrame:
     """Change of household figures from `against` to `month`, on the later month's boundaries.
 
+    Figures are those of income, balance, inequality, low income and debt; rates of members by age and loans by type among them.
     Households are mostly the same in both months, so the error of a change is far below that of two samples: it is
     sqrt(V₁ + V₂ - 2 C), C from the households that are in the region in both. Dongs that merged or split in between
     are compared on the later boundaries: a household of the earlier month counts in the dong that its building is in
@@ -50,19 +72,24 @@ def change(*, household: DataFrame, building: DataFrame, region: str, month: Mon
 
     Args:
         household: gold.household of both months, of the whole city.
+        household_members: silver.household of both months, for members by age.
+        household_member: gold.household_member of both months.
+        placed_person: silver.placed_person of both months, for loans by type, arrears and repayments.
         building: silver.building of the later month.
         region: see `finished`.
         month: the later month.
         against: the earlier month.
+        settings: the proxies of debt.
 
     Returns:
         RESULT for everybody, base_month the later: value is later less earlier; a change of less than 1.96 standard errors is
         not `publishable`.
     """
     people = counted(_on_boundaries(household, building, month=month, against=against)).transform(with_relative_income)
-    rows = _ratio_change(people, month=month, against=against).unionByName(
-        _distribution_change(people, month=month, against=against)
-    )
+    members = members_of(people, household_members, counts=("children", "elderly"))
+    owing = with_loans(members, household_member, placed_person)
+    ratios_changed = _ratio_change(owing, measures_changed(settings), month=month, against=against)
+    rows = ratios_changed.unionByName(_distribution_change(people, month=month, against=against))
     return finished_difference(rows, region=region, dimension="change_since", category=F.lit(f"{against.date:%Y-%m}"))
 
 
@@ -75,8 +102,7 @@ def _on_boundaries(household: DataFrame, building: DataFrame, *, month: Month, a
     return placed.withColumns({"dong_code": dong, "gu_code": F.substring(dong, 1, 5)}).drop("_dong")
 
 
-def _ratio_change(people: DataFrame, *, month: Month, against: Month) -> DataFrame:
-    measures = measures_compared()
+def _ratio_change(people: DataFrame, measures: Sequence[Ratio], *, month: Month, against: Month) -> DataFrame:
     cells = ratio_cells(people, measures, weight="weight", groups={})
     found = ratios.estimates(cells, measures, by=CELL)
     return _differences(found, _ratio_covariances(people, cells, measures, month=month, against=against), month, against)

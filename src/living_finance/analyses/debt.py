@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from living_finance.analyses.households import counted, head_groups, with_income_quintile
 from living_finance.analyses.result import finished, ratio_results
-from living_finance.config import AnalysisSettings
+from living_finance.config import AnalysisSettings, RepricingShare
 from living_finance.contracts import gold, silver
 from living_finance.methods.joins import join_to_one
 from living_finance.methods.ratios import Ratio, mean, ratio, share
@@ -139,14 +139,31 @@ def interest_rate_rise(
     return finished(ratio_results(frame, measures, weight="weight", groups=groups), region=region)
 
 
+def _extra_interest(rise: float, shares: RepricingShare) -> Mapping[str, Column]:
+    """Loan type → extra interest of a year in won."""
+    return {loan: F.col(balance) * F.lit(rise * getattr(shares, loan)) for loan, balance in LOANS.items()}
+
+
+def _rise_of_service(rise: float, whole: Column, *, limit: float, scenario: str = "") -> Sequence[Ratio]:
+    """What extra interest of all loans does to debt service."""
+    points = f"{_points(rise)}{scenario}"
+    is_pushed_over = exceeds_service(limit, extra=whole) & ~exceeds_service(limit)
+    return (
+        ratio(f"rise_of_debt_service_to_income_{points}", whole, F.col(gold.TOTAL_INCOME)),
+        share(f"pushed_over_limit_share_of_debtors_{points}", is_pushed_over, count=F.col("has_debt_count")),
+    )
+
+
+def _points(rise: float) -> str:
+    return f"{round(rise * 10_000)}bp"
+
+
 def _rise_measures(rise: float, settings: AnalysisSettings) -> Sequence[Ratio]:
-    points = f"{round(rise * 10_000)}bp"
+    points = _points(rise)
     debtors = F.col("has_debt_count")
-    extra = {loan: F.col(balance) * F.lit(rise * getattr(settings.repricing_share, loan)) for loan, balance in LOANS.items()}
+    extra = _extra_interest(rise, settings.repricing_share)
     whole = sum(extra.values(), start=F.lit(0.0))
     service = F.col("repayment_krw_month") * 12 + whole
-    limit = settings.high_risk_service
-    is_pushed_over = exceeds_service(limit, extra=whole) & ~exceeds_service(limit)
     by_loan = [
         mean(f"extra_interest_{loan}_{points}_krw_year", added, unit="KRW/year", count=debtors) for loan, added in extra.items()
     ]
@@ -154,8 +171,7 @@ def _rise_measures(rise: float, settings: AnalysisSettings) -> Sequence[Ratio]:
         mean(f"extra_interest_{points}_krw_year", whole, unit="KRW/year", count=debtors),
         *by_loan,
         ratio(f"debt_service_to_income_{points}", service, F.col(gold.TOTAL_INCOME)),
-        ratio(f"rise_of_debt_service_to_income_{points}", whole, F.col(gold.TOTAL_INCOME)),
-        share(f"pushed_over_limit_share_of_debtors_{points}", is_pushed_over, count=debtors),
+        *_rise_of_service(rise, whole, limit=settings.high_risk_service),
     )
 
 
@@ -167,7 +183,7 @@ def debt_sensitivity(
     region: str,
     settings: AnalysisSettings,
 ) -> DataFrame:
-    """How the high-risk and livelihood-loan figures move with the proxies they rest on.
+    """How the high-risk and livelihood-loan figures and the effect of a rise of interest move with the proxies they rest on.
 
     Args:
         household: gold.household of one or several months.
@@ -177,8 +193,10 @@ def debt_sensitivity(
         settings: the proxies in use, and the values to try.
 
     Returns:
-        RESULT for everybody: high-risk share of debtors for each limit of debt service × years of income, livelihood loans by
-        definition: in deficit (in use), in the city's two lowest income quintiles, either.
+        RESULT for everybody: high-risk share of debtors for each limit of debt service × years of income; livelihood loans by
+        definition: in deficit (in use), in the city's two lowest income quintiles, either; for each rise of interest, what it
+        adds to debt service and whom it pushes over the limit, by the share of every balance that reprices, and by the shares
+        in use.
     """
     frame = with_loans(household, household_member, placed_person).transform(with_income_quintile)
     debtors = F.col("has_debt_count")
@@ -197,4 +215,18 @@ def debt_sensitivity(
         share("livelihood_loan_share (two lowest quintiles)", has_credit & is_low),
         share("livelihood_loan_share (either)", has_livelihood_loan() | (has_credit & is_low)),
     ]
-    return finished(ratio_results(frame, [*high_risk, *livelihood], weight="weight", groups={}), region=region)
+    repricing = {"in use": settings.repricing_share} | {
+        f"{tried:.0%}": RepricingShare(**dict.fromkeys(LOANS, tried)) for tried in sorted({*settings.repricing_shares_to_try})
+    }
+    rises = [
+        measure
+        for rise in settings.rate_rises
+        for name, shares in repricing.items()
+        for measure in _rise_of_service(
+            rise,
+            sum(_extra_interest(rise, shares).values(), start=F.lit(0.0)),
+            limit=settings.high_risk_service,
+            scenario=f" (repricing {name})",
+        )
+    ]
+    return finished(ratio_results(frame, [*high_risk, *livelihood, *rises], weight="weight", groups={}), region=region)

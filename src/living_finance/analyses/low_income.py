@@ -42,7 +42,8 @@ def low_income(*, household: DataFrame, household_members: DataFrame, benefit: D
     share of the line, a negative income counting as zero. A lone parent is one member of 15 and over with children
     under 15. Benefit figures are recipients beside the weighted members in the age group of the programme: a reach
     above 1 or far below its neighbours says that people should receive who do not, or live where the register does
-    not have them. Programmes whose entitlement households do not carry have recipients only.
+    not have them. A region with members of that age where nobody receives a programme that is paid elsewhere in the month has
+    0 recipients. Programmes whose entitlement households do not carry have recipients only.
 
     Args:
         household: gold.household of one or several months, of the whole city.
@@ -51,7 +52,8 @@ def low_income(*, household: DataFrame, household_members: DataFrame, benefit: D
         region: see `finished`.
 
     Returns:
-        RESULT; dimension `programme` for benefits.
+        RESULT; dimension `programme` for benefits: recipients and amounts are counts without error, reach has the error of the
+        members it is divided by. `contributors` are recipients; where there are none, the households that members are of.
     """
     people = members_of(counted(household), household_members, counts=_COUNTS).transform(with_relative_income)
     is_lone_parent = (F.col("adults") == 1) & (F.col("children") > 0)
@@ -68,10 +70,15 @@ def low_income(*, household: DataFrame, household_members: DataFrame, benefit: D
 
 
 def _reach(people: DataFrame, benefit: DataFrame) -> DataFrame:
-    """Recipients, amount per recipient, and recipients by weighted members of the programme's age, by region."""
+    """Recipients, amount per recipient, and recipients by weighted members of the programme's age, by region.
+
+    Members are their mean by household times households, and households are known (weights add up to them): the error of the
+    reach is the reach times the relative error of that mean. A reach of 0 is 0 however many members there are: no error.
+    """
+    by = ["base_month", "region_level", "region_code", "category"]
     paid = (
-        benefit.select("base_month", F.inline(regions()), "programme", "recipients", "amount_krw")
-        .groupBy("base_month", "region_level", "region_code", F.col("programme").alias("category"))
+        benefit.select("base_month", F.inline(regions()), F.col("programme").alias("category"), "recipients", "amount_krw")
+        .groupBy(*by)
         .agg(F.sum("recipients").alias("recipients"), F.sum(F.col("amount_krw").cast("decimal(28,2)")).alias("amount"))
     )
     members = [mean(programme, F.col(counts), unit="persons") for programme, counts in ENTITLED.items()]
@@ -81,27 +88,46 @@ def _reach(people: DataFrame, benefit: DataFrame) -> DataFrame:
         "region_code",
         F.col("statistic").alias("category"),
         (F.col("value") * F.col("population")).alias("entitled"),
-        "contributors",
+        F.try_divide("standard_error", "value").alias("relative_error"),
+        F.col("contributors").alias("households"),
     )
-    joined = paid.join(entitled, on=["base_month", "region_level", "region_code", "category"], how="left")
+    # A programme without a row in the month has not been delivered: that nobody receives it is not known.
+    delivered = benefit.select("base_month", F.col("programme").alias("category")).distinct()
+    expected = entitled.where(F.col("entitled") > 0).join(F.broadcast(delivered), on=["base_month", "category"], how="left_semi")
+    both = (
+        paid.unionByName(expected, allowMissingColumns=True)  # a key is once in each
+        .groupBy(*by)
+        .agg(
+            F.coalesce(F.max("recipients"), F.lit(0)).alias("recipients"),
+            *(F.max(name).alias(name) for name in ("amount", "entitled", "relative_error", "households")),
+        )
+    )
+    recipients = F.col("recipients").cast("double")
+    reach = F.try_divide(recipients, F.col("entitled"))
+    reach_error = F.when(F.col("recipients") > 0, reach * F.col("relative_error"))
+    exact = F.lit(None).cast("double")
     statistics = F.array(
         *(
-            F.struct(F.lit(name).alias("statistic"), F.lit(unit).alias("unit"), value.alias("value"))
-            for name, unit, value in (
-                ("recipients", "persons", F.col("recipients").cast("double")),
-                ("amount_per_recipient", "KRW/month", F.try_divide(F.col("amount").cast("double"), F.col("recipients"))),
-                ("recipients_to_entitled", "rate", F.try_divide(F.col("recipients").cast("double"), F.col("entitled"))),
+            F.struct(
+                F.lit(name).alias("statistic"),
+                F.lit(unit).alias("unit"),
+                value.alias("value"),
+                error.alias("standard_error"),
+            )
+            for name, unit, value, error in (
+                ("recipients", "persons", recipients, exact),
+                ("amount_per_recipient", "KRW/month", F.try_divide(F.col("amount").cast("double"), F.col("recipients")), exact),
+                ("recipients_to_entitled", "rate", reach, reach_error),
             )
         )
     )
-    return joined.select(
+    return both.select(
         "base_month",
         "region_level",
         "region_code",
         F.lit("programme").alias("dimension"),
         "category",
         F.inline(statistics),
-        F.lit(None).cast("double").alias("standard_error"),
-        F.coalesce("entitled", F.col("recipients").cast("double")).alias("population"),
-        F.col("recipients").alias("contributors"),
+        F.coalesce("entitled", recipients).alias("population"),
+        F.when(F.col("recipients") > 0, F.col("recipients")).otherwise(F.coalesce("households", F.lit(0))).alias("contributors"),
     ).where(F.col("value").isNotNull())

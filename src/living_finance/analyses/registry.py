@@ -174,8 +174,11 @@ ANALYSES: Mapping[str, Analysis] = {
                     en="poverty gap = mean of (line - income) / line of the poor, a negative income counts as zero",
                 ),
                 Words(
-                    ko="연령 집단 대비 수급자 = 복지 사업의 수급자 / 해당 연령의 가중 가구원",
-                    en="recipients to entitled = recipients of a programme / weighted members of its age",
+                    ko="연령 집단 대비 수급자 = 복지 사업의 수급자 / 해당 연령의 가중 가구원, 그 달에 지급된 사업의 수급자가 "
+                    "없는 지역은 0; 표준오차 = 값 × 가구당 해당 연령 가구원 수의 상대표준오차",
+                    en="recipients to entitled = recipients of a programme / weighted members of its age, 0 where nobody "
+                    "receives a programme of the month; standard error = value × relative standard error of members of that age "
+                    "by household",
                 ),
             ),
             source=Words(
@@ -306,8 +309,10 @@ ANALYSES: Mapping[str, Analysis] = {
             function=debt_sensitivity,
             formulas=(
                 Words(
-                    ko="시험할 대리지표의 조합마다 고위험가구 비율과 생계형 대출 비율을 산출",
-                    en="the high-risk and livelihood-loan shares for each combination of the proxies to try",
+                    ko="시험할 대리지표의 조합마다 고위험가구 비율과 생계형 대출 비율을 산출; 금리 상승 영향은 모든 대출에 같은 "
+                    "금리 재산정 비율을 적용하여 산출",
+                    en="the high-risk and livelihood-loan shares for each combination of the proxies to try; the effect of a "
+                    "rise of interest for each repricing share to try, the same for all loans",
                 ),
             ),
             source=Words(ko="conf/local.yaml의 `analyses`", en="conf/local.yaml, `analyses`"),
@@ -374,6 +379,11 @@ ANALYSES: Mapping[str, Analysis] = {
                 Words(
                     ko="차이 = 나중 달 - 앞선 달, 두 달 모두 나중 달의 행정동 경계(건물 기준)에 따름",
                     en="difference = later - earlier, both on the later month's dongs (by building)",
+                ),
+                Words(
+                    ko="항목은 가계수지·불평등·저소득·가계부채의 산식에 따름, 빈곤선과 중산층의 기준은 각 달의 값을 그대로 사용",
+                    en="figures by the formulas of household balance, inequality, low income and household debt; each month's "
+                    "own poverty line and middle class, taken as given",
                 ),
                 Words(
                     ko="표준오차 = √(V₁ + V₂ - 2 C), V는 각 달의 분산, C는 두 달 모두 그 지역에 있는 가구로 구한 공분산",

@@ -142,8 +142,9 @@ def _normal_quantile(tail: Column) -> Column:
 def jobs_in_reach(*, establishment: DataFrame, building: DataFrame, region: str, settings: AnalysisSettings) -> DataFrame:
     """Establishments and jobs within reach of each dong, by industry.
 
-    Reach is a straight line of `reach_m` from the mean place of the dong's residential buildings; establishments are put
-    to the middle of a grid cell of 250 m (EPSG:5179). An establishment whose building is not in the list is left out.
+    Reach is a straight line of `reach_m` from the mean place of the dong's residential buildings (every dwelling type but
+    `non_residential`); establishments are put to the middle of a grid cell of 250 m (EPSG:5179). An establishment whose
+    building is not in the list is left out.
 
     Args:
         establishment: silver.establishment of one or several months.
@@ -152,11 +153,14 @@ def jobs_in_reach(*, establishment: DataFrame, building: DataFrame, region: str,
         settings: `reach_m`.
 
     Returns:
-        RESULT of dongs; values are counts without error.
+        RESULT of dongs; values are counts without error. A dong without a residential building has none.
     """
     where = building.select("base_month", "address_id", "x", "y")
-    centres = building.groupBy("base_month", "dong_code").agg(
-        *((F.sum(F.rint(name).cast("bigint")) / F.count(F.lit(1))).alias(f"_{name}") for name in ("x", "y"))
+    is_residential = F.col("dwelling_type") != "non_residential"
+    centres = (
+        building.where(is_residential)
+        .groupBy("base_month", "dong_code")
+        .agg(*((F.sum(F.rint(name).cast("bigint")) / F.count(F.lit(1))).alias(f"_{name}") for name in ("x", "y")))
     )
     middle = {f"_at_{name}": (F.floor(F.col(name) / _GRID_M) + 0.5) * _GRID_M for name in ("x", "y")}
     cells = (

@@ -209,6 +209,8 @@ def statistic_label(name: str, language: Language) -> str:
     ('mean debt', '추가 이자(부채 가구), +0.5%p')
     >>> statistic_label("high_risk_share_of_debtors (service > 40%, debt > 7.5 years)", "ko")
     '고위험 비율(부채 가구): 상환비율 > 40%, 부채 > 소득 7.5년'
+    >>> statistic_label("rise_of_debt_service_to_income_100bp (repricing 25%)", "ko")
+    '원리금상환비율 상승, +1%p: 금리 재산정 비율 25%'
     """
     base, _, detail = name.partition(" (")
     if detail:
@@ -219,6 +221,8 @@ def statistic_label(name: str, language: Language) -> str:
                 text.replace("in deficit", "적자 가구")
                 .replace("two lowest quintiles", "하위 40%")
                 .replace("either", "둘 중 하나")
+                .replace("repricing in use", "금리 재산정 비율 설정값")
+                .replace("repricing", "금리 재산정 비율")
             )
         return f"{statistic_label(base, language)}: {text}"
     rise = _POINTS.match(name)

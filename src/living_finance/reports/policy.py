@@ -151,7 +151,7 @@ VIEWS: Mapping[str, tuple[View, ...]] = {
     "debt_sensitivity": (
         View(
             by=STATISTICS,
-            statistics=("high_risk_share_of_debtors", "livelihood_loan_share"),
+            statistics=("high_risk_share_of_debtors", "livelihood_loan_share", "pushed_over_limit_share_of_debtors_"),
             chart="high_risk_share_of_debtors",
         ),
     ),
