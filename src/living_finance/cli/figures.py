@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from living_finance.cli.common import ConfigFile, WarehouseFolder, settings_of, spark_session
-from living_finance.contracts.language import Language
+from living_finance.contracts.language import IN_DEVELOPMENT, Language
 from living_finance.errors import ConfigurationError
 from living_finance.months import Month
 from living_finance.progress import console, note, working
@@ -109,7 +109,7 @@ def analyse(
     """
     from living_finance.analyses.registry import ANALYSES, find
     from living_finance.reports.data import region_pairs
-    from living_finance.steps.analyse import SHOWN, labelled, shown
+    from living_finance.steps.analyse import SHOWN, labelled, shown, write_rows
     from living_finance.steps.analyse import analyse as run_analysis
     from living_finance.steps.regions import region_names
     from living_finance.storage.warehouse import Warehouse
@@ -142,13 +142,10 @@ def analyse(
         table = RichTable(*SHOWN, title=f"{analysis.label_ko} {analysis.label_en} {month}")
         for line in shown(rows.head(_SHOWN), language=language):
             table.add_row(*map(escape, line))
-        Console(highlight=False).print(table)  # ok: the answer, to standard output
+        Console(highlight=False).print(table, IN_DEVELOPMENT.of(language), sep="\n")  # ok: the answer, to standard output
         note(f"{min(_SHOWN, len(rows))} of {len(rows):,} rows, ± standard errors; --out FILE.csv writes all, in won and shares")
         return
-    if out.suffix == ".csv":
-        rows.to_csv(out, index=False, encoding="utf-8-sig")
-    else:
-        rows.astype({"base_month": "string"}).to_json(out, orient="records", force_ascii=False, indent=1)
+    write_rows(rows, out)
     console.print(f"{len(rows):,} rows  {out}")
 
 
