@@ -25,9 +25,9 @@ Lang = Annotated[Language, typer.Option("--lang", help="Of what is shown; files 
 @app.command(rich_help_panel=_PANEL)
 def explain(
     what: Annotated[str, typer.Argument(help="A table of statistics (gold.household_statistics), or the word household.")],
+    month: Annotated[str, typer.Option(help="YYYYMM")],
     household_id: Annotated[str, typer.Argument(metavar="ID", help="Of the household.")] = "",
     warehouse: WarehouseFolder = Path(),
-    month: Annotated[str, typer.Option(help="YYYYMM")] = "",
     region: Annotated[str, typer.Option(help="Code of the city (11), a district, dong or output area.")] = "11",
     config: ConfigFile = None,
 ) -> None:
@@ -36,9 +36,10 @@ def explain(
     Exit codes: 10 no such table, or no code of a region; 21 the month is not finished, or has no such region or household.
     """
     from living_finance.catalog.explain import explain_figure, explain_household
-    from living_finance.steps.explain import figure_facts, household_facts
+    from living_finance.steps.explain import figure_facts, finished_manifest, household_facts
 
     date, root = Month.parse(month), str(warehouse.absolute())
+    finished_manifest(root, date)
     with spark_session(settings_of(config)) as spark, working("explain"):
         if what == "household":
             told = explain_household(household_facts(spark, root=root, household_id=household_id, month=date))
