@@ -83,13 +83,28 @@ def quality(
 def catalog(
     warehouse: Annotated[Path, typer.Option(help="Folder of the Delta tables.", exists=True, file_okay=False)],
     out: Annotated[Path, typer.Option(help="Folder to write catalog.jsonld and products.csv into.")],
+    boundaries: Annotated[
+        bool,
+        typer.Option(
+            "--boundaries",
+            help="Also boundaries.geojson, boundaries.parquet (GeoParquet, EPSG:4326): dongs and districts of the newest month.",
+        ),
+    ] = False,
     config: ConfigFile = None,
 ) -> None:
     """Write the catalogue of products (DCAT): Korean metadata items, join keys, lineage, versions and models of every month."""
-    from living_finance.steps.catalogue import write_catalogue
+    from living_finance.steps.catalogue import write_boundaries, write_catalogue
+    from living_finance.steps.regions import region_names
+    from living_finance.storage.warehouse import Warehouse
 
-    months = write_catalogue(str(warehouse.absolute()), out=out, settings=settings_of(config).catalog)
+    settings = settings_of(config)
+    months = write_catalogue(str(warehouse.absolute()), out=out, settings=settings.catalog)
     console.print(f"catalogue   {out}  ({', '.join(str(made.month) for made in months)})")
+    if boundaries:
+        with spark_session(settings) as spark, working("경계 boundaries"):
+            regions = region_names(Warehouse(spark, str(warehouse.absolute())), months[-1].month)
+            number = write_boundaries(regions, out=out)
+        console.print(f"boundaries  {out}  ({number:,} of {len(regions) - 1:,} regions of {months[-1].month})")
 
 
 @app.command(rich_help_panel=_PANEL)
