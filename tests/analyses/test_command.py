@@ -15,9 +15,10 @@ from living_finance.analyses.registry import ANALYSES
 from living_finance.cli import app
 from living_finance.config import AnalysisSettings, load_settings
 from living_finance.contracts.core import Table
+from living_finance.contracts.language import IN_DEVELOPMENT
 from living_finance.errors import ConfigurationError, MissingInput
 from living_finance.months import Month
-from living_finance.steps.analyse import analyse, labelled, shown
+from living_finance.steps.analyse import analyse, labelled, shown, write_rows
 from living_finance.steps.regions import check_region
 from living_finance.steps.report import data_of_warehouse
 from living_finance.storage.warehouse import PartitionValue, Warehouse
@@ -129,6 +130,17 @@ def test_what_is_shown_is_in_words_and_in_units_that_people_read() -> None:
         "11140 Mapo-gu", "head's age: 80 and over", "relative poverty rate", "45.7", "%", "9", "unreliable"
     )  # fmt: skip
     assert rows["value"].tolist() == ROWS["value"].tolist(), "files keep won and shares"
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.json"])
+def test_every_row_of_a_file_says_that_the_statistic_is_in_development(name: str, tmp_path: Path) -> None:
+    """A column, so that the file stays a plain table: its first line is the header, and no row is apart from it."""
+    rows = labelled(ROWS.assign(base_month=dt.date(2020, 1, 1)), names=NAMES)
+    write_rows(rows, tmp_path / name)
+    read = pd.read_csv if name.endswith(".csv") else pd.read_json
+    found = read(tmp_path / name)
+    assert list(found.columns) == [*rows.columns, "notice_ko", "notice_en"] and len(found) == len(rows)
+    assert set(found["notice_ko"]) == {IN_DEVELOPMENT.ko} and set(found["notice_en"]) == {IN_DEVELOPMENT.en}
 
 
 def test_a_report_refuses_what_is_no_region_before_it_reads() -> None:

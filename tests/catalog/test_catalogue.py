@@ -17,6 +17,7 @@ from living_finance.contracts import STORED_TABLES, gold, silver
 from living_finance.contracts import catalogue as c
 from living_finance.contracts.core import Layer, Measure
 from living_finance.contracts.gold import GOLD_TABLES
+from living_finance.contracts.language import IN_DEVELOPMENT
 from living_finance.contracts.utilization import MADE_ON_PUBLICATION
 from living_finance.dcat import BASE, Dataset, Description
 from living_finance.errors import MissingInput
@@ -71,6 +72,7 @@ def test_every_metadata_item_of_a_product_is_said(graph: rdflib.Graph) -> None:
         assert not list(graph.objects(series, DCTERMS.license)), "a table inside is licensed to nobody"
     rows = product_list([versions()], settings=SETTINGS)
     assert list(rows.columns) == list(KOREAN_ITEMS) and len(rows) == len(c.PRODUCTS)
+    assert set(rows["승인 여부"]) == {IN_DEVELOPMENT.ko}
     made = rows[~rows["제목"].isin([table.label_ko for table in MADE_ON_PUBLICATION])]
     assert (made[list(KOREAN_ITEMS)].drop(columns="결합 키").astype(str) != "").all(axis=None)
 

@@ -12,7 +12,7 @@ from evidence_rows import DONGS, coverage_rows, edit_rows, two_months
 from living_finance.config import QualitySettings
 from living_finance.contracts import quality as q
 from living_finance.contracts.core import Table
-from living_finance.contracts.language import Language
+from living_finance.contracts.language import IN_DEVELOPMENT, Language
 from living_finance.quality.bureau import COUNTS, SMALLEST_CELL, bureau_feedback
 from living_finance.quality.report import quality_page
 from living_finance.quality.tables import quality_tables
@@ -92,6 +92,7 @@ def test_small_counts_are_masked_and_cannot_be_subtracted() -> None:
     assert pd.isna(old["11140", "F"]), "the city less the other district would give it"
     assert not old.between(1, SMALLEST_CELL - 1).any()
     assert rows.loc[old.isna(), "old_address_share"].isna().all() and (rows.loc[old.isna(), "status"] == "masked").all()
+    assert set(rows["notice_ko"]) == {IN_DEVELOPMENT.ko} and set(rows["notice_en"]) == {IN_DEVELOPMENT.en}
     assert old["11", "all"] == 82 and rows["status"]["11", "all"] == "shown"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -22,6 +23,7 @@ from living_finance.cli import app
 from living_finance.config import DatabaseSettings
 from living_finance.contracts import gold
 from living_finance.contracts.core import Column, Kind
+from living_finance.contracts.language import IN_DEVELOPMENT
 from living_finance.contracts.utilization import ANALYST, LABELS, OWNER, PUBLISHED, READER, SMALLEST_CELL
 from living_finance.errors import ConcurrentRun, ConfigurationError, ContractViolation, DatabaseUnavailable, MissingInput
 from living_finance.months import Month
@@ -435,6 +437,7 @@ def test_the_command_grants_lists_and_takes_back(server: Server, monkeypatch: py
 def test_an_answer_says_what_is_not_in_it(server: Server, statement: str, role: str, said: str) -> None:
     answer = CliRunner().invoke(app, ["query", statement, "--database-url", server.url, "--role", role])
     assert answer.exit_code == 0 and said in answer.output
+    assert IN_DEVELOPMENT.both in " ".join(answer.output.split())
     assert bool(said) == any(word in answer.output for word in ("no rows", "there are more", "no district"))
 
 
@@ -506,6 +509,38 @@ def test_every_column_says_what_it_is_in_both_languages(server: Server) -> None:
             for column in table.columns:
                 comment, about = found[column.name]
                 assert comment.startswith(f"{column.label_ko} / {column.label_en}") and table.label_ko in about
+
+
+def test_no_column_that_anybody_can_see_is_without_comment(server: Server) -> None:
+    """Tables and views alike, the database's own tables included; the views' columns say what their tables' say."""
+    query = """select n.nspname || '.' || c.relname, a.attname, col_description(a.attrelid, a.attnum)
+        from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
+        where c.relkind in ('r', 'p', 'v', 'm') and not c.relispartition and c.relname !~ '_[0-9]{6}$'
+        and n.nspname in ('gold', 'silver', 'statistics', 'restricted', 'staging', 'access')
+        and a.attnum > 0 and not a.attisdropped"""
+    with server.administrator.connection(role=None) as connection:
+        said = {(relation, column): comment for relation, column, comment in connection.execute(query).fetchall()}
+    assert {relation for relation, _ in said} >= {*VIEWS_FOR_READERS, *VIEWS_FOR_ANALYSTS}
+    korean_and_english = re.compile(r"[가-힣].* / .*[a-z]")
+    assert [key for key, comment in said.items() if not comment or not korean_and_english.search(comment)] == []
+    mean = ("mean_total_income_krw_year", "gini_total_income", "region_code")
+    for view in ("household_statistics", "household_map"):
+        assert [said[f"statistics.{view}", name] for name in mean] == [said["gold.household_statistics", name] for name in mean]
+    named = "가구주 성별 명칭(영어) / head's sex: what the code is called in English"
+    assert said["restricted.household", "head_sex_en"] == named
+
+
+def test_every_view_says_that_the_statistic_is_in_development(server: Server) -> None:
+    query = """select n.nspname || '.' || c.relname, obj_description(c.oid, 'pg_class')
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where c.relkind = 'v' and n.nspname in ('statistics', 'restricted')"""
+    with server.administrator.connection(role=None) as connection:
+        said = dict(connection.execute(query).fetchall())
+    tables_of_their_own = {"statistics.code_label", "statistics.boundary"}
+    assert (
+        said.keys() == {name for name in (*VIEWS_FOR_READERS, *VIEWS_FOR_ANALYSTS) if "access" not in name} - tables_of_their_own
+    )
+    assert [name for name, about in said.items() if not about.endswith(IN_DEVELOPMENT.both)] == []
 
 
 def test_views_name_regions_and_codes(server: Server) -> None:

@@ -16,6 +16,7 @@ from living_finance.contracts.bronze import BRONZE_TABLES
 from living_finance.contracts.core import CodeList, Table
 from living_finance.contracts.deliveries import DATASETS
 from living_finance.contracts.edits import EDIT_RULES
+from living_finance.contracts.language import IN_DEVELOPMENT
 from living_finance.contracts.utilization import LABELS, SMALLEST_CELL
 
 _CLASSIFICATIONS: tuple[tuple[str, CodeList], ...] = (
@@ -56,6 +57,7 @@ def _facts() -> dict[str, Any]:
     components = [gold.HOUSEHOLD.column(name) for name in gold.INCOME_COMPONENTS]
     return {
         "catalog": catalog,
+        "in_development": IN_DEVELOPMENT,
         "units": "household 가구, household member 가구원, person with credit activity 신용거래자",
         "levels": ", ".join(f"{ko} {en}" for _, ko, en in codes.REGION_LEVEL.labels),
         "components": " + ".join(f"{column.label_ko} {column.label_en}" for column in components),

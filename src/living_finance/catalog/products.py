@@ -14,6 +14,7 @@ from living_finance.config import CatalogSettings
 from living_finance.contracts import catalogue as c
 from living_finance.contracts.core import Layer, Table
 from living_finance.contracts.deliveries import DATASETS
+from living_finance.contracts.language import IN_DEVELOPMENT
 from living_finance.dcat import BASE, SCHEMA, Both, Dataset, Description
 from living_finance.months import Month
 
@@ -84,6 +85,7 @@ KOREAN_ITEMS = (
         "법적 근거",
         "공동활용 제한",
         "이용허락",
+        "승인 여부",
     ),
     *("공개 수준", "결합 키", "한 행의 단위", "항목 수", "원천 자료", "원천 테이블", "델타 버전", "모형 버전"),
 )
@@ -100,7 +102,7 @@ def product_list(months: Sequence[MonthVersions], *, settings: CatalogSettings) 
         values = (
             *(table.label_ko, table.label_en, product.description_ko, "매월", settings.department_ko, settings.spatial_ko, span),
             *("; ".join(ko for ko, _ in _sources(table)), settings.legal_basis_ko, product.access.rights_ko),
-            _licence(product, settings)[0],
+            *(_licence(product, settings)[0], IN_DEVELOPMENT.ko),
             *(product.access.name, ", ".join(key.column for key in c.join_keys_of(table)), table.grain, len(table.columns)),
             ", ".join(c.deliveries_of(table)),
             ", ".join(source.qualified_name for source in product.made_from),
@@ -113,8 +115,8 @@ def product_list(months: Sequence[MonthVersions], *, settings: CatalogSettings) 
 
 def _catalogue_text(settings: CatalogSettings) -> Both:
     return (
-        f"{settings.publisher_ko} 생활금융 통계의 산출물. 개발 중이며 국가승인통계가 아님",
-        f"Products of the living-finance statistics of {settings.publisher_en}; in development, not nationally approved",
+        f"{settings.publisher_ko} 생활금융 통계의 산출물. {IN_DEVELOPMENT.ko}",
+        f"Products of the living-finance statistics of {settings.publisher_en}. {IN_DEVELOPMENT.en}",
     )
 
 

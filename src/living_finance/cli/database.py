@@ -78,6 +78,7 @@ def query(
 
     In role lf_analyst the question is recorded first: who, when, what, how many rows (access.read_record).
     """
+    from living_finance.contracts.language import IN_DEVELOPMENT
     from living_finance.contracts.utilization import ANALYST
     from living_finance.reports.formats import cell
     from living_finance.storage.postgres import check_published, open_database
@@ -95,7 +96,7 @@ def query(
     table = RichTable(*(Column(name, overflow="fold") for name in columns))
     for row in rows[:_MOST_ROWS]:
         table.add_row(*(escape(cell(value)) for value in row))
-    Console(highlight=False).print(table)  # ok: the answer, to standard output
+    Console(highlight=False).print(table, IN_DEVELOPMENT.both, sep="\n")  # ok: the answer, to standard output
     if not rows:
         note("no rows: check codes and month; region codes are in statistics.household_map")
     if len(rows) > _MOST_ROWS:

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from living_finance.cli.common import ConfigFile, WarehouseFolder, settings_of, spark_session
-from living_finance.contracts.language import Language
+from living_finance.contracts.language import IN_DEVELOPMENT, Language
 from living_finance.errors import ConfigurationError
 from living_finance.months import Month
 from living_finance.progress import console, note, working
@@ -25,9 +25,9 @@ Lang = Annotated[Language, typer.Option("--lang", help="Of what is shown; files 
 @app.command(rich_help_panel=_PANEL)
 def explain(
     what: Annotated[str, typer.Argument(help="A table of statistics (gold.household_statistics), or the word household.")],
+    month: Annotated[str, typer.Option(help="YYYYMM")],
     household_id: Annotated[str, typer.Argument(metavar="ID", help="Of the household.")] = "",
     warehouse: WarehouseFolder = Path(),
-    month: Annotated[str, typer.Option(help="YYYYMM")] = "",
     region: Annotated[str, typer.Option(help="Code of the city (11), a district, dong or output area.")] = "11",
     config: ConfigFile = None,
 ) -> None:
@@ -36,9 +36,10 @@ def explain(
     Exit codes: 10 no such table, or no code of a region; 21 the month is not finished, or has no such region or household.
     """
     from living_finance.catalog.explain import explain_figure, explain_household
-    from living_finance.steps.explain import figure_facts, household_facts
+    from living_finance.steps.explain import figure_facts, finished_manifest, household_facts
 
     date, root = Month.parse(month), str(warehouse.absolute())
+    finished_manifest(root, date)
     with spark_session(settings_of(config)) as spark, working("explain"):
         if what == "household":
             told = explain_household(household_facts(spark, root=root, household_id=household_id, month=date))
@@ -82,13 +83,28 @@ def quality(
 def catalog(
     warehouse: Annotated[Path, typer.Option(help="Folder of the Delta tables.", exists=True, file_okay=False)],
     out: Annotated[Path, typer.Option(help="Folder to write catalog.jsonld and products.csv into.")],
+    boundaries: Annotated[
+        bool,
+        typer.Option(
+            "--boundaries",
+            help="Also boundaries.geojson, boundaries.parquet (GeoParquet, EPSG:4326): dongs and districts of the newest month.",
+        ),
+    ] = False,
     config: ConfigFile = None,
 ) -> None:
     """Write the catalogue of products (DCAT): Korean metadata items, join keys, lineage, versions and models of every month."""
-    from living_finance.steps.catalogue import write_catalogue
+    from living_finance.steps.catalogue import write_boundaries, write_catalogue
+    from living_finance.steps.regions import region_names
+    from living_finance.storage.warehouse import Warehouse
 
-    months = write_catalogue(str(warehouse.absolute()), out=out, settings=settings_of(config).catalog)
+    settings = settings_of(config)
+    months = write_catalogue(str(warehouse.absolute()), out=out, settings=settings.catalog)
     console.print(f"catalogue   {out}  ({', '.join(str(made.month) for made in months)})")
+    if boundaries:
+        with spark_session(settings) as spark, working("경계 boundaries"):
+            regions = region_names(Warehouse(spark, str(warehouse.absolute())), months[-1].month)
+            number = write_boundaries(regions, out=out)
+        console.print(f"boundaries  {out}  ({number:,} of {len(regions) - 1:,} regions of {months[-1].month})")
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -109,7 +125,7 @@ def analyse(
     """
     from living_finance.analyses.registry import ANALYSES, find
     from living_finance.reports.data import region_pairs
-    from living_finance.steps.analyse import SHOWN, labelled, shown
+    from living_finance.steps.analyse import SHOWN, labelled, shown, write_rows
     from living_finance.steps.analyse import analyse as run_analysis
     from living_finance.steps.regions import region_names
     from living_finance.storage.warehouse import Warehouse
@@ -142,13 +158,10 @@ def analyse(
         table = RichTable(*SHOWN, title=f"{analysis.label_ko} {analysis.label_en} {month}")
         for line in shown(rows.head(_SHOWN), language=language):
             table.add_row(*map(escape, line))
-        Console(highlight=False).print(table)  # ok: the answer, to standard output
+        Console(highlight=False).print(table, IN_DEVELOPMENT.of(language), sep="\n")  # ok: the answer, to standard output
         note(f"{min(_SHOWN, len(rows))} of {len(rows):,} rows, ± standard errors; --out FILE.csv writes all, in won and shares")
         return
-    if out.suffix == ".csv":
-        rows.to_csv(out, index=False, encoding="utf-8-sig")
-    else:
-        rows.astype({"base_month": "string"}).to_json(out, orient="records", force_ascii=False, indent=1)
+    write_rows(rows, out)
     console.print(f"{len(rows):,} rows  {out}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -27,3 +28,16 @@ class Words:
     def of(self, language: Language) -> str:
         """The text in one language."""
         return self.ko if language == "ko" else self.en
+
+    @property
+    def both(self) -> str:
+        """Both, where a text has one place for the two."""
+        return f"{self.ko} / {self.en}"
+
+
+IN_DEVELOPMENT = Words(
+    ko="개발 중: 국가통계 승인 전 시험 통계", en="In development: experimental, not a nationally approved statistic"
+)
+"""Said of every figure until the statistic is nationally approved: reports, views, answers, files."""
+NOTICE: Mapping[str, str] = {"notice_ko": IN_DEVELOPMENT.ko, "notice_en": IN_DEVELOPMENT.en}
+"""Columns by which a file of rows says so (decision 0041)."""

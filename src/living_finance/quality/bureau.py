@@ -7,6 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.contracts import codes
+from living_finance.contracts.language import NOTICE
 
 SMALLEST_CELL = 5
 """People a shown count is of, or none (privacy rules, inside)."""
@@ -26,6 +27,7 @@ COLUMNS = (
     "old_address_share",
     "no_address_share",
     "status",
+    *NOTICE,
 )
 _KEYS = ["region_level", "region_code", "dimension", "category"]
 _SHOWN, _MASKED = "shown", "masked"
@@ -102,6 +104,7 @@ def bureau_feedback(groups: pd.DataFrame, *, coverage: pd.DataFrame, month: str)
         old_address_share=counts["old_address_persons"] / people.where(people > 0),
         no_address_share=counts["no_address_persons"] / people.where(people > 0),
         status=_SHOWN,
+        **NOTICE,
     )
     found.loc[pd.concat([found[name].isna() for name in COUNTS], axis=1).any(axis=1), "status"] = _MASKED
     return found[list(COLUMNS)]

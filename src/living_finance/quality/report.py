@@ -15,7 +15,7 @@ from living_finance.contracts import quality as q
 from living_finance.contracts.core import CodeList, Table
 from living_finance.contracts.edits import rule_of
 from living_finance.contracts.gold import EDIT_COUNTS, HOUSEHOLD_STATISTICS
-from living_finance.contracts.language import Language
+from living_finance.contracts.language import IN_DEVELOPMENT, Language
 from living_finance.contracts.utilization import LABELS
 from living_finance.months import Month
 
@@ -27,10 +27,7 @@ _BAR_REM = 6.0
 
 _TEXTS: Mapping[str, tuple[str, str]] = {
     "title": ("생활금융 통계 품질 보고서", "Quality of the living-finance statistics"),
-    "banner": (
-        "개발 중인 통계이며 국가승인통계가 아닙니다. 내부용입니다.",
-        "In development, not a nationally approved statistic. For internal use.",
-    ),
+    "banner": (f"{IN_DEVELOPMENT.ko}. 내부용입니다.", f"{IN_DEVELOPMENT.en}. For internal use."),
     "of_100": ("/ 100점", "out of 100"),
     "grade": ("등급", "grade"),
     "compared": ("비교 월", "Compared with"),

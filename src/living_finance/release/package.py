@@ -15,6 +15,7 @@ import pandas as pd
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
+from living_finance.contracts.language import IN_DEVELOPMENT
 from living_finance.dcat import BASE, Dataset, Description
 from living_finance.months import Month
 from living_finance.release.rules import ReleaseRules
@@ -328,7 +329,7 @@ def readme(
   공표하지 않습니다. 전체 {total:,}개 셀 가운데 {shown:,}개를 공표합니다(그 가운데 {zeros:,}개는 0).
 - **0은 아무도 있을 수 없는 구분에만 적습니다.**{listed[0]} 그 밖의 0은 공표하지 않습니다.
 - 분위수 p는 누적 가중치가 p × 전체에 이르는 가장 작은 값입니다.
-- 개발 중인 통계이며 국가승인통계가 아닙니다.
+- {IN_DEVELOPMENT.ko}.
 
 ## How to read it
 - One row is a region × categories × statistic; `all` is the margin. `value` is there only where `status` is `published`.
@@ -338,7 +339,7 @@ def readme(
   worked out are withheld: {shown:,} of {total:,} cells are published, {zeros:,} of them as 0.
 - **A 0 stands only where nobody can be.**{listed[1]} Any other zero is withheld.
 - Quantile p is the smallest value whose cumulative weight reaches p × total.
-- In development; not a nationally approved statistic.
+- {IN_DEVELOPMENT.en}.
 
 {data}## 코드 / Codes
 {listed_codes}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from living_finance.contracts.language import Language
+from living_finance.contracts.language import IN_DEVELOPMENT, Language
 from living_finance.reports import overview, quality, regional
 from living_finance.reports.author import Author
 from living_finance.reports.data import ReportData, month_text
@@ -46,9 +46,7 @@ def build_report(data: ReportData, language: Language) -> Report:
             f"생활금융 동향보고서: {author.name} {when_ko}", f"Living-finance trend report: {author.name} {when_en}"
         ),
         subtitle=author.say("가구의 소득·부채·소비", "Household income, debt and spending"),
-        banner=author.say(
-            "개발 중: 국가통계 승인 전 시험 통계", "In development: experimental, not a nationally approved statistic"
-        ),
+        banner=IN_DEVELOPMENT.of(author.language),
         marking=author.say("공개용: 승인된 공표 셀만 사용", "Public: approved cells only")
         if data.is_public
         else author.say("내부용", "For internal use (내부용)"),

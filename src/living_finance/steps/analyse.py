@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 from pyspark.sql import DataFrame
@@ -13,7 +14,7 @@ from living_finance.analyses.result import KEY
 from living_finance.config import AnalysisSettings
 from living_finance.contracts import codes
 from living_finance.contracts.core import Table
-from living_finance.contracts.language import Language
+from living_finance.contracts.language import NOTICE, Language
 from living_finance.errors import MissingInput
 from living_finance.months import Month
 from living_finance.reports.formats import Estimate, reliability_label, unit_label
@@ -106,6 +107,15 @@ def labelled(rows: pd.DataFrame, *, names: Mapping[str, tuple[str, str]]) -> pd.
         found[f"category_{language}"] = [category_label(dimension, category, language, names) for dimension, category in pairs]
         found[f"statistic_{language}"] = [statistic_label(name, language) for name in rows["statistic"]]
     return found
+
+
+def write_rows(rows: pd.DataFrame, out: Path) -> None:
+    """Write rows of an analysis as .csv or .json; each says that the statistic is in development."""
+    marked = rows.assign(**NOTICE)
+    if out.suffix == ".csv":
+        marked.to_csv(out, index=False, encoding="utf-8-sig")
+    else:
+        marked.astype({"base_month": "string"}).to_json(out, orient="records", force_ascii=False, indent=1)
 
 
 _DIFFERENCES = ("change_since", "minus_city", "minus_published")

@@ -1,16 +1,28 @@
-"""The catalogue of products, from the ledger: no table is read."""
+"""The catalogue of products, from the ledger: no table is read. Boundaries with the names of a month's regions."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
 
 from living_finance.catalog.products import MonthVersions, product_catalogue, product_list
 from living_finance.config import CatalogSettings
 from living_finance.contracts.bronze import BRONZE_TABLES
 from living_finance.errors import MissingInput
+from living_finance.places.boundaries import (
+    DONG_CODE_PROPERTY,
+    dong_boundaries,
+    feature_collection,
+    geo_table,
+    named_boundaries,
+)
 from living_finance.storage.ledger import Ledger
 
 JSON_LD, LIST = "catalog.jsonld", "products.csv"
+GEOJSON, GEOPARQUET = "boundaries.geojson", "boundaries.parquet"
 
 
 def write_catalogue(root: str, *, out: Path, settings: CatalogSettings) -> list[MonthVersions]:
@@ -34,6 +46,23 @@ def write_catalogue(root: str, *, out: Path, settings: CatalogSettings) -> list[
     (out / JSON_LD).write_text(product_catalogue(months, settings=settings), encoding="utf-8")
     product_list(months, settings=settings).to_csv(out / LIST, index=False, encoding="utf-8-sig")
     return months
+
+
+def write_boundaries(regions: pd.DataFrame, *, out: Path) -> int:
+    """Write `boundaries.geojson` and `boundaries.parquet` (GeoParquet) into a folder: dongs and districts, WGS 84.
+
+    Args:
+        regions: of a month, as `steps.regions.region_names` gives them.
+        out: folder; made where it is missing.
+
+    Returns:
+        How many boundaries there are. A region made after the year of the boundaries has none.
+    """
+    rows = named_boundaries(regions, dong_boundaries(), code_property=DONG_CODE_PROPERTY)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / GEOJSON).write_text(json.dumps(feature_collection(rows), ensure_ascii=False), encoding="utf-8")
+    pq.write_table(geo_table(rows), out / GEOPARQUET)
+    return len(rows)
 
 
 def finished_months(ledger: Ledger) -> list[MonthVersions]:

@@ -6,11 +6,13 @@ Pure: `storage.postgres` runs it. Needs PostgreSQL 15 (views that run as whoever
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from living_finance.contracts.core import Column, Kind, Table
-from living_finance.contracts.gold import HOUSEHOLD
-from living_finance.contracts.silver import REGION
+from living_finance.contracts.gold import HOUSEHOLD, HOUSEHOLD_STATISTICS
+from living_finance.contracts.language import IN_DEVELOPMENT
+from living_finance.contracts.silver import BASE_MONTH, GU_CODE, REGION, REGION_COLUMNS
 from living_finance.contracts.utilization import (
     ANALYST,
     BUILDING_GRID,
@@ -132,6 +134,22 @@ def _schemas() -> Iterator[str]:
         yield f"revoke all on schema {schema} from public"
 
 
+_PUBLICATION: Mapping[str, str] = {
+    "publication_id": "공표 번호 / number of the publication, in the order of time",
+    "base_month": f"{BASE_MONTH.label_ko} / {BASE_MONTH.label_en}",
+    "published_at": "공표 시각 / when the month was swapped in",
+    "published_by": "공표자 / database login that published it",
+    "definition": "정의 지문 / hash of the definition of tables and views at that time",
+    "facts": "델타 버전, 행 수, 모형 버전 / tables with Delta version and rows, models with version and run, deliveries",
+}
+_BOUNDARY: Mapping[str, str] = {
+    "boundary_year": "경계 기준연도 / year of the boundaries",
+    "geojson": "경계 / boundary: GeoJSON geometry, WGS 84, simplified",
+    "source": "경계 출처 / source of the boundaries",
+}
+"""Column → what it is, of tables that are in the database only and that views show."""
+
+
 def _access() -> Iterator[str]:
     yield f"""create table if not exists {ACCESS}.publication (
         publication_id bigint generated always as identity primary key,
@@ -142,23 +160,53 @@ def _access() -> Iterator[str]:
         facts jsonb not null)"""
     yield f"""comment on table {ACCESS}.publication is
         '공표 이력 / publications: one row each time a month was swapped in; the newest of a month is what is there'"""
-    yield f"""comment on column {ACCESS}.publication.facts is
-        '델타 버전, 행 수, 모형 버전 / tables with Delta version and rows, models with version and run, deliveries'"""
+    yield from _column_comments(f"{ACCESS}.publication", _PUBLICATION)
     yield f"""create table if not exists {ACCESS}.district_grant (
         grantee text not null, gu_code text not null, valid_until date,
         granted_by text not null default session_user, granted_at timestamptz not null default now(), reason text,
         primary key (grantee, gu_code))"""
     yield f"""comment on table {ACCESS}.district_grant is
         '자치구별 열람 권한 / districts whose household rows a database login may read; the login is also in {ANALYST}'"""
+    yield from _column_comments(
+        f"{ACCESS}.district_grant",
+        {
+            "grantee": "열람자 / database login that may read",
+            "gu_code": comment(GU_CODE),
+            "valid_until": "열람 종료일 / last day of the grant; empty: no end",
+            "granted_by": "부여자 / database login that granted it",
+            "granted_at": "부여 시각 / when it was granted",
+            "reason": "사유 / why it was granted",
+        },
+    )
     yield f"""create table if not exists {ACCESS}.read_record (
         read_id bigint generated always as identity primary key, read_at timestamptz not null default now(),
         login text not null default session_user, person text not null, role text not null, statement text not null,
         rows bigint)"""
     yield f"""comment on table {ACCESS}.read_record is
         '열람 기록 / reads through living-finance query in a role that sees household rows: who, when, what, rows'"""
+    yield from _column_comments(
+        f"{ACCESS}.read_record",
+        {
+            "read_id": "기록 번호 / number of the record, in the order of time",
+            "read_at": "열람 시각 / when it was asked",
+            "login": "접속 계정 / database login",
+            "person": "열람자 / person, as the machine that asked knows him",
+            "role": "역할 / role the question was asked in",
+            "statement": "질의문 / the question",
+            "rows": "행 수 / rows of the answer; empty: there was none",
+        },
+    )
     yield f"""create table if not exists {STAGING}.loaded (
         target text not null, part integer not null, row_count bigint not null, primary key (target, part))"""
     yield f"comment on table {STAGING}.loaded is '적재 조각 / parts of a staging table that are in it, each once'"
+    yield from _column_comments(
+        f"{STAGING}.loaded",
+        {
+            "target": "적재 대상 / staging table",
+            "part": "조각 번호 / number of the part",
+            "row_count": "행 수 / rows of the part",
+        },
+    )
     yield from _read_record_functions()
     for table, owner_rule in (("publication", "true"), ("district_grant", "true"), ("read_record", "true")):
         yield from _secured(
@@ -209,8 +257,18 @@ def _column(column: Column) -> str:
 def _comments(table: Table) -> Iterator[str]:
     about = f"{table.label_ko} / {table.label_en}: one row per {table.grain}"
     yield f"comment on table {relation(table)} is {literal(about)}"
-    for column in table.columns:
-        yield f"comment on column {relation(table)}.{quoted(column.name)} is {literal(comment(column))}"
+    yield from _column_comments(relation(table), _contract_comments(table.columns))
+
+
+def _contract_comments(columns: Iterable[Column]) -> dict[str, str]:
+    """Column → its comment."""
+    return {column.name: comment(column) for column in columns}
+
+
+def _column_comments(name: str, comments: Mapping[str, str]) -> Iterator[str]:
+    """Of a table or view; a column that it does not have is refused."""
+    for column, text in comments.items():
+        yield f"comment on column {name}.{quoted(column)} is {literal(text)}"
 
 
 def comment(column: Column) -> str:
@@ -236,6 +294,15 @@ def _lookups() -> Iterator[str]:
     yield f"""create table if not exists {STATISTICS}.code_label (
         code_list text, code text, label_ko text not null, label_en text not null, primary key (code_list, code))"""
     yield f"comment on table {STATISTICS}.code_label is '코드명 / what codes are called, by code list'"
+    yield from _column_comments(
+        f"{STATISTICS}.code_label",
+        {
+            "code_list": "코드 목록 / code list: the column that holds the code, or the dimension of a category",
+            "code": "코드 / code",
+            "label_ko": "한국어 명칭 / what it is called in Korean",
+            "label_en": "영어 명칭 / what it is called in English",
+        },
+    )
     rows = {
         (name, code): (korean, english)
         for name, code_list in LABELS.items()
@@ -249,38 +316,107 @@ def _lookups() -> Iterator[str]:
         primary key (region_level, region_code))"""
     yield f"""comment on table {STATISTICS}.boundary is
         '행정동·자치구 경계 / boundaries of dongs and districts: GeoJSON geometries, WGS 84, simplified'"""
+    region = {name: text for name, text in _contract_comments(REGION_COLUMNS).items() if name.startswith("region_")}
+    yield from _column_comments(f"{STATISTICS}.boundary", {**region, **_BOUNDARY})
+
+
+@dataclass(frozen=True)
+class _View:
+    """A view and what is said of it."""
+
+    query: str
+    about: str
+    columns: Mapping[str, str]
+    """Each of its columns → comment; of the table it comes from."""
 
 
 def _views() -> Iterator[str]:
     """Dropped and made anew: `create or replace` refuses another list of columns. Views of others that rest on them stop it."""
+    regions = {
+        p.table.name: _View(_labelled(p.table), f"{p.table.label_ko} / {p.table.label_en}", _labelled_comments(p.table))
+        for p in PUBLISHED
+        if p.readers_see is not None and "region_level" in p.table.column_names and p.table is not HOUSEHOLD_CUBE
+    }
     views = {
-        **{
-            f"{STATISTICS}.{p.table.name}": (_labelled(p.table), f"{p.table.label_ko} / {p.table.label_en}")
-            for p in PUBLISHED
-            if p.readers_see is not None and "region_level" in p.table.column_names and p.table is not HOUSEHOLD_CUBE
-        },
-        f"{STATISTICS}.household_cube": (
+        **{f"{STATISTICS}.{name}": view for name, view in regions.items()},
+        f"{STATISTICS}.household_cube": _View(
             _cube(),
             "가구 다차원 통계 / cube: city, district, dong, output area × head's sex × age × household type × income class"
             " (output areas without income class)",
+            _labelled_comments(HOUSEHOLD_CUBE),
         ),
-        f"{STATISTICS}.household_map": (_map(), "가구 통계 지도 / one row per dong and district with its boundary (GeoJSON)"),
-        f"{STATISTICS}.publication": (_publication(), "현재 공표본 / what is published of each month"),
-        f"{RESTRICTED}.household": (_household(), "가구 / households of one's districts, with labels and 250 m grid cell"),
-        f"{RESTRICTED}.household_grid": (_grid(), "격자별 가구 / households of one's districts by 250 m grid cell, five or more"),
+        f"{STATISTICS}.household_map": _View(
+            _map(),
+            "가구 통계 지도 / one row per dong and district with its boundary (GeoJSON)",
+            {
+                **regions[HOUSEHOLD_STATISTICS.name].columns,
+                **{name if name != "source" else "boundary_source": text for name, text in _BOUNDARY.items()},
+            },
+        ),
+        f"{STATISTICS}.publication": _View(
+            _publication(),
+            "현재 공표본 / what is published of each month",
+            {name: _PUBLICATION[name] for name in ("base_month", "published_at", "publication_id", "facts")},
+        ),
+        f"{RESTRICTED}.household": _View(
+            _household(),
+            "가구 / households of one's districts, with labels and 250 m grid cell",
+            {
+                **_contract_comments(HOUSEHOLD.columns),
+                **_contract_comments(BUILDING_GRID.column(name) for name in ("grid_id",)),
+                **_contract_comments(REGION.column(name) for name in _NAMES),
+                **_label_comments(HOUSEHOLD, leave_out=("household_size",)),
+            },
+        ),
+        f"{RESTRICTED}.household_grid": _View(
+            _grid(),
+            "격자별 가구 / households of one's districts by 250 m grid cell, five or more",
+            _contract_comments(
+                (
+                    *(BUILDING_GRID.column(name) for name in ("base_month", "gu_code", "grid_id")),
+                    *(HOUSEHOLD_STATISTICS.column(name) for name in _GRID_MEASURES),
+                )
+            ),
+        ),
     }
     for name in reversed(views):
         yield f"drop view if exists {name}"
-    for name, (query, about) in views.items():
-        yield f"create view {name} with (security_invoker = true) as {query}"
-        yield f"comment on view {name} is {literal(about)}"
+    for name, view in views.items():
+        yield f"create view {name} with (security_invoker = true) as {view.query}"
+        yield f"comment on view {name} is {literal(f'{view.about}. {IN_DEVELOPMENT.both}')}"
+        yield from _column_comments(name, view.columns)
+
+
+_NAMES = ("gu_name_ko", "gu_name_en", "dong_name_ko", "dong_name_en")
+_GRID_MEASURES = ("households", "households_unweighted", "mean_total_income_krw_year", "mean_debt_krw")
+
+
+def _labelled_comments(table: Table) -> dict[str, str]:
+    """What the columns of `_labelled` are."""
+    names = _contract_comments(REGION.column(name) for name in ("gu_code", "dong_code", *_NAMES))
+    return {**names, **_contract_comments(table.columns), **_label_comments(table)}
+
+
+def _label_comments(table: Table, *, leave_out: tuple[str, ...] = ()) -> dict[str, str]:
+    """What the columns of `_labels` are."""
+    return {
+        f"{column.name}_{language}": f"{column.label_ko} 명칭({korean}) / {column.label_en}: what the code is called in {english}"
+        for column in table.columns
+        if _is_named(column.name) and column.name not in leave_out
+        for language, korean, english in (("ko", "한국어", "Korean"), ("en", "영어", "English"))
+    }
+
+
+def _is_named(name: str) -> bool:
+    """Whether views show what the column's codes are called."""
+    return name in LABELS or name == "category"
 
 
 def _labels(columns: Iterable[str]) -> tuple[str, str]:
     """Further columns and joins that name the codes of `columns` of a relation `t`."""
     shown, joins = "", ""
     for name in columns:
-        if name not in LABELS and name != "category":
+        if not _is_named(name):
             continue
         code_list = "t.dimension" if name == "category" else literal(name)
         shown += f", l_{name}.label_ko as {name}_ko, l_{name}.label_en as {name}_en"
