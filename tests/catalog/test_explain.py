@@ -1,15 +1,22 @@
-"""`explain`: what it asks for before it reads anything."""
+"""`explain`: what it asks for before it reads anything, and what it says of delivered rows and of published figures."""
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from living_finance.catalog.explain import FigureFacts, explain_figure
 from living_finance.cli import app
+from living_finance.contracts.language import IN_DEVELOPMENT
 from living_finance.errors import MissingInput
+from living_finance.income.estimate import ADJUSTED, adjustment
+from living_finance.income.published import Published
 
 FIGURE, HOUSEHOLD = ["gold.household_statistics", "--region", "11140"], ["household", "H1"]
 
@@ -31,3 +38,60 @@ def test_a_month_that_is_not_there_is_told_with_the_warehouse_looked_in(
     assert isinstance(asked.exception, MissingInput) and asked.exception.exit_code == 21
     assert re.search(re.escape(str(tmp_path)) + ".*--warehouse", str(asked.exception))
     assert not list(tmp_path.iterdir())
+
+
+def text(**changes: Any) -> str:
+    """What is said of a district's figure."""
+    facts: dict[str, Any] = {
+        "table": "gold.household_statistics",
+        "month": "202001",
+        "region": "1114059",
+        "region_name": "마포구 용강동",
+        "figures": {},
+        "rows": 3,
+        "deliveries": {},
+        "versions": {},
+        "weights": {},
+        "areas": {},
+        "edits": [{"table": "bureau_persons", "reason": "all", "rows_kept": 7}],
+        "edits_of": "11140 마포구",
+        "steps": [{"step": "income", "model_version": "m/3/ab", "registry_number": 3, "trained_on": "202001"}],
+        "adjustment": [{"figure": "total", "before_krw_year": 84_487_810, "after_krw_year": 84_020_290}],
+        "not_met": ["mean_debt of a survey: not met, another definition"],
+    }
+    console = Console(width=200, file=io.StringIO())
+    console.print(explain_figure(FigureFacts(**facts | changes)))
+    assert isinstance(console.file, io.StringIO)
+    return " ".join(console.file.getvalue().split())  # titles are as narrow as their tables
+
+
+def test_delivered_rows_are_said_to_be_the_districts_or_the_citys() -> None:
+    assert "delivered rows of the district 11140 마포구" in text() and "of no district" in text()
+    city = text(edits_of="")
+    assert "delivered rows of the whole city" in city and "of no district" not in city
+
+
+def test_income_before_and_after_what_is_not_met_and_the_registered_model_are_said() -> None:
+    said = text()
+    for wanted in (
+        "84,487,810",
+        "84,020,290",
+        "whole city, before and after",
+        "mean_debt of a survey: not met",
+        "registry_number",
+    ):
+        assert wanted in said
+    assert IN_DEVELOPMENT.both in said
+    assert "made before that was noted" in text(adjustment=()) and "made before that was noted" not in said
+
+
+def test_what_the_ledger_notes_of_the_adjustment() -> None:
+    """A figure that nothing was published of stands with nulls; every adjusted mean is there."""
+    metrics = {metric: 1000.4 * position for position, (metric, _) in enumerate(ADJUSTED.values(), start=1)}
+    published = {("mean_total_income", "all", "all"): Published("survey", 2020, 900.2, 0.012)}
+    noted = {entry["figure"]: entry for entry in adjustment(metrics, published)}
+    assert noted["total"] == {
+        "figure": "total", "before_krw_year": 1000, "published_krw_year": 900, "relative_error": 0.012, "source": "survey 2020",
+    }  # fmt: skip
+    assert len(noted) == 11 and noted["fifth_5"]["before_krw_year"] == 11004
+    assert {entry["published_krw_year"] for name, entry in noted.items() if name != "total"} == {None}

@@ -12,6 +12,8 @@ from rich.table import Column
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from living_finance.contracts.language import IN_DEVELOPMENT
+
 
 @dataclass(frozen=True, kw_only=True)
 class FigureFacts:
@@ -28,11 +30,18 @@ class FigureFacts:
     deliveries: Mapping[str, Mapping[str, Any]]
     """Dataset → month, number, sha256, is_provisional, as the month was made; empty for a month made before they were noted."""
     edits: Sequence[Mapping[str, Any]]
-    """Per delivered table and reason (`all`: every row): rows kept, edited, quarantined, removed."""
+    """Per delivered table and reason (`all`: every row): rows kept, edited, quarantined, removed; of `edits_of` alone."""
+    edits_of: str
+    """Code and name of the district whose delivered rows they are; empty: the whole city's."""
     versions: Mapping[str, Mapping[str, int]]
     """Table → Delta version and rows, from the month's manifest."""
     steps: Sequence[Mapping[str, Any]]
-    """Per step: name, fingerprint, seconds, model_version and mlflow_run_id where it fits a model."""
+    """Per step: name, fingerprint; of a step with a model its version, MLflow run, registry number, month it was trained on."""
+    adjustment: Sequence[Mapping[str, Any]]
+    """Per mean income of the city: before and after it was adjusted to the published one, the published one with relative
+    error and source, KRW/year; empty for a month made before it was noted."""
+    not_met: Sequence[str]
+    """Published figures that are not met, and why."""
     weights: Mapping[str, Any]
     """Of the region's private households: count, sum, least, median, largest."""
     areas: Mapping[str, Any]
@@ -80,14 +89,37 @@ def explain_figure(facts: FigureFacts) -> RenderableType:
     else:
         parts.append(Text("The ledger does not say from which deliveries: the month was made before they were noted there."))
     parts += [
-        _rows("정제 내역 delivered rows (whole city)", facts.edits),
+        *_delivered_rows(facts),
         _rows("처리 단계 steps and models", facts.steps),
+        *_adjusted(facts),
         _rows("델타 버전 Delta versions", ({"table": name, **entry} for name, entry in facts.versions.items())),
         _pairs("가중치 weights of the region's private households", facts.weights),
         _pairs("집계구 보정 calibration of its output areas", facts.areas),
         _rows("보정 기준 targets by margin", facts.targets),
+        Text(IN_DEVELOPMENT.both),
     ]
     return Group(*parts)
+
+
+def _delivered_rows(facts: FigureFacts) -> Iterable[RenderableType]:
+    """The district's own where the region is one or lies in one."""
+    if not facts.edits_of:
+        yield _rows("정제 내역 delivered rows of the whole city", facts.edits)
+        return
+    yield _rows(f"정제 내역 delivered rows of the district {facts.edits_of}", facts.edits)
+    yield Text("Rows that are of no district (census, benefits, published figures, persons without an address): --region 11.")
+
+
+def _adjusted(facts: FigureFacts) -> Iterable[RenderableType]:
+    """Income is adjusted for the city as a whole, whatever the region."""
+    if facts.adjustment:
+        yield _rows(
+            "공표 통계 보정 mean income of the whole city, before and after its adjustment to published figures", facts.adjustment
+        )
+    else:
+        yield Text("The ledger does not say what income was before it was adjusted: the month was made before that was noted.")
+    for line in facts.not_met:
+        yield Text(f"공표 통계 미반영 {line}")
 
 
 def explain_household(facts: HouseholdFacts) -> RenderableType:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from pyspark import StorageLevel
@@ -26,6 +27,7 @@ from living_finance.income.evidence import as_city, as_survey, income_evidence, 
 from living_finance.income.model import IncomeModel, group_errors, month_targets
 from living_finance.income.published import Figure, Published, published_figures
 from living_finance.income.region_draws import region_draws
+from living_finance.income.survey_weights import FIFTHS
 from living_finance.income.training import TrainingData
 from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENTS, Factors, Profile, factors, group_means, own_errors
 from living_finance.months import Month
@@ -180,6 +182,42 @@ def estimate_income(
     errors_of = area_errors(region_draws(drawn, draws=len(model.draws)), month=evidence.month)
     area = evidence.households.sparkSession.createDataFrame(errors_of, silver.AREA_INCOME.schema())
     return EstimatedIncome(household, area, fit, score_shares(profiles[0]), release)
+
+
+ADJUSTED: Mapping[str, tuple[str, Figure]] = {
+    **{name: (f"mean_{name}_before_krw_year", (f"mean_{name}_income", "all", "all")) for name in ("total", *COMPONENTS)},
+    **{
+        f"fifth_{k}": (f"mean_fifth_{k}_before_krw_year", ("mean_total_income", "income_quintile", str(k)))
+        for k in range(1, FIFTHS + 1)
+    },
+}
+"""Mean income of the city's households that is adjusted → the metric that has it before, the published figure."""
+
+
+def adjustment(metrics: Mapping[str, float], published: Mapping[Figure, Published]) -> list[dict[str, Any]]:
+    """What incomes were before they were adjusted to published figures, and the figures, for the ledger.
+
+    Args:
+        metrics: of the fit (`IncomeFit`), KRW/year.
+        published: of the month.
+
+    Returns:
+        One entry per figure of ADJUSTED: name, mean before in whole won a year, published mean with source, year and relative
+        standard error; null where none is published (labour and business then follow from the total).
+    """
+    found = []
+    for name, (metric, figure) in ADJUSTED.items():
+        known = published.get(figure)
+        found.append(
+            {
+                "figure": name,
+                "before_krw_year": round(metrics[metric]),
+                "published_krw_year": round(known.value) if known else None,
+                "relative_error": known.relative_error if known else None,
+                "source": f"{known.source} {known.year}" if known else None,
+            }
+        )
+    return found
 
 
 def _metrics(profile: Profile, factor: Factors, model: IncomeModel) -> dict[str, float]:

@@ -17,13 +17,14 @@ from living_finance.methods.margins import is_margin
 from living_finance.months import Month
 from living_finance.steps.month import STEPS
 from living_finance.steps.regions import check_form, check_region
-from living_finance.storage.ledger import Ledger
+from living_finance.storage.ledger import Ledger, StepRecord
 from living_finance.storage.warehouse import Warehouse
 
 EXPLAINED: dict[str, Table] = {
     table.qualified_name: table for table in (gold.HOUSEHOLD_STATISTICS, gold.HOUSEHOLD_BREAKDOWN, gold.PERSON_STATISTICS)
 }
 _LEVELS = {2: "city", 5: "gu", 7: "dong"}
+_GU_DIGITS = 5
 
 
 def figure_facts(spark: SparkSession, *, root: str, table: str, month: Month, region: str) -> FigureFacts:
@@ -52,7 +53,10 @@ def figure_facts(spark: SparkSession, *, root: str, table: str, month: Month, re
         raise MissingInput(
             f"{table} has no region {region} in {month}.", remedy="nothing was published of it: try the region around it"
         )
-    cleansed = ledger.find(month, "cleanse")
+    cleansed, income = ledger.find(month, "cleanse"), ledger.find(month, "income")
+    edits, district = warehouse.read(gold.EDIT_REPORT, base_month=month.date), region[:_GU_DIGITS]
+    if len(region) >= _GU_DIGITS:
+        edits = edits.where(F.col("gu_code") == district)
     return FigureFacts(
         table=table,
         month=str(month),
@@ -61,9 +65,12 @@ def figure_facts(spark: SparkSession, *, root: str, table: str, month: Month, re
         figures=_margin(of_region, EXPLAINED[table]),
         rows=rows,
         deliveries=cleansed.facts.get("deliveries", {}) if cleansed else {},
-        edits=_dicts(_edits(warehouse.read(gold.EDIT_REPORT, base_month=month.date))),
+        edits=_dicts(_edits(edits)),
+        edits_of=f"{district} {_region_name(warehouse, month, district)}" if len(region) >= _GU_DIGITS else "",
         versions=manifest["tables"],
         steps=_steps(ledger, month),
+        adjustment=_adjustment(income, _means_after(warehouse, month)),
+        not_met=income.facts.get("not_met", ()) if income else (),
         weights=_one(_weights(warehouse.read(gold.HOUSEHOLD, base_month=month.date).where(_is_within(region)))),
         areas=_one(_areas(warehouse.read(silver.OUTPUT_AREA, base_month=month.date).where(_is_area_within(region)))),
         targets=_dicts(_targets(warehouse.read(silver.CALIBRATION_TARGET, base_month=month.date).where(_is_area_within(region)))),
@@ -184,8 +191,42 @@ def _steps(ledger: Ledger, month: Month) -> list[dict[str, Any]]:
             "step": record.step,
             "fingerprint": record.fingerprint[:12],
             **{name: record.facts.get(name) for name in ("model_version", "mlflow_run_id")},
+            "registry_number": _model(record).get("number"),
+            "trained_on": _model(record).get("trained_month"),
         }
         for record in records
+    ]
+
+
+def _model(record: StepRecord) -> Mapping[str, Any]:
+    """Of a step that scores with a registered model: its number in the MLflow registry, the month it was trained on."""
+    model: Mapping[str, Any] = record.facts.get("model", {})
+    return model
+
+
+def _means_after(warehouse: Warehouse, month: Month) -> dict[str, int]:
+    """Mean incomes of the city as published here, KRW/year, by the names of `income.estimate.ADJUSTED`."""
+    is_city = F.col("region_code") == codes.CITY_CODE
+    statistics = warehouse.read(gold.HOUSEHOLD_STATISTICS, base_month=month.date)
+    means = {name.removesuffix("_income_krw_year"): f"mean_{name}" for name in (gold.TOTAL_INCOME, *gold.INCOME_COMPONENTS)}
+    everybody = statistics.where(is_city & is_margin(r.DIMENSIONS[gold.HOUSEHOLD_STATISTICS.name]))
+    found = _one(everybody.select(*(F.col(column).alias(name) for name, column in means.items())))
+    breakdown = warehouse.read(gold.HOUSEHOLD_BREAKDOWN, base_month=month.date)
+    fifths = breakdown.where(is_city & (F.col("dimension") == "income_class")).select("category", means["total"])
+    return {**found, **{f"fifth_{row['category']}": row[means["total"]] for row in _dicts(fifths)}}
+
+
+def _adjustment(income: StepRecord | None, after: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Noted figures with what came of them."""
+    noted = income.facts.get("adjustment", ()) if income else ()
+    return [
+        {
+            "figure": entry["figure"],
+            "before_krw_year": entry["before_krw_year"],
+            "after_krw_year": after.get(entry["figure"]),
+            **{name: entry[name] for name in ("published_krw_year", "relative_error", "source")},
+        }
+        for entry in noted
     ]
 
 

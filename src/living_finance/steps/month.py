@@ -28,7 +28,7 @@ from living_finance.contracts.core import Table
 from living_finance.errors import ContractViolation, MissingInput
 from living_finance.households import PreviousMonth, householding
 from living_finance.income.drift import input_shares, stability
-from living_finance.income.estimate import IncomeEvidence, estimate_income, gather_income
+from living_finance.income.estimate import IncomeEvidence, adjustment, estimate_income, gather_income
 from living_finance.income.gate import Verdict
 from living_finance.months import Month
 from living_finance.places.placing import place_persons, summarise_addresses
@@ -282,6 +282,7 @@ def model_income(run: MonthRun) -> None:
     metrics = {**fit.metrics, **drift}
     run.track(tracking.TrackedFit("income", fit.model_version, fit.parameters, metrics, notes, content))
     run.facts["model"] = dataclasses.replace(chosen, stability=moved).facts()
+    run.facts["adjustment"] = adjustment(fit.metrics, evidence.published)
     run.facts["not_met"] = list(evidence.refused)
 
 
