@@ -24,11 +24,13 @@ from living_finance.cli import app
 from living_finance.config import DatabaseSettings, Settings, TrackingSettings
 from living_finance.contracts import bronze, gold, silver
 from living_finance.contracts.core import Table
+from living_finance.contracts.language import IN_DEVELOPMENT
 from living_finance.contracts.utilization import HOUSEHOLD_CUBE, MADE_ON_PUBLICATION, PUBLISHED
 from living_finance.errors import LivingFinanceError, MissingInput
 from living_finance.months import parse_months
 from living_finance.registry import Registry
 from living_finance.steps.analyse import analyse
+from living_finance.steps.catalogue import GEOJSON
 from living_finance.steps.explain import figure_facts, household_facts
 from living_finance.steps.publish import PublishOutcome, publish_month
 from living_finance.steps.report import data_of_warehouse, write_report
@@ -43,6 +45,7 @@ PICTURES = {"01_first_look": 3, "02_from_evidence_to_households": 1, "03_policy_
 """Notebook → pictures in it."""
 LANDING = Path(__file__).parent / "data" / "landing"
 MONTHS = parse_months("202001..202002")
+FIFTHS = [f"fifth_{k}" for k in range(1, 6)]
 JANUARY, FEBRUARY = dt.date(2020, 1, 1), dt.date(2020, 2, 1)
 
 
@@ -310,13 +313,37 @@ def test_a_figure_is_explained_from_delivery_to_calibration(spark: SparkSession,
     assert persons["rows_kept"] + persons["rows_quarantined"] + persons["rows_removed"] > 0
     assert [s["step"] for s in facts.steps if s["model_version"]] == ["households", "income"]
     assert facts.versions["gold.household_statistics"]["rows"] > 0
+    own = read(store, gold.EDIT_REPORT).where((F.col("gu_code") == district["gu_code"]) & (F.col("reason") == "all"))
+    assert {e["table"]: e["rows_kept"] for e in facts.edits if e["reason"] == "all"} == {
+        row["table"]: row["rows_kept"] for row in own.collect()
+    }
     assert facts.weights["sum of weights"] == pytest.approx(facts.figures["households"])
     assert facts.areas["households by weight"] == pytest.approx(facts.areas["households aimed at"], abs=0.01)
     assert sum(target["targets"] for target in facts.targets) == facts.areas["targets"]
     shown = _text(explain_figure(facts))
     assert "bureau" in shown and "household_size" in shown and facts.steps[2]["model_version"][:12] in shown
+    assert f"delivered rows of the district {district['gu_code']}" in shown and "whole city, before and after" in shown
+    number = next(s["registry_number"] for s in facts.steps if s["step"] == "income")
+    assert number in {v.number for v in Registry(TrackingSettings(), store.root).versions()}
     with pytest.raises(MissingInput):
         figure_facts(spark, root=store.root, table="gold.household_statistics", month=MONTHS[0], region="9999999")
+
+
+def test_a_figure_of_the_city_is_explained_with_all_rows_and_the_published_income(spark: SparkSession, store: Warehouse) -> None:
+    facts = figure_facts(spark, root=store.root, table="gold.household_statistics", month=MONTHS[0], region="11")
+    kept = read(store, gold.EDIT_REPORT).where("reason = 'all' and table = 'bureau_persons'").agg(F.sum("rows_kept")).first()
+    assert kept is not None
+    assert next(e["rows_kept"] for e in facts.edits if (e["table"], e["reason"]) == ("bureau_persons", "all")) == kept[0]
+    adjusted = {entry["figure"]: entry for entry in facts.adjustment}
+    assert list(adjusted) == ["total", *(n.removesuffix("_income_krw_year") for n in gold.INCOME_COMPONENTS), *FIFTHS]
+    total = adjusted["total"]
+    assert total["after_krw_year"] == facts.figures["mean_total_income_krw_year [KRW/year]"]
+    assert total["after_krw_year"] == pytest.approx(total["published_krw_year"], rel=1e-6) and total["source"]
+    assert total["before_krw_year"] == pytest.approx(sum(adjusted[n]["before_krw_year"] for n in list(adjusted)[1:6]), abs=5)
+    assert all(entry["after_krw_year"] for entry in facts.adjustment)
+    shown = _text(explain_figure(facts))
+    assert "delivered rows of the whole city" in shown and f"{total['before_krw_year']:,}" in shown
+    assert facts.not_met and all(line[:40] in shown for line in facts.not_met)
 
 
 def test_a_household_is_explained_by_its_members_evidence(spark: SparkSession, store: Warehouse) -> None:
@@ -326,6 +353,26 @@ def test_a_household_is_explained_by_its_members_evidence(spark: SparkSession, s
     assert member.asDict() in facts.members and len(facts.members) == facts.household["bureau_members"]
     assert facts.household["total_income_krw_year"] == sum(facts.household[name] for name in gold.INCOME_COMPONENTS)
     assert member["assignment_evidence"] in _text(explain_household(facts))
+
+
+def test_what_the_commands_show_says_that_it_is_in_development(
+    spark: SparkSession, store: Warehouse, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("living_finance.cli.figures.spark_session", lambda _: contextlib.nullcontext(spark))
+    of_month = ("--warehouse", store.root, "--month", "202001")
+    for command in (("analyse", "inequality", "--lang", "en"), ("explain", "gold.household_statistics")):
+        app([*command, *of_month], standalone_mode=False)
+        assert IN_DEVELOPMENT.en in " ".join(capsys.readouterr().out.split()), command
+
+
+def test_the_catalogue_has_boundaries_of_the_regions_of_the_newest_month(
+    spark: SparkSession, store: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("living_finance.cli.figures.spark_session", lambda _: contextlib.nullcontext(spark))
+    app(["catalog", "--warehouse", store.root, "--out", str(tmp_path), "--boundaries"], standalone_mode=False)
+    found = {f["properties"]["region_code"] for f in json.loads((tmp_path / GEOJSON).read_text(encoding="utf-8"))["features"]}
+    regions = store.read(silver.REGION, base_month=FEBRUARY).select("dong_code", "gu_code").collect()
+    assert found == {row["dong_code"] for row in regions} | {row["gu_code"] for row in regions}
 
 
 # --- the report of two months ----------------------------------------------------------------------------------------------
