@@ -495,7 +495,7 @@ def test_an_address_of_five_thousand_people(model: AssignmentModel, monkeypatch:
 def test_steps_of_a_round_do_not_grow_with_the_people_of_an_address(model: AssignmentModel, count: int) -> None:
     pool = Pool.of(one_house(count), model, seed=7)
     assert pool is not None
-    assert len(pool_module._steps(pool)) == len(pool.places) * MOST_MOVES == 28 * MOST_MOVES
+    assert len(pool_module._steps(pool, np.arange(len(pool.places)))) == len(pool.places) * MOST_MOVES == 28 * MOST_MOVES
 
 
 def test_memory_of_an_address_is_bounded_by_its_people(model: AssignmentModel, monkeypatch: pytest.MonkeyPatch) -> None:
