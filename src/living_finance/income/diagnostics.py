@@ -12,7 +12,7 @@ from scipy.special import ndtri
 
 from living_finance.income.model import CityHouseholds, DrawModel, IncomeModel, group_errors, month_targets
 from living_finance.income.other_components import MODELLED
-from living_finance.income.survey_weights import FIFTHS
+from living_finance.income.survey_weights import FIFTHS, fifths
 from living_finance.income.training import TOTAL, Assessment, TrainingData
 from living_finance.income.value_benchmark import (
     AGE_GROUPS,
@@ -137,11 +137,9 @@ def _calibration(model: IncomeModel, data: TrainingData) -> Mapping[str, tuple[F
 
 def _households(total: Floats, city: CityHouseholds) -> tuple[Floats, Floats]:
     """Sampled households by weighted fifth of total income, and by age group."""
-    order = np.argsort(total, kind="stable")
-    through = np.cumsum(city.weight[order]) / city.weight.sum()
-    fifth = np.minimum((through * FIFTHS).astype(int), FIFTHS - 1)
-    ages = np.bincount(age_group_of(city.households.head_age_band), minlength=len(AGE_GROUPS))
-    return np.bincount(fifth, minlength=FIFTHS).astype(float), ages.astype(float)
+    of_fifths = np.bincount(fifths(total, city.weight) - 1, minlength=FIFTHS)
+    of_ages = np.bincount(age_group_of(city.households.head_age_band), minlength=len(AGE_GROUPS))
+    return of_fifths.astype(float), of_ages.astype(float)
 
 
 def _of_ten(means: Floats, households: Floats) -> Floats:

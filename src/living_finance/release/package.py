@@ -153,9 +153,12 @@ def datapackage(
     }
 
 
-def coded(labels: r.Labels) -> list[dict[str, str]]:
-    """Codes of a column for a table schema, with their labels."""
-    return [{"code": code, "label_ko": korean, "label_en": english} for code, korean, english in labels]
+def closed_to(labels: r.Labels) -> dict[str, Any]:
+    """What a table schema says of a column of codes: which there are, and what they are called; nothing of other columns."""
+    if not labels:
+        return {}
+    named = [{"code": code, "label_ko": korean, "label_en": english} for code, korean, english in labels]
+    return {"constraints": {"enum": [code for code, _, _ in labels]}, "codes": named}
 
 
 def code_table(name: str, title: str, labels: r.Labels) -> str:
@@ -173,15 +176,13 @@ def _fields(columns: Sequence[str], *, key: Sequence[str]) -> dict[str, Any]:
     fields = []
     for column_name in columns:
         column = r.column(column_name)
-        labels = r.labels_of(column_name)
-        closed = {"constraints": {"enum": [code for code, _, _ in labels]}, "codes": coded(labels)} if labels else {}
         fields.append(
             {
                 "name": column_name,
                 "type": _KIND_OF[column.kind.value],
                 "title": f"{column.label_ko} / {column.label_en}",
                 "description": f"{column.meaning} [{column.measure.value}]".strip(),
-                **closed,
+                **closed_to(r.labels_of(column_name)),
             }
         )
     return {"fields": fields, "primaryKey": list(key), "missingValues": [""]}

@@ -10,7 +10,7 @@ import pandas as pd
 from living_finance.contracts import row_files as rf
 from living_finance.contracts.core import Column, Kind, Measure
 from living_finance.contracts.releases import Labels
-from living_finance.release.package import code_table, coded
+from living_finance.release.package import closed_to, code_table
 from living_finance.release.rules import RowRules
 
 _KINDS = {Kind.MONEY: "integer", Kind.DECIMAL: "number"}
@@ -61,13 +61,12 @@ def resources(files: Mapping[str, tuple[int, str]], *, rules: RowRules) -> list[
 
 def _field(column: Column, labels: Labels) -> dict[str, Any]:
     meaning = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
-    closed = {"constraints": {"enum": [code for code, _, _ in labels]}, "codes": coded(labels)} if labels else {}
     return {
         "name": column.name,
         "type": _KINDS.get(column.kind, "string"),
         "title": f"{column.label_ko} / {column.label_en}",
         "description": f"{meaning} [{column.measure.value}]".strip(),
-        **closed,
+        **closed_to(labels),
     }
 
 
