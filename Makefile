@@ -114,7 +114,7 @@ cluster-down: ## stop it
 
 .PHONY: test test-cluster
 test: setup ## all tests but the cluster's
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not cluster"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not cluster"
 test-cluster: setup ## the same months on a real cluster and locally, row by row
 	@$(BIN)/python -m pytest -m cluster
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime as dt
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console, RenderableType
 
-from living_finance.analyses.registry import ANALYSES
-from living_finance.analyses.result import KEY
 from living_finance.catalog.explain import explain_figure, explain_household
 from living_finance.cli import app
 from living_finance.config import DatabaseSettings, Settings, TrackingSettings
@@ -26,40 +22,18 @@ from living_finance.contracts import bronze, gold, silver
 from living_finance.contracts.core import Table
 from living_finance.contracts.language import IN_DEVELOPMENT
 from living_finance.contracts.utilization import HOUSEHOLD_CUBE, MADE_ON_PUBLICATION, PUBLISHED
-from living_finance.errors import LivingFinanceError, MissingInput
-from living_finance.months import parse_months
+from living_finance.errors import MissingInput
 from living_finance.registry import Registry
-from living_finance.steps.analyse import analyse
 from living_finance.steps.catalogue import GEOJSON
 from living_finance.steps.explain import figure_facts, household_facts
 from living_finance.steps.publish import PublishOutcome, publish_month
-from living_finance.steps.report import data_of_warehouse, write_report
 from living_finance.steps.run import RunOutcome, RunPlan, make_months
 from living_finance.storage.ledger import Ledger
 from living_finance.storage.postgres import Database, open_database
 from living_finance.storage.warehouse import Warehouse
-from notebook_cells import Cell, execute
+from sample_months import FEBRUARY, JANUARY, LANDING, MONTHS, read
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-PICTURES = {"01_first_look": 3, "02_from_evidence_to_households": 1, "03_policy_analyses": 7, "04_income_model": 9}
-"""Notebook → pictures in it."""
-LANDING = Path(__file__).parent / "data" / "landing"
-MONTHS = parse_months("202001..202002")
 FIFTHS = [f"fifth_{k}" for k in range(1, 6)]
-JANUARY, FEBRUARY = dt.date(2020, 1, 1), dt.date(2020, 2, 1)
-
-
-@pytest.fixture(scope="module")
-def store(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    root = str(tmp_path_factory.mktemp("sample") / "warehouse")
-    outcome = make_months(spark, landing=LANDING, root=root, months=MONTHS, settings=Settings())
-    assert isinstance(outcome, RunOutcome)
-    assert [o.is_skipped for _, o in outcome.steps] == [False] * 12
-    return Warehouse(spark, root)
-
-
-def read(store: Warehouse, table: Table) -> DataFrame:
-    return store.read(table, base_month=JANUARY)
 
 
 def test_a_finished_month_is_up_to_date(spark: SparkSession, store: Warehouse) -> None:
@@ -120,15 +94,13 @@ def test_households_of_both_months_are_in_the_lineage_once(store: Warehouse) -> 
     assert stayed is not None and stayed["share"] > 0.9
 
 
-def test_another_january_makes_february_due_from_households_on(spark: SparkSession, store: Warehouse) -> None:
-    ledger, month = Ledger(store.root), MONTHS[0]
+def test_another_january_makes_february_due_from_households_on(spark: SparkSession, store: Warehouse, tmp_path: Path) -> None:
+    root = str(shutil.copytree(store.root, tmp_path / "copy"))
+    ledger, month = Ledger(root), MONTHS[0]
     record = ledger.find(month, "households")
     assert record is not None
     ledger.record(month, dataclasses.replace(record, fingerprint="another"))
-    try:
-        plan = make_months(spark, landing=LANDING, root=store.root, months=MONTHS[1:], settings=Settings(), dry_run=True)
-    finally:
-        ledger.record(month, record)
+    plan = make_months(spark, landing=LANDING, root=root, months=MONTHS[1:], settings=Settings(), dry_run=True)
     assert isinstance(plan, RunPlan) and plan.lines[1][1] == "households, income, statistics, quality"
 
 
@@ -210,44 +182,6 @@ def test_nothing_of_the_deliveries_is_lost_in_bronze(store: Warehouse) -> None:
         manifest = json.loads((LANDING / files / "manifest.json").read_text())
         wanted = {f["name"]: f["rows"] for f in manifest["files"] if f["table"] == name.split("_")[1]}
         assert {row["file_name"]: row["n"] for row in rows} == wanted
-
-
-# --- notebooks on the same two months --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_a_notebook_runs_and_draws_its_pictures(
-    spark: SparkSession, store: Warehouse, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In the session of the tests, which it may not stop."""
-    monkeypatch.setenv("DEMO_WAREHOUSE", store.root)
-    monkeypatch.setattr("living_finance.session.build_session", lambda *_, **__: spark)
-    monkeypatch.setattr(SparkSession, "stop", lambda _: None)
-    cells, names = execute(NOTEBOOKS / f"{name}.py")
-    pictures = {f"{number} {cell.source.rstrip().splitlines()[-1]}": cell for number, cell in enumerate(cells) if cell.is_picture}
-    assert len(pictures) == PICTURES[name], list(pictures)
-    assert [line for line, cell in pictures.items() if not (cell.rows_drawn > 0 and cell.colours() > 10)] == []
-    assert [cell.source for cell in cells if isinstance(cell.value, pd.DataFrame) and cell.value.empty] == []
-    if name == "02_from_evidence_to_households":
-        _check_addresses_and_map(cells, names, store)
-
-
-def _check_addresses_and_map(cells: list[Cell], names: dict[str, Any], store: Warehouse) -> None:
-    """Records of both sources at an address of each kind; every dong on the map, with how well householding went."""
-    assert set(names["chosen"]) == {"apartment", "multi_family", "officetel"}
-    walked = [cell.value for cell in cells if cell.source.startswith("people_of(")]
-    assert len(walked) == 3
-    for rows in walked:
-        assert {"bureau", "register"} <= set(rows.index.get_level_values("source"))
-        assert rows["evidence"].notna().any() and rows["probability"].dropna().between(0.0, 1.0).all()
-    dongs = read(store, silver.PLACED_PERSON).where("has_household").select("dong_code").distinct().count()
-    mapped = next(cell for cell in cells if cell.is_picture and "map_of" in cell.source)
-    assert mapped.rows_drawn == dongs == len(names["quality"])
-    assert names["quality"][["probability", "margins_met"]].notna().all(axis=None)
-
-
-def test_every_notebook_is_executed() -> None:
-    assert {file.stem for file in NOTEBOOKS.glob("*.py")} == set(PICTURES)
 
 
 # --- the utilization database, from the same two months ------------------------------------------------------------------
@@ -373,63 +307,6 @@ def test_the_catalogue_has_boundaries_of_the_regions_of_the_newest_month(
     found = {f["properties"]["region_code"] for f in json.loads((tmp_path / GEOJSON).read_text(encoding="utf-8"))["features"]}
     regions = store.read(silver.REGION, base_month=FEBRUARY).select("dong_code", "gu_code").collect()
     assert found == {row["dong_code"] for row in regions} | {row["gu_code"] for row in regions}
-
-
-# --- the report of two months ----------------------------------------------------------------------------------------------
-
-
-def test_a_report_holds_every_analysis_as_its_command_gives_it(store: Warehouse, tmp_path: Path) -> None:
-    """Several at a time in the report, one alone by its command; the figures of all regions, and every origin is stated."""
-    settings = Settings().analyses
-    data = data_of_warehouse(store, month=MONTHS[1], year=None, region="11", settings=settings)
-    assert {a.name for a in data.analyses} == {name for name, a in ANALYSES.items() if not a.compares_months}
-    assert set(data.changes) == {MONTHS[0]} and not any(a.rows.empty for a in (*data.analyses, *data.changes.values()))
-    for name in ("inequality", "youth"):
-        alone = analyse(store, name, month=MONTHS[1], region="11", settings=settings).toPandas()
-        together = next(a.rows for a in data.analyses if a.name == name)
-        shown = alone.merge(together[list(KEY)], on=list(KEY), how="inner", validate="one_to_one")
-        pd.testing.assert_frame_equal(shown.sort_values(list(KEY), ignore_index=True), together)
-    of_dongs = {a.name: set(a.rows.loc[a.rows["region_level"] == "dong", "dimension"]) for a in data.analyses}
-    assert {"residence / all", "workplace / all"} <= of_dongs["employment"] & of_dongs["small_business"]
-    assert all("all" in of_dongs[name] for name in ("youth", "vulnerable_groups", "jobs_in_reach", "household_moves"))
-    assert "employment / age" in of_dongs["vulnerable_groups"]
-    (page,) = write_report(data, out=tmp_path, language="ko", formats=["html"])
-    text = page.read_text(encoding="utf-8")
-    assert all(a.label_ko in text for a in data.analyses)
-
-
-# --- a release of the same month, by its commands --------------------------------------------------------------------------
-
-
-def test_a_release_is_made_attacked_signed_and_withdrawn_by_its_commands(
-    spark: SparkSession, store: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In the session of the tests. A file edited by hand is neither verified nor signed."""
-    monkeypatch.setattr("living_finance.cli.releases.spark_session", lambda _: contextlib.nullcontext(spark))
-
-    def exit_code(*arguments: str) -> int:
-        try:
-            app(list(arguments), standalone_mode=False)
-        except LivingFinanceError as error:
-            return error.exit_code
-        return 0
-
-    candidate = tmp_path / "portal" / "202001-v1"
-    assert exit_code("release", "--warehouse", store.root, "--month", "202001", "--out", str(tmp_path)) == 0
-    findings = tmp_path / "findings.csv"
-    verify = ("verify-release", str(candidate), "--findings", str(findings))
-    assert exit_code(*verify, "--warehouse", store.root) == 0
-    assert pd.read_csv(findings).empty
-    table = next(candidate.rglob("household_statistics.csv"))
-    clean = table.read_bytes()
-    table.write_bytes(clean.replace(b"published", b"publishes", 1))
-    assert exit_code(*verify) == exit_code("approve", str(candidate), "--approver", "Kim") == 62
-    table.write_bytes(clean)
-    assert exit_code("approve", str(candidate), "--approver", "Kim") == 0
-    assert exit_code("approve", str(candidate), "--approver", "Kim") == 61
-    assert exit_code(*verify, "--warehouse", store.root) == 0
-    withdraw = ("withdraw", str(candidate), "--reason", "tried", "--approver", "Kim")
-    assert [exit_code(*withdraw), exit_code(*withdraw)] == [0, 61]
 
 
 def _text(told: RenderableType) -> str:

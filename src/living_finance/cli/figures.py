@@ -36,10 +36,11 @@ def explain(
     Exit codes: 10 no such table, or no code of a region; 21 the month is not finished, or has no such region or household.
     """
     from living_finance.catalog.explain import explain_figure, explain_household
-    from living_finance.steps.explain import figure_facts, finished_manifest, household_facts
+    from living_finance.steps.explain import figure_facts, household_facts
+    from living_finance.storage.ledger import Ledger
 
     date, root = Month.parse(month), str(warehouse.absolute())
-    finished_manifest(root, date)
+    Ledger(root).finished(date)
     with spark_session(settings_of(config)) as spark, working("explain"):
         if what == "household":
             told = explain_household(household_facts(spark, root=root, household_id=household_id, month=date))

@@ -44,7 +44,7 @@ def figure_facts(spark: SparkSession, *, root: str, table: str, month: Month, re
     if table not in EXPLAINED:
         raise ConfigurationError(f"{table} is no table of statistics.", remedy=f"one of {', '.join(EXPLAINED)}, or household ID")
     ledger, warehouse = Ledger(root), Warehouse(spark, root)
-    manifest = finished_manifest(root, month)
+    manifest = ledger.finished(month)
     check_form(region, digits=(2, 5, 7, 11))
     of_region = warehouse.read(EXPLAINED[table], base_month=month.date).where(F.col("region_code") == region)
     rows = of_region.count()  # ok: one number
@@ -88,7 +88,7 @@ def household_facts(spark: SparkSession, *, root: str, household_id: str, month:
     def rows(table: Table) -> Sequence[Mapping[str, Any]]:
         return _dicts(warehouse.read(table, base_month=month.date).where(F.col("household_id") == household_id))
 
-    finished_manifest(root, month)
+    ledger.finished(month)
     household = rows(gold.HOUSEHOLD)
     if not household:
         raise MissingInput(f"{month} has no such household.", remedy="check id and month: ids differ where nobody stayed")
@@ -100,21 +100,6 @@ def household_facts(spark: SparkSession, *, root: str, household_id: str, month:
         lineage=rows(gold.HOUSEHOLD_LINEAGE),
         steps=_steps(ledger, month),
     )
-
-
-def finished_manifest(root: str, month: Month) -> dict[str, Any]:
-    """The manifest of a finished month: table → Delta version, rows. Needs no Spark.
-
-    Raises:
-        MissingInput: the warehouse has no such finished month.
-    """
-    manifest = Ledger(root).manifest(month)
-    if manifest is None:
-        raise MissingInput(
-            f"{month} is not finished in the warehouse {root}.",
-            remedy=f"name the warehouse with --warehouse FOLDER, or make the month: living-finance run --month {month}",
-        )
-    return manifest
 
 
 def _is_within(region: str) -> Column:

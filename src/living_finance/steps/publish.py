@@ -12,7 +12,6 @@ from living_finance.config import Settings
 from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
 from living_finance.contracts.utilization import BUILDING_GRID, HOUSEHOLD_CUBE, PUBLISHED
-from living_finance.errors import MissingInput
 from living_finance.months import Month
 from living_finance.places.boundaries import (
     BOUNDARY_SOURCE,
@@ -95,9 +94,7 @@ def publication_facts(ledger: Ledger, month: Month) -> dict[str, Any]:
     Raises:
         MissingInput: the month is not finished.
     """
-    manifest = ledger.manifest(month)
-    if manifest is None:
-        raise MissingInput(f"{month} is not finished.", remedy="run it first: living-finance run")
+    manifest = ledger.finished(month)
     published = {p.table.qualified_name for p in PUBLISHED} | {silver.BUILDING.qualified_name}
     tables = {name: entry for name, entry in manifest["tables"].items() if name in published}
     tables[BUILDING_GRID.qualified_name] = tables.pop(silver.BUILDING.qualified_name)

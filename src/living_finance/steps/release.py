@@ -16,7 +16,7 @@ from living_finance.config import QualitySettings
 from living_finance.contracts import gold, silver
 from living_finance.contracts import releases as r
 from living_finance.contracts import row_files as rf
-from living_finance.errors import ConfigurationError, DisclosureFound, MissingInput, ReleaseDamaged, ReleaseNotReady
+from living_finance.errors import ConfigurationError, DisclosureFound, ReleaseDamaged, ReleaseNotReady
 from living_finance.methods.census import five_year_band
 from living_finance.methods.joins import join_to_one
 from living_finance.methods.quantiles import weighted_quantiles
@@ -151,9 +151,9 @@ def make_release(
         QualityInsufficient: it fails a blocking check.
         DisclosureFound: an attack succeeds; the findings are kept, the candidate is not.
     """
-    if Ledger(warehouse.root).manifest(month) is None:
-        raise MissingInput(f"{month} is not finished.", remedy=f"living-finance run --month {month} first")
-    refuse_failed(Ledger(warehouse.root), month, quality)
+    ledger = Ledger(warehouse.root)
+    ledger.finished(month)
+    refuse_failed(ledger, month, quality)
     cells = cells_of_month(warehouse, month, rules)
     regions = region_names(warehouse, month)
     return release_cells(

@@ -15,7 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from living_finance.errors import ConcurrentRun, StorageDamaged
+from living_finance.errors import ConcurrentRun, MissingInput, StorageDamaged
 from living_finance.months import Month
 from living_finance.storage.warehouse import Commit
 
@@ -69,6 +69,20 @@ class Ledger:
         except (FileNotFoundError, json.JSONDecodeError):
             return None
         return content
+
+    def finished(self, month: Month) -> dict[str, Any]:
+        """The manifest of a month that must be finished: table → Delta version, rows. Needs no Spark.
+
+        Raises:
+            MissingInput: the warehouse has no such finished month.
+        """
+        manifest = self.manifest(month)
+        if manifest is None:
+            raise MissingInput(
+                f"{month} is not finished in the warehouse {self._root.parent}.",
+                remedy=f"name the warehouse with --warehouse FOLDER, or make the month: living-finance run --month {month}",
+            )
+        return manifest
 
     def note_release(self, channel: str, release_id: str, *, checksums_sha256: str) -> None:
         """Note what a candidate was when it was made; one made anew replaces it."""
