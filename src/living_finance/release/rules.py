@@ -176,6 +176,9 @@ class ReleaseRules(_Section):
     publisher_en: _Text
     parameters: Parameters
     tables: tuple[TableRules, ...]
+    publications: Annotated[
+        tuple[Literal["report", "maps"], ...], Field(description="made from the release's own tables and attacked like them")
+    ] = ()
     structural_zeros: tuple[StructuralZero, ...] = ()
     rows: RowRules | None = None
 
