@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from cubes import ROOT, earlier_of, portal_rules, released, small_month
+from cubes import ROOT, SIGNED, earlier_of, portal_rules, released, small_month
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -16,15 +16,15 @@ from scipy.optimize import linprog
 from living_finance.contracts import releases as r
 from living_finance.errors import ConfigurationError
 from living_finance.release import protect as protection
-from living_finance.release.complement import LinkedCells, complement
+from living_finance.release.complement import Demands, LinkedCells, complement
 from living_finance.release.protect import protect
 from living_finance.release.rules import ReleaseRules, read_rules
-from living_finance.release.verify import Released
+from living_finance.release.verify import Released, verify
 
 KEY = ["region_level", "region_code"]
 
 
-def with_parameters(rules: ReleaseRules, **values: float) -> ReleaseRules:
+def with_parameters(rules: ReleaseRules, **values: float | tuple[int, ...]) -> ReleaseRules:
     changed = {name: getattr(rules.parameters, name).model_copy(update={"value": value}) for name, value in values.items()}
     return rules.model_copy(update={"parameters": rules.parameters.model_copy(update=changed)})
 
@@ -231,7 +231,13 @@ def test_every_sensitive_cell_of_a_square_can_move(inner: list[int], is_rounded:
         block=np.zeros(16, np.int64),
         district=np.full(16, -1),
     )
-    hidden = complement(cells, sensitive=small, withheld=small, is_fixed=np.zeros(16, bool), threshold=10.0)
+    hidden = complement(
+        cells,
+        sensitive=small,
+        withheld=small,
+        is_fixed=np.zeros(16, bool),
+        demands=Demands(threshold=10.0, secondary=1.0, district_price=20.0),
+    )
     assert (hidden | ~small).all()
     bounds = [(0, None) if h else (max(v - half, 0), v + half) for v, h in zip(printed, hidden, strict=True)]
     for cell in np.flatnonzero(small):
@@ -252,6 +258,13 @@ def test_rules_of_both_channels_hold_and_say_who_answers() -> None:
         assert all(value["owner"] and value["source"] for value in rules.parameters.model_dump().values())
 
 
+def test_the_steps_of_shares_are_those_of_the_rules(rules: ReleaseRules, month: dict[str, pd.DataFrame], clean: Released) -> None:
+    fine = with_parameters(rules, share_steps=(1,))
+    found = verify(released(protect(month, rules=fine), month, fine), signed=SIGNED)
+    assert "finer than its count allows" in " ".join(found["what"])
+    assert verify(clean, signed=SIGNED).empty
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -260,6 +273,8 @@ def test_rules_of_both_channels_hold_and_say_who_answers() -> None:
         ("dimensions: [head_sex]", "dimensions: [head_sexx]"),
         ("      - dimensions: [head_sex]\n        levels: [city, gu, dong]\n", ""),
         ("levels: [city, gu, dong]", "levels: [gu, dong]"),
+        ("value: [1, 10, 50, 100]", "value: [10, 50]"),
+        ("value: [1, 10, 50, 100]", "value: [1, 50, 10]"),
     ],
 )
 def test_wrong_rules_are_refused(change: tuple[str, str]) -> None:

@@ -35,16 +35,12 @@ _ROUNDS = 24
 """Programs that move many cells at once before single ones are tried."""
 _REPAIRS = 25
 _PASSES = 6
-_PRICE_ABOVE = 20.0
-"""Withholding a district's figure to protect what is inside costs this many times more than one inside."""
 _TOLERANCE = 1e-6
 _OPTIONS: dict[str, int | str] = {"threads": 1, "random_seed": 0, "solver": "simplex", "presolve": "off"}
 _FIRST, _NEXT = 1, 4
 """Dual simplex finds the first point (5 times faster); from there, which stays feasible, primal the next (20 times)."""
 _ONCE: dict[str, int | str] = {"threads": 1, "random_seed": 0, "solver": "simplex"}
 """For a program that is asked once."""
-_COUNTABLE = 1.0
-"""Movement that a cell withheld for others' sake keeps: it is not known to one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,17 +64,29 @@ class LinkedCells:
     then a few dongs with all that is in them; -1: in none."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Demands:
+    """What the rules ask of complementary suppression."""
+
+    threshold: float
+    """Movement of a sensitive cell, in units of the counts."""
+    secondary: float
+    """Movement of a cell withheld for others' sake."""
+    district_price: float
+    """Withholding a district's figure to protect what is inside costs this many times more than one inside."""
+
+
 def complement(
-    cells: LinkedCells, *, sensitive: Flags, withheld: Flags, is_fixed: Flags, threshold: float, workers: int = 2
+    cells: LinkedCells, *, sensitive: Flags, withheld: Flags, is_fixed: Flags, demands: Demands, workers: int = 2
 ) -> Flags:
     """Withhold more cells until every sensitive one can move by the threshold. Deterministic.
 
     Args:
         cells: of one population.
-        sensitive: must move by the threshold.
+        sensitive: must move by the threshold of `demands`.
         withheld: not published for whatever reason, the sensitive ones among them.
         is_fixed: published elsewhere already, or zero by its nature: withholding it would help nobody.
-        threshold: in units of the counts.
+        demands: of the rules.
         workers: blocks solved side by side; the result does not depend on it.
 
     Returns:
@@ -92,7 +100,7 @@ def complement(
     for _ in range(_PASSES):
 
         def solve(block: int) -> tuple[Integers, Flags]:
-            return _protect_block(cells, block, sensitive=sensitive, withheld=result, is_fixed=is_fixed, threshold=threshold)
+            return _protect_block(cells, block, sensitive=sensitive, withheld=result, is_fixed=is_fixed, demands=demands)
 
         before = result.copy()
         if TOP in due:
@@ -113,7 +121,7 @@ def complement(
 
 
 def _protect_block(
-    cells: LinkedCells, block: int, *, sensitive: Flags, withheld: Flags, is_fixed: Flags, threshold: float
+    cells: LinkedCells, block: int, *, sensitive: Flags, withheld: Flags, is_fixed: Flags, demands: Demands
 ) -> tuple[Integers, Flags]:
     """Cells of the block and which of them are withheld in the end."""
     inside = cells.block == block
@@ -122,15 +130,15 @@ def _protect_block(
     links = _rows_with_parts_in(cells.links, inside)[:, members]
     stands = above[members] & ~withheld[members]  # a district's published count does not move
     count, hidden = cells.count[members], withheld[members].copy()
-    need = np.where(sensitive[members], threshold, np.where(hidden, _COUNTABLE, 0.0))
+    need = np.where(sensitive[members], demands.threshold, np.where(hidden, demands.secondary, 0.0))
     system = _System(
         links=links.tocsc(),
         count=count,
         low=np.where(stands, 0.0, np.maximum(cells.printed[members] - cells.slack[members], 0.0) - count),
         high=np.where(stands, 0.0, cells.printed[members] + cells.slack[members] - count),
-        cap=2 * threshold,
+        cap=2 * demands.threshold,
     )
-    price = np.where(above[members], _PRICE_ABOVE, 1.0) * (1.0 + np.log1p(count))
+    price = np.where(above[members], demands.district_price, 1.0) * (1.0 + np.log1p(count))
     price[is_fixed[members]] = np.inf
     reach = _Reach(np.zeros(members.size), np.zeros(members.size))
     for nest in cells.nests if block != TOP else ():
@@ -144,7 +152,7 @@ def _protect_block(
         if not more.size:
             break
         hidden[more] = True
-        need[more] = np.maximum(need[more], _COUNTABLE)
+        need[more] = np.maximum(need[more], demands.secondary)
         program.loosen(more, *system.bounds(hidden))
     raise ContractViolation(
         f"{weak.size} cells of one block cannot be protected.", remedy="publish fewer crosses at that level (conf/release)"

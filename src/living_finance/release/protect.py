@@ -35,7 +35,7 @@ from scipy import sparse
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
-from living_finance.release.complement import TOP, Flags, Floats, Integers, LinkedCells, complement
+from living_finance.release.complement import TOP, Demands, Flags, Floats, Integers, LinkedCells, complement
 from living_finance.release.rules import CATEGORIES, ReleaseRules, TableRules
 
 KEY = ("region_level", "region_code")
@@ -256,7 +256,11 @@ def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: Release
                 sensitive=small & ~free,
                 withheld=hidden,
                 is_fixed=(is_fixed | is_public) & ~hidden,
-                threshold=float(threshold),
+                demands=Demands(
+                    threshold=float(threshold),
+                    secondary=rules.parameters.secondary_movement.value,
+                    district_price=rules.parameters.district_price.value,
+                ),
             )
         withheld |= hidden
     status = np.where(small, r.SMALL, np.where(withheld, r.SECONDARY, r.PUBLISHED))
@@ -478,20 +482,17 @@ def _statistic_status(
     return np.where(bad, why, np.where(is_open & has_bad[row], r.SECONDARY, count_status))
 
 
-_SHARE_STEPS = (1, 10, 50, 100)
-
-
 def _rounded_share(share: Floats, printed_count: Floats, rules: ReleaseRules) -> Floats:
     """Shares as fine as their count: among few, a fine share is a fraction of one number only and tells the count.
 
-    The base is the first of 1, 10, 50 and 100 times the share base that is at least 1 / the fewest the printed count allows.
+    The base is the first of `share_steps` times the share base that is at least 1 / the fewest the printed count allows.
     """
-    finest = float(rules.parameters.share_base.value)
+    finest, steps = float(rules.parameters.share_base.value), rules.parameters.share_steps.value
     if not finest:
         return share
     fewest = printed_count - rules.parameters.count_base.value / 2
-    result = _rounded(share, finest * _SHARE_STEPS[-1])
-    for step in reversed(_SHARE_STEPS):
+    result = _rounded(share, finest * steps[-1])
+    for step in reversed(steps):
         result = np.where(fewest * finest * step >= 1, _rounded(share, finest * step), result)
     return result
 
