@@ -75,6 +75,7 @@ def ours(table: pd.DataFrame, links: sparse.csr_matrix) -> np.ndarray:
         links=links,
         block=np.where(is_gu, TOP, number),
         district=np.where(is_gu, number, -1),
+        room=np.full(count.size, np.inf),
     )
     return complement(cells, sensitive=small, withheld=small, is_fixed=np.zeros(count.size, bool), demands=DEMANDS)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from cubes import ROOT, SIGNED, earlier_of, portal_rules, released, small_month
+from cubes import ROOT, SIGNED, earlier_of, made_month, portal_rules, released, small_month
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -230,6 +230,7 @@ def test_every_sensitive_cell_of_a_square_can_move(inner: list[int], is_rounded:
         links=sparse.csr_matrix(links),
         block=np.zeros(16, np.int64),
         district=np.full(16, -1),
+        room=np.full(16, np.inf),
     )
     hidden = complement(
         cells,
@@ -256,6 +257,16 @@ def test_rules_of_both_channels_hold_and_say_who_answers() -> None:
         rules = read_rules((ROOT / file).read_text(encoding="utf-8"), name=file)
         assert rules.channel == channel != other
         assert all(value["owner"] and value["source"] for value in rules.parameters.model_dump().values())
+
+
+@pytest.mark.parametrize(("shape", "seed"), [((2, 2, 1, 15), 0), ((2, 2, 1, 15), 3), ((2, 2, 1, 25), 0), ((2, 1, 1, 12), 5)])
+def test_tiny_cities_are_protected_and_pass_the_gate(rules: ReleaseRules, shape: tuple[int, int, int, int], seed: int) -> None:
+    """Totals of seven households that the register prints, and districts of one dong: refused before."""
+    districts, dongs, areas, people = shape
+    cells = made_month(rules, seed=seed, districts=districts, dongs=dongs, areas=areas, per_area=people)
+    release = released(protect(cells, rules=rules), cells, rules)
+    assert verify(release, signed=SIGNED, facts=cells).empty
+    assert any((frame["status"] == r.PUBLISHED).any() for frame in release.tables.values())
 
 
 def test_the_steps_of_shares_are_those_of_the_rules(rules: ReleaseRules, month: dict[str, pd.DataFrame], clean: Released) -> None:

@@ -232,11 +232,13 @@ def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: Release
     half = (np.ceil(base / 2) - 1 if population == "persons" else base / 2) if is_interval else 0.0
     # Census and register print households by region: no rounding hides them, and withholding them helps nobody.
     is_public = layout.is_total & (population == "households")
+    # In a region of which everybody knows that it has seven households, any count lies between 0 and 7.
+    room = layout.of_region(count) if population == "households" else np.full(count.size, np.inf)
     withheld = small | was_withheld
     # A reader who knows no evidence beside what is printed, where that is another, and one who does.
     readers = [is_structural & ~was_withheld, is_known] if (is_known & withheld).any() else [is_known]
     for known in readers:
-        free = known | layout.only_possible(known, within=is_public & ~withheld)  # public facts: nothing hides them
+        free = known | is_public | layout.only_possible(known, within=is_public)  # public facts: nothing hides them
         hidden = withheld & ~free
         is_fixed = free | is_structural | is_shown
         if is_interval and half >= 1:
@@ -251,6 +253,7 @@ def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: Release
                     links=layout.links,
                     block=layout.block,
                     district=layout.district,
+                    room=room,
                     nests=layout.nests,
                 ),
                 sensitive=small & ~free,
@@ -371,6 +374,12 @@ class _Layout:
     def is_total(self) -> Flags:
         """Cells of a whole region."""
         return np.asarray((self._categories == 0).all(axis=1))
+
+    def of_region(self, count: Floats) -> Floats:
+        """The total of each cell's region."""
+        total = np.zeros(self._region.max() + 1)
+        total[self._region[self.is_total]] = count[self.is_total]
+        return np.asarray(total[self._region])
 
     def holds_everybody(self, contributors: Integers, *, impossible: Flags) -> Flags:
         """Categories that alone make up their whole, beside empty ones that are not all impossible."""

@@ -573,7 +573,9 @@ def _attack_population(population: Population, unit: str, known: pd.Series[float
         is_known = ~np.isnan(total)
         is_told = is_known | only_ones(links, kinds, impossible=is_nobody, is_known=is_known)
         linked = population.narrow(
-            np.where(is_known, total - 0.5, low), np.where(is_known, total + 0.5, high), np.where(is_told, 0.0, need)
+            np.where(is_known, total - 0.5, low),
+            np.where(is_known, total + 0.5, high),
+            np.where(is_told, 0.0, np.fmin(need, cells["region_code"].map(known).to_numpy(float))),
         )
         if linked is None:
             yield "P11", "", unit, "printed counts do not agree with the totals: cannot be verified"
