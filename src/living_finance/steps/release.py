@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from living_finance.config import QualitySettings
@@ -29,6 +29,7 @@ from living_finance.release.protect import Earlier, protect
 from living_finance.release.rules import ReleaseRules, read_rules
 from living_finance.release.verify import FINDING_COLUMNS, Released, SignedZeros, verify
 from living_finance.release.verify_publications import verify_publications
+from living_finance.release.verify_row_links import EarlierRows, verify_rows_over_releases
 from living_finance.release.verify_rows import verify_rows
 from living_finance.release.verify_scope import looked_at
 from living_finance.reports.public import public_map, public_report
@@ -230,10 +231,13 @@ def release_cells(
     findings = pd.DataFrame()
     with store.staging(rules.channel, name.release_id) as folder:
         written = files.write_tables(folder, tables | zeros)
-        loss = {}
+        loss: dict[str, pd.DataFrame] = {}
+        followed: dict[str, int] = {}
         if people is not None:
             for file in rf.ROW_FILES.values():
-                made = _row_file(file, people, withheld=protected.tables, rules=rules, name=name, regions=regions)
+                before = _rows_before(people.households.sparkSession, store, file)
+                made = _row_file(file, people, withheld=protected.tables, rules=rules, name=name, regions=regions, earlier=before)
+                followed[file.name] = made.followed
                 written |= files.write_rows(folder, file.name, made.rows, file.columns)
                 loss[file.name] = made.loss.toPandas()  # ok: one row per district
         package = texts.datapackage(sources, files=written, rules=rules, name=name, edition=edition, model=model)
@@ -249,6 +253,7 @@ def release_cells(
                 verify_rows(
                     stored.rows, month=name.base_month, tables=stored.tables, register=people.register if people else None
                 ),
+                verify_rows_over_releases(stored.rows, month=name.base_month, earlier=_row_history(store, stored)),
                 _found(verify_publications(stored.publications, tables=stored.tables, about=about)),
             ],
             ignore_index=True,
@@ -261,8 +266,8 @@ def release_cells(
         about_rows, readme_of_rows = None, ""
         if rules.rows and people is not None:
             package["resources"] += row_texts.resources(written, rules=rules.rows)
-            about_rows = row_texts.evidence(loss, rules=rules.rows)
-            readme_of_rows = row_texts.readme(loss, rules=rules.rows)
+            about_rows = row_texts.evidence(loss, followed, rules=rules.rows)
+            readme_of_rows = row_texts.readme(loss, followed, rules=rules.rows)
         documents = {
             "datapackage.json": texts.datapackage_text(package),
             "dcat.jsonld": texts.dcat(package, rules=rules, name=name),
@@ -357,6 +362,7 @@ def _row_file(
     rules: ReleaseRules,
     name: texts.ReleaseName,
     regions: pd.DataFrame,
+    earlier: Sequence[DataFrame],
 ) -> row_files.Deidentified:
     """One row-level file, month and names of regions added."""
     if rules.rows is None:
@@ -368,12 +374,18 @@ def _row_file(
         records = row_files.person_records(people.persons, people.members, rules=rules.rows, release=name.release_id)
         scarce = row_files.scarce_in_register(people.register, k=rules.rows.k.value)
         forbidden = pd.concat([forbidden, scarce], ignore_index=True)
-    made = row_files.deidentified(records, file=file, rules=rules.rows, forbidden=forbidden)
+    made = row_files.deidentified(records, file=file, rules=rules.rows, forbidden=forbidden, earlier=earlier)
     names = regions[["region_code", "region_name_ko", "region_name_en"]].fillna("")
     safe = names.assign(**{column: names[column].map(texts.neutralised) for column in names.columns})
     known = made.rows.sparkSession.createDataFrame(safe)
     rows = join_to_one(made.rows, known, on=["region_code"], how="inner", broadcast=True)
-    return row_files.Deidentified(rows.withColumn("base_month", F.lit(name.base_month)), made.loss)
+    return row_files.Deidentified(rows.withColumn("base_month", F.lit(name.base_month)), made.loss, made.followed)
+
+
+def _rows_before(spark: SparkSession, store: files.ReleaseStore, file: rf.RowFile) -> list[DataFrame]:
+    """A row-level file of everything that was ever public."""
+    found = (files.released_rows(spark, store.folder(line.channel, line.id), file.name) for line in store.ever_public())
+    return [frame for frame in found if frame is not None]
 
 
 def verify_release(
@@ -404,7 +416,9 @@ def verify_release(
     rows_found = verify_rows(stored.rows, month=stored.month, tables=stored.tables, register=register)
     about = texts.about_of(files.read_package(folder) or {})
     read_found = _found(verify_publications(stored.publications, tables=stored.tables, about=about))
-    return pd.concat([cells_found, rows_found, read_found], ignore_index=True)
+    before = _row_history(_store_of(folder), stored) if has_history(folder) else iter(())
+    followed = verify_rows_over_releases(stored.rows, month=stored.month, earlier=before)
+    return pd.concat([cells_found, rows_found, followed, read_found], ignore_index=True)
 
 
 def has_history(folder: Path) -> bool:
@@ -498,6 +512,14 @@ def _history(store: files.ReleaseStore) -> list[Released]:
     """Everything ever public, withdrawn releases too."""
     public = store.ever_public()
     return [_released(files.read_release(store.folder(line.channel, line.id), with_csv=False)) for line in public]
+
+
+def _row_history(store: files.ReleaseStore, candidate: files.StoredRelease) -> Iterator[EarlierRows]:
+    """Row-level files and tables of everything ever public but the candidate itself, one release at a time."""
+    for line in store.ever_public() if candidate.rows else ():
+        if (line.channel, line.id) != (candidate.channel, candidate.release_id):
+            found = files.read_release(store.folder(line.channel, line.id), with_csv=False, with_rows=True)
+            yield EarlierRows(f"{line.channel} {line.id}", found.month, found.rows, found.tables)
 
 
 def _earlier(history: list[Released], name: texts.ReleaseName, edition: int) -> Earlier | None:

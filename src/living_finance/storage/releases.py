@@ -26,7 +26,7 @@ import pyarrow.csv as pacsv
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from filelock import FileLock
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from living_finance.contracts import releases as r
 from living_finance.contracts.core import Column, Kind
@@ -408,12 +408,13 @@ def about_release(folder: Path) -> About:
     return About(found["channel"], found["month"], int(found["version"]), edition)
 
 
-def read_release(folder: Path, *, with_csv: bool = True) -> StoredRelease:
+def read_release(folder: Path, *, with_csv: bool = True, with_rows: bool = False) -> StoredRelease:
     """The tables of a release as its reader finds them.
 
     Args:
         folder: of the release.
         with_csv: compare CSV with Parquet and look for what should not be there; False for what was published before.
+        with_rows: read row-level files although `with_csv` is False.
 
     Raises:
         MissingInput: no release there.
@@ -425,8 +426,8 @@ def read_release(folder: Path, *, with_csv: bool = True) -> StoredRelease:
     tables, oddities, rows, publications = {}, [], {}, {}
     for file in files:
         if file.stem in ROW_FILES:
-            if with_csv:
-                rows[file.stem], odd = _read_rows(file)
+            if with_csv or with_rows:
+                rows[file.stem], odd = _read_rows(file, with_csv=with_csv)
                 oddities += odd
             continue
         table = pq.read_table(file)
@@ -461,11 +462,19 @@ def _text_of(file: Path) -> str:
     return file.read_text(encoding="utf-8", errors="replace")
 
 
-def _read_rows(file: Path) -> tuple[pd.DataFrame, list[str]]:
+def released_rows(spark: SparkSession, folder: Path, name: str) -> DataFrame | None:
+    """A row-level file of a release; None: it has none of this name."""
+    file = folder / "data" / f"{name}.parquet"
+    return spark.read.parquet(str(file.absolute())) if file.is_file() else None
+
+
+def _read_rows(file: Path, *, with_csv: bool) -> tuple[pd.DataFrame, list[str]]:
     """A row-level file, and how its CSV differs from it."""
     schema = pq.read_schema(file)
     texts = [name for name in schema.names if pa.types.is_string(schema.field(name).type)]
     table = pq.read_table(file, read_dictionary=texts)
+    if not with_csv:
+        return table.to_pandas(), []
     oddities = [f"data/{file.name} carries metadata"] if schema.metadata else []
     csv = file.with_suffix(".csv")
     if not csv.is_file() or not _starts_with_mark(csv):
