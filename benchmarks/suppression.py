@@ -23,9 +23,10 @@ from disclosure import CENSUS
 from scipy import sparse
 
 from living_finance.release.bounds import narrow_cells
-from living_finance.release.complement import TOP, LinkedCells, complement
+from living_finance.release.complement import TOP, Demands, LinkedCells, complement
 
 THRESHOLD = 10.0
+DEMANDS = Demands(threshold=THRESHOLD, secondary=1.0, district_price=20.0)
 TYPES = ("couple", "extended", "family", "other", "single")
 SHARES = (0.22, 0.05, 0.36, 0.03, 0.34)
 
@@ -74,8 +75,9 @@ def ours(table: pd.DataFrame, links: sparse.csr_matrix) -> np.ndarray:
         links=links,
         block=np.where(is_gu, TOP, number),
         district=np.where(is_gu, number, -1),
+        room=np.full(count.size, np.inf),
     )
-    return complement(cells, sensitive=small, withheld=small, is_fixed=np.zeros(count.size, bool), threshold=THRESHOLD)
+    return complement(cells, sensitive=small, withheld=small, is_fixed=np.zeros(count.size, bool), demands=DEMANDS)
 
 
 def mod(table: pd.DataFrame) -> np.ndarray:

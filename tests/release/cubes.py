@@ -169,7 +169,7 @@ def portal_rules() -> ReleaseRules:
 
 
 def small_rules() -> ReleaseRules:
-    """The portal's parameters over fewer tables, so that a test takes little."""
+    """The portal's parameters over fewer tables and without report and maps, so that a test takes little."""
 
     def crosses(levels: tuple[str, ...], *names: tuple[str, ...], figures: tuple[str, ...] = _FIGURES) -> tuple[Cross, ...]:
         return tuple(Cross(dimensions=cross, levels=levels, statistics=figures) for cross in names)
@@ -187,7 +187,7 @@ def small_rules() -> ReleaseRules:
             name="person_statistics", source="person_statistics", crosses=crosses(_TO_DONG, (), ("sex",), figures=("persons",))
         ),
     )
-    return portal_rules().model_copy(update={"tables": tables})
+    return portal_rules().model_copy(update={"tables": tables, "publications": ()})
 
 
 def small_month(seed: int, rules: ReleaseRules) -> dict[str, pd.DataFrame]:

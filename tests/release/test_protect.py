@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from cubes import ROOT, earlier_of, portal_rules, released, small_month
+from cubes import ROOT, SIGNED, earlier_of, made_month, portal_rules, released, small_month
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -16,15 +16,15 @@ from scipy.optimize import linprog
 from living_finance.contracts import releases as r
 from living_finance.errors import ConfigurationError
 from living_finance.release import protect as protection
-from living_finance.release.complement import LinkedCells, complement
+from living_finance.release.complement import Demands, LinkedCells, complement
 from living_finance.release.protect import protect
 from living_finance.release.rules import ReleaseRules, read_rules
-from living_finance.release.verify import Released
+from living_finance.release.verify import Released, verify
 
 KEY = ["region_level", "region_code"]
 
 
-def with_parameters(rules: ReleaseRules, **values: float) -> ReleaseRules:
+def with_parameters(rules: ReleaseRules, **values: float | tuple[int, ...]) -> ReleaseRules:
     changed = {name: getattr(rules.parameters, name).model_copy(update={"value": value}) for name, value in values.items()}
     return rules.model_copy(update={"parameters": rules.parameters.model_copy(update=changed)})
 
@@ -230,8 +230,15 @@ def test_every_sensitive_cell_of_a_square_can_move(inner: list[int], is_rounded:
         links=sparse.csr_matrix(links),
         block=np.zeros(16, np.int64),
         district=np.full(16, -1),
+        room=np.full(16, np.inf),
     )
-    hidden = complement(cells, sensitive=small, withheld=small, is_fixed=np.zeros(16, bool), threshold=10.0)
+    hidden = complement(
+        cells,
+        sensitive=small,
+        withheld=small,
+        is_fixed=np.zeros(16, bool),
+        demands=Demands(threshold=10.0, secondary=1.0, district_price=20.0),
+    )
     assert (hidden | ~small).all()
     bounds = [(0, None) if h else (max(v - half, 0), v + half) for v, h in zip(printed, hidden, strict=True)]
     for cell in np.flatnonzero(small):
@@ -252,6 +259,23 @@ def test_rules_of_both_channels_hold_and_say_who_answers() -> None:
         assert all(value["owner"] and value["source"] for value in rules.parameters.model_dump().values())
 
 
+@pytest.mark.parametrize(("shape", "seed"), [((2, 2, 1, 15), 0), ((2, 2, 1, 15), 3), ((2, 2, 1, 25), 0), ((2, 1, 1, 12), 5)])
+def test_tiny_cities_are_protected_and_pass_the_gate(rules: ReleaseRules, shape: tuple[int, int, int, int], seed: int) -> None:
+    """Totals of seven households that the register prints, and districts of one dong: refused before."""
+    districts, dongs, areas, people = shape
+    cells = made_month(rules, seed=seed, districts=districts, dongs=dongs, areas=areas, per_area=people)
+    release = released(protect(cells, rules=rules), cells, rules)
+    assert verify(release, signed=SIGNED, facts=cells).empty
+    assert any((frame["status"] == r.PUBLISHED).any() for frame in release.tables.values())
+
+
+def test_the_steps_of_shares_are_those_of_the_rules(rules: ReleaseRules, month: dict[str, pd.DataFrame], clean: Released) -> None:
+    fine = with_parameters(rules, share_steps=(1,))
+    found = verify(released(protect(month, rules=fine), month, fine), signed=SIGNED)
+    assert "finer than its count allows" in " ".join(found["what"])
+    assert verify(clean, signed=SIGNED).empty
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -260,6 +284,8 @@ def test_rules_of_both_channels_hold_and_say_who_answers() -> None:
         ("dimensions: [head_sex]", "dimensions: [head_sexx]"),
         ("      - dimensions: [head_sex]\n        levels: [city, gu, dong]\n", ""),
         ("levels: [city, gu, dong]", "levels: [gu, dong]"),
+        ("value: [1, 10, 50, 100]", "value: [10, 50]"),
+        ("value: [1, 10, 50, 100]", "value: [1, 50, 10]"),
     ],
 )
 def test_wrong_rules_are_refused(change: tuple[str, str]) -> None:

@@ -22,6 +22,7 @@ from living_finance.errors import ConfigurationError
 from living_finance.months import Month
 from living_finance.release import rows as r
 from living_finance.release.rules import ReleaseRules, RowRules, read_rules
+from living_finance.release.verify_row_links import EarlierRows, verify_rows_over_releases
 from living_finance.release.verify_rows import verify_rows
 from living_finance.steps.release import RowSources, release_cells, verify_release
 from living_finance.storage.releases import ReleaseStore, read_release
@@ -244,6 +245,86 @@ def test_bands_that_cut_across_each_other_are_found(monkeypatch: pytest.MonkeyPa
     finally:
         object.__setattr__(rf.PERSONS, "quasi", tuple(age if q.name == "age_band" else q for q in others))
     assert set(findings["attack"]) == {"P11"}
+
+
+# --- over releases ----------------------------------------------------------------------------------------------------
+
+
+def household_file(seed: int = 4, *, classes: int = 6, rows: int = 40) -> pd.DataFrame:
+    """Households of one district in classes of many rows, each alone with its amounts but for a tenth of them."""
+    draws, number = np.random.default_rng(seed), classes * rows
+    frame = pd.DataFrame({"base_month": "2020-01", "region_level": "dong"}, index=range(number))
+    for quasi in rf.HOUSEHOLDS.quasi:
+        frame[quasi.name] = rf.ALL
+    frame["region_code"] = np.where(np.arange(number) % classes < classes // 2, "1101050", "1101051")
+    frame["head_age_band"] = np.array(["30", "40", "50"])[np.arange(number) % 3]
+    frame["region_name_ko"] = frame["region_name_en"] = "dong"
+    for amount in rf.HOUSEHOLDS.amounts:
+        frame[amount.name] = draws.integers(0, 30, number) * 5_000_000
+    for name, known in rf.SENSITIVE_CODES.items():
+        frame[name] = np.array(known)[np.arange(number) // classes % len(known)]
+    frame["weight"] = 1.5
+    return frame[list(rf.HOUSEHOLDS.column_names)]
+
+
+def a_month_on(first: pd.DataFrame) -> pd.DataFrame:
+    """Five moved to the other dong, three had a birthday; ages of the second dong are not given any more."""
+    later = first.copy()
+    later.loc[later.index[:5], "region_code"] = ["1101051" if c == "1101050" else "1101050" for c in later["region_code"][:5]]
+    later.loc[later.index[10:13], "head_age_band"] = "60"
+    later.loc[later["region_code"] == "1101051", "head_age_band"] = rf.ALL
+    later["spending_krw_month"] = later["spending_krw_month"].sample(frac=1, random_state=1).to_numpy()
+    return later
+
+
+def followed(now: pd.DataFrame, before: pd.DataFrame, *, month: str = "2020-02", tables: object = None) -> pd.DataFrame:
+    earlier = EarlierRows("campus 202001-v1", "2020-01", {rf.HOUSEHOLDS.name: before}, tables or {})  # type: ignore[arg-type]
+    return verify_rows_over_releases({rf.HOUSEHOLDS.name: now}, month=month, earlier=[earlier])
+
+
+def test_people_who_can_be_followed_from_release_to_release_are_found() -> None:
+    first = household_file()
+    assert followed(first, first).empty, "the same again says no more"
+    amounts = [amount.name for amount in rf.HOUSEHOLDS.amounts]
+    shuffled = first.assign(**{a: first[a].sample(frac=1, random_state=n).to_numpy() for n, a in enumerate(amounts)})
+    assert followed(shuffled, first).empty, "nobody to follow"
+    found = followed(a_month_on(first), first)
+    assert set(found["attack"]) == {"P10"}
+    cells = " ".join(found["cell"])
+    assert "region_code=1101050>1101051" in cells and "head_age_band=" in cells
+    finer = first.assign(head_age_band=rf.ALL)
+    assert followed(finer, first).empty, "coarser now: both say what the first said, of as many rows"
+    some = pd.concat([first.iloc[:5].assign(tenure="owned"), first.iloc[5:]])
+    both = followed(some.assign(head_age_band=rf.ALL), first)
+    assert "head_age_band" in " ".join(both["cell"]) and "tenure=owned" in " ".join(both["cell"]), (
+        "an age from one, tenure from the other"
+    )
+
+
+def test_rows_of_cells_that_an_earlier_version_of_the_month_withheld_are_found() -> None:
+    columns = {"region_level": ["dong"], "region_code": ["1101050"], "statistic": "households", "status": "suppressed_small"}
+    table = pd.DataFrame(columns | dict.fromkeys(("head_sex", "household_type"), rf.ALL) | {"head_age_band": "30"})
+    first = household_file()
+    assert set(followed(first, first, month="2020-01", tables={"household_statistics": table})["attack"]) == {"P11"}
+    assert followed(first, first, month="2020-02", tables={"household_statistics": table}).empty
+
+
+def test_those_who_could_be_followed_are_left_out(spark: SparkSession) -> None:
+    """And the gate, which shares no code with it, finds nobody; classes keep k and l."""
+    first = household_file()
+    later = a_month_on(first).assign(_row=[f"H{number}" for number in range(len(first))])
+    rules, file = campus_rules(), rf.HOUSEHOLDS
+    before, now = (spark.createDataFrame(frame) for frame in (first, later))
+    kept, number = r.without_followed(now, file=file, rules=rules, earlier=[before])
+    shown = r.with_cut_tails(kept, file, rules).toPandas()
+    cut = r.with_cut_tails(now, file, rules).toPandas()
+    columns = list(file.column_names)
+    assert not followed(ordered(cut[columns]), first).empty
+    assert followed(ordered(shown[columns]), first).empty
+    assert 0 < number == len(later) - len(shown) < 60
+    assert k_anonymity(shown[columns], list(file.quasi_names)) >= 10
+    assert l_diversity(shown[columns], list(file.quasi_names), list(rf.SENSITIVE_CODES)) >= 2
+    assert r.without_followed(now, file=file, rules=rules, earlier=[]) == (now, 0)
 
 
 # --- a package -----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from living_finance.contracts import releases as r
 from living_finance.release import bounds
 from living_finance.release.protect import protect
 from living_finance.release.rules import ReleaseRules
-from living_finance.release.verify import Released, verify
+from living_finance.release.verify import Limits, Released, verify
 
 STATISTICS, AREAS, BREAKDOWN, PERSONS = (
     "household_statistics",
@@ -352,6 +352,31 @@ def test_releases_of_the_same_data_are_attacked_together_whatever_their_version_
     assert "P3" in attacks_on(replace(campus, edition=0), replace(portal, edition=0, version=1)), (
         "as numbers say where data do not"
     )
+
+
+@pytest.mark.parametrize(("when", "attack"), [("2019-12", "P5"), ("2020-01", "P6")])
+def test_releases_are_attacked_together_over_all_links(clean: Released, when: str, attack: str) -> None:
+    """An earlier release told a small count exactly: since counts change little, it tells the one that is withheld now."""
+
+    def with_exact_count(frame: pd.DataFrame) -> None:
+        small = rows_of(frame, status=r.SMALL, measured="households", level="dong")
+        frame.loc[small[0], ["value", "status"]] = [3.0, r.PUBLISHED]
+
+    other = replace(changed(clean, STATISTICS, with_exact_count), month=when, version=0, release_id=f"{when}-v0")
+
+    def together(change: float) -> set[str]:
+        findings = verify(clean, history=[other], signed=SIGNED, limits=Limits(change=change))
+        return set(findings[findings["what"].str.contains("threshold with ")]["attack"])
+
+    assert together(5.0) == {attack}
+    assert together(1000.0) == set(), "a reader to whom counts can change by anything learns nothing"
+
+
+def test_a_reader_who_takes_too_small_a_change_learns_nothing(rules: ReleaseRules, clean: Released) -> None:
+    """Other people altogether: no counts agree with a change of five, which is no reason to refuse."""
+    cells = small_month(77, rules)
+    later = released(protect(cells, rules=rules), cells, rules, month="202002")
+    assert attacks_on(later, clean) == set()
 
 
 def test_by_district_the_gate_finds_the_same(clean: Released, month: Month, monkeypatch: pytest.MonkeyPatch) -> None:

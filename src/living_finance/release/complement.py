@@ -5,8 +5,9 @@ published count its rounding interval, of a withheld one that it is not negative
 be off while all links still hold; it must be at least the threshold for every sensitive cell.
 
 One block of cells per district, districts and city in one more. Within a district block the district's own published
-counts stand still: whatever moves there moves in the whole system too, so a movement found in a block is a movement of
-all tables jointly.
+counts stand still, and its withheld ones must be able to move by the threshold, since the block above counts on that: so a
+movement found in a block is one of all tables jointly, but for districts that must move by more or together. The gate looks
+at everything at once.
 
 Source: Fischetti & Salazar (2000), Models and algorithms for optimizing cell suppression in tabular data with linear
 constraints, JASA 95; the rounds of one program for many cells are ours. Solver: HiGHS (Huangfu & Hall 2018).
@@ -35,16 +36,12 @@ _ROUNDS = 24
 """Programs that move many cells at once before single ones are tried."""
 _REPAIRS = 25
 _PASSES = 6
-_PRICE_ABOVE = 20.0
-"""Withholding a district's figure to protect what is inside costs this many times more than one inside."""
 _TOLERANCE = 1e-6
 _OPTIONS: dict[str, int | str] = {"threads": 1, "random_seed": 0, "solver": "simplex", "presolve": "off"}
 _FIRST, _NEXT = 1, 4
 """Dual simplex finds the first point (5 times faster); from there, which stays feasible, primal the next (20 times)."""
 _ONCE: dict[str, int | str] = {"threads": 1, "random_seed": 0, "solver": "simplex"}
 """For a program that is asked once."""
-_COUNTABLE = 1.0
-"""Movement that a cell withheld for others' sake keeps: it is not known to one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,22 +60,36 @@ class LinkedCells:
     """Block of each cell."""
     district: Integers
     """For a district's own cell the block of its district, else -1."""
+    room: Floats
+    """Width that public knowledge alone leaves each cell: no release can keep more."""
     nests: tuple[Integers, ...] = ()
     """Layers of nests. Cells of one nest are tried together first, all others standing still: output areas by their dong,
     then a few dongs with all that is in them; -1: in none."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Demands:
+    """What the rules ask of complementary suppression."""
+
+    threshold: float
+    """Movement of a sensitive cell, in units of the counts."""
+    secondary: float
+    """Movement of a cell withheld for others' sake."""
+    district_price: float
+    """Withholding a district's figure to protect what is inside costs this many times more than one inside."""
+
+
 def complement(
-    cells: LinkedCells, *, sensitive: Flags, withheld: Flags, is_fixed: Flags, threshold: float, workers: int = 2
+    cells: LinkedCells, *, sensitive: Flags, withheld: Flags, is_fixed: Flags, demands: Demands, workers: int = 2
 ) -> Flags:
     """Withhold more cells until every sensitive one can move by the threshold. Deterministic.
 
     Args:
         cells: of one population.
-        sensitive: must move by the threshold.
+        sensitive: must move by the threshold of `demands`, or as far as there is room.
         withheld: not published for whatever reason, the sensitive ones among them.
         is_fixed: published elsewhere already, or zero by its nature: withholding it would help nobody.
-        threshold: in units of the counts.
+        demands: of the rules.
         workers: blocks solved side by side; the result does not depend on it.
 
     Returns:
@@ -92,7 +103,7 @@ def complement(
     for _ in range(_PASSES):
 
         def solve(block: int) -> tuple[Integers, Flags]:
-            return _protect_block(cells, block, sensitive=sensitive, withheld=result, is_fixed=is_fixed, threshold=threshold)
+            return _protect_block(cells, block, sensitive=sensitive, withheld=result, is_fixed=is_fixed, demands=demands)
 
         before = result.copy()
         if TOP in due:
@@ -113,7 +124,7 @@ def complement(
 
 
 def _protect_block(
-    cells: LinkedCells, block: int, *, sensitive: Flags, withheld: Flags, is_fixed: Flags, threshold: float
+    cells: LinkedCells, block: int, *, sensitive: Flags, withheld: Flags, is_fixed: Flags, demands: Demands
 ) -> tuple[Integers, Flags]:
     """Cells of the block and which of them are withheld in the end."""
     inside = cells.block == block
@@ -122,15 +133,18 @@ def _protect_block(
     links = _rows_with_parts_in(cells.links, inside)[:, members]
     stands = above[members] & ~withheld[members]  # a district's published count does not move
     count, hidden = cells.count[members], withheld[members].copy()
-    need = np.where(sensitive[members], threshold, np.where(hidden, _COUNTABLE, 0.0))
+    room = cells.room[members]
+    # The block above counts on a district's withheld count to move for another's sake: what is inside must be able to follow.
+    is_asked = sensitive[members] | (above[members] & hidden)
+    need = np.minimum(np.where(is_asked, demands.threshold, np.where(hidden, demands.secondary, 0.0)), room)
     system = _System(
         links=links.tocsc(),
         count=count,
         low=np.where(stands, 0.0, np.maximum(cells.printed[members] - cells.slack[members], 0.0) - count),
         high=np.where(stands, 0.0, cells.printed[members] + cells.slack[members] - count),
-        cap=2 * threshold,
+        cap=2 * demands.threshold,
     )
-    price = np.where(above[members], _PRICE_ABOVE, 1.0) * (1.0 + np.log1p(count))
+    price = np.where(above[members], demands.district_price, 1.0) * (1.0 + np.log1p(count))
     price[is_fixed[members]] = np.inf
     reach = _Reach(np.zeros(members.size), np.zeros(members.size))
     for nest in cells.nests if block != TOP else ():
@@ -144,7 +158,7 @@ def _protect_block(
         if not more.size:
             break
         hidden[more] = True
-        need[more] = np.maximum(need[more], _COUNTABLE)
+        need[more] = np.maximum(need[more], np.minimum(demands.secondary, room[more]))
         program.loosen(more, *system.bounds(hidden))
     raise ContractViolation(
         f"{weak.size} cells of one block cannot be protected.", remedy="publish fewer crosses at that level (conf/release)"
@@ -206,14 +220,45 @@ class _System:
         found = self._cheapest_for(group, hidden, need=need, reach=reach, price=price)
         if found is not None:
             return found
-        singles = (self._cheapest_for(np.array([c]), hidden, need=need, reach=reach, price=price) for c in group)
-        return np.unique(np.concatenate([np.array([], dtype=np.int64), *(part for part in singles if part is not None)]))
+        singles = [self._cheapest_for(np.array([c]), hidden, need=need, reach=reach, price=price) for c in group]
+        singles = [part for part in singles if part is not None] or [
+            self._step_for(int(c), hidden, need=need, reach=reach, price=price) for c in group
+        ]
+        return np.unique(np.concatenate([np.array([], dtype=np.int64), *singles]))
 
     def _cheapest_for(self, group: Integers, hidden: Flags, *, need: Floats, reach: _Reach, price: Floats) -> Integers | None:
         low, high = self.bounds(hidden)
-        free = np.flatnonzero(~hidden & np.isfinite(price))
         low[group] = np.minimum(need[group] + reach.low[group], self.cap)
         high[group] = np.maximum(high[group], low[group])
+        return self._chosen(low, high, hidden, price=price)
+
+    def _step_for(self, cell: int, hidden: Flags, *, need: Floats, reach: _Reach, price: Floats) -> Integers:
+        """For a cell that cannot go all the way up, as in a small region: up as far as all others let it, then down."""
+        free = ~hidden & np.isfinite(price)
+        loose = _Program(self.links, *self.bounds(hidden | free), options=_ONCE)
+        direction = np.zeros(hidden.size)
+        direction[cell] = 1.0
+        for sign in (1.0, -1.0):
+            furthest = loose.cheapest(-sign * direction)
+            if furthest is None:
+                break
+            low, high = self.bounds(hidden)
+            if sign > 0 and furthest[cell] > reach.high[cell] + _TOLERANCE:
+                low[cell] = min(need[cell] + reach.low[cell], furthest[cell])
+                high[cell] = max(high[cell], low[cell])
+            elif sign < 0 and furthest[cell] < reach.low[cell] - _TOLERANCE:
+                high[cell] = max(reach.high[cell] - need[cell], furthest[cell])
+                low[cell] = min(low[cell], high[cell])
+            else:
+                continue
+            found = self._chosen(low, high, hidden, price=price)
+            if found is not None and found.size:
+                return found
+        return np.array([], dtype=np.int64)
+
+    def _chosen(self, low: Floats, high: Floats, hidden: Flags, *, price: Floats) -> Integers | None:
+        """Published cells that have to give way, at least cost, for all cells to be between these ends."""
+        free = np.flatnonzero(~hidden & np.isfinite(price))
         cost = price[free] + 1e-6 * np.arange(free.size) / max(free.size, 1)  # no ties
         extra = self.links[:, free]
         program = _Program(

@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from living_finance.contracts import codes
+from living_finance.contracts import codes, publications
 from living_finance.contracts import releases as r
-from living_finance.contracts.language import IN_DEVELOPMENT
+from living_finance.contracts.language import IN_DEVELOPMENT, Words
 from living_finance.dcat import BASE, Dataset, Description
 from living_finance.months import Month
 from living_finance.release.rules import ReleaseRules
@@ -105,6 +105,7 @@ def datapackage(
     rules: ReleaseRules,
     name: ReleaseName,
     edition: int = 0,
+    model: str = "",
 ) -> dict[str, Any]:
     """The Frictionless descriptor.
 
@@ -114,6 +115,7 @@ def datapackage(
         rules: of the channel.
         name: of the release.
         edition: number of its data; 0: not known.
+        model: versions of the models that the figures rest on.
     """
     schemas = {
         table: (f"{r.SOURCES[source].label_ko} / {r.SOURCES[source].label_en}", _schema(source))
@@ -143,6 +145,7 @@ def datapackage(
         "title": f"생활금융 통계 {name.base_month} / Living-finance statistics {name.base_month}",
         "version": str(name.version),
         **({"data_edition": edition} if edition else {}),
+        **({"model_version": model} if model else {}),
         "licenses": [{"name": rules.licence, "path": rules.licence_url}],
         "sources": [{"title": f"{rules.publisher_ko} / {rules.publisher_en}"}],
         "statistics": [
@@ -151,6 +154,42 @@ def datapackage(
         ],
         "resources": resources,
     }
+
+
+def publication_resources(files: Mapping[str, tuple[int, str]]) -> list[dict[str, Any]]:
+    """Resources of a data package for report and maps.
+
+    Args:
+        files: path in the package → (bytes, SHA-256).
+    """
+    return [
+        {
+            "name": path.replace("/", "-").replace(".", "-"),
+            "path": path,
+            "title": (publications.TITLE if path in publications.REPORTS else publications.MAPS_TITLE).both,
+            "format": path.rpartition(".")[2],
+            "mediatype": publications.MEDIA_TYPES[path[path.rindex(".") :]],
+            "bytes": size,
+            "hash": f"sha256:{sha256}",
+        }
+        for path, (size, sha256) in files.items()
+    ]
+
+
+def about_of(package: Mapping[str, Any]) -> publications.About:
+    """What report and maps say of the release, by its data package; what that does not say is empty."""
+    channel, _, release_id = str(package.get("name", "")).removeprefix("living-finance-").partition("-")
+    first: list[dict[str, Any]] = [(package.get(key) or [{}])[0] for key in ("sources", "licenses")]
+    publisher, licence = first
+    korean, _, english = str(publisher.get("title", "")).partition(" / ")
+    return publications.About(
+        month=str(package.get("title", "")).rpartition(" ")[2],
+        release=f"{channel} {release_id}",
+        model=str(package.get("model_version", "")),
+        publisher=Words(ko=korean, en=english),
+        licence=str(licence.get("name", "")),
+        licence_url=str(licence.get("path", "")),
+    )
 
 
 def closed_to(labels: r.Labels) -> dict[str, Any]:
@@ -291,6 +330,7 @@ def readme(
     name: ReleaseName,
     useful: Sequence[str],
     edition: int = 0,
+    beside: Sequence[str] = (),
 ) -> str:
     """README in Korean and English.
 
@@ -301,12 +341,14 @@ def readme(
         name: of the release.
         useful: lines of `release.utility`.
         edition: number of its data; 0: not known.
+        beside: paths of report and maps.
     """
     p = rules.parameters
     zeros = int(counts["zeros"].sum())
     listed = _LISTED if r.STRUCTURAL_ZEROS in tables else ("", "")
     total, shown = counts["cells"].sum(), counts.loc[counts["status"] == r.PUBLISHED, "cells"].sum()
     listing = "\n".join(f"| `data/{table}.csv`, `.parquet` | {rows:,} |" for table, rows in tables.items())
+    listing += "".join(f"\n| `{path}` | |" for path in beside)
     of_tables = [r.columns_of(table.source) for table in rules.tables]
     of_tables += [r.ZERO_COLUMNS] if r.STRUCTURAL_ZEROS in tables else []
     columns = dict.fromkeys(column for names in of_tables for column in names)

@@ -35,7 +35,7 @@ from scipy import sparse
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
-from living_finance.release.complement import TOP, Flags, Floats, Integers, LinkedCells, complement
+from living_finance.release.complement import TOP, Demands, Flags, Floats, Integers, LinkedCells, complement
 from living_finance.release.rules import CATEGORIES, ReleaseRules, TableRules
 
 KEY = ("region_level", "region_code")
@@ -232,11 +232,13 @@ def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: Release
     half = (np.ceil(base / 2) - 1 if population == "persons" else base / 2) if is_interval else 0.0
     # Census and register print households by region: no rounding hides them, and withholding them helps nobody.
     is_public = layout.is_total & (population == "households")
+    # In a region of which everybody knows that it has seven households, any count lies between 0 and 7.
+    room = layout.of_region(count) if population == "households" else np.full(count.size, np.inf)
     withheld = small | was_withheld
     # A reader who knows no evidence beside what is printed, where that is another, and one who does.
     readers = [is_structural & ~was_withheld, is_known] if (is_known & withheld).any() else [is_known]
     for known in readers:
-        free = known | layout.only_possible(known, within=is_public & ~withheld)  # public facts: nothing hides them
+        free = known | is_public | layout.only_possible(known, within=is_public)  # public facts: nothing hides them
         hidden = withheld & ~free
         is_fixed = free | is_structural | is_shown
         if is_interval and half >= 1:
@@ -251,12 +253,17 @@ def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: Release
                     links=layout.links,
                     block=layout.block,
                     district=layout.district,
+                    room=room,
                     nests=layout.nests,
                 ),
                 sensitive=small & ~free,
                 withheld=hidden,
                 is_fixed=(is_fixed | is_public) & ~hidden,
-                threshold=float(threshold),
+                demands=Demands(
+                    threshold=float(threshold),
+                    secondary=rules.parameters.secondary_movement.value,
+                    district_price=rules.parameters.district_price.value,
+                ),
             )
         withheld |= hidden
     status = np.where(small, r.SMALL, np.where(withheld, r.SECONDARY, r.PUBLISHED))
@@ -368,6 +375,12 @@ class _Layout:
         """Cells of a whole region."""
         return np.asarray((self._categories == 0).all(axis=1))
 
+    def of_region(self, count: Floats) -> Floats:
+        """The total of each cell's region."""
+        total = np.zeros(self._region.max() + 1)
+        total[self._region[self.is_total]] = count[self.is_total]
+        return np.asarray(total[self._region])
+
     def holds_everybody(self, contributors: Integers, *, impossible: Flags) -> Flags:
         """Categories that alone make up their whole, beside empty ones that are not all impossible."""
         result = np.zeros(contributors.size, dtype=bool)
@@ -478,20 +491,17 @@ def _statistic_status(
     return np.where(bad, why, np.where(is_open & has_bad[row], r.SECONDARY, count_status))
 
 
-_SHARE_STEPS = (1, 10, 50, 100)
-
-
 def _rounded_share(share: Floats, printed_count: Floats, rules: ReleaseRules) -> Floats:
     """Shares as fine as their count: among few, a fine share is a fraction of one number only and tells the count.
 
-    The base is the first of 1, 10, 50 and 100 times the share base that is at least 1 / the fewest the printed count allows.
+    The base is the first of `share_steps` times the share base that is at least 1 / the fewest the printed count allows.
     """
-    finest = float(rules.parameters.share_base.value)
+    finest, steps = float(rules.parameters.share_base.value), rules.parameters.share_steps.value
     if not finest:
         return share
     fewest = printed_count - rules.parameters.count_base.value / 2
-    result = _rounded(share, finest * _SHARE_STEPS[-1])
-    for step in reversed(_SHARE_STEPS):
+    result = _rounded(share, finest * steps[-1])
+    for step in reversed(steps):
         result = np.where(fewest * finest * step >= 1, _rounded(share, finest * step), result)
     return result
 

@@ -70,11 +70,12 @@ def _field(column: Column, labels: Labels) -> dict[str, Any]:
     }
 
 
-def summary(loss: pd.DataFrame, file: rf.RowFile) -> dict[str, Any]:
+def summary(loss: pd.DataFrame, followed: int, file: rf.RowFile) -> dict[str, Any]:
     """Information loss of one file: shares and levels only, no count of a group that is not published.
 
     Args:
         loss: of `rows.information_loss`, one row per group.
+        followed: rows left out because of earlier releases.
         file: which.
     """
     rows, suppressed = int(loss["rows"].sum()), int(loss["suppressed"].sum())
@@ -84,8 +85,9 @@ def summary(loss: pd.DataFrame, file: rf.RowFile) -> dict[str, Any]:
         mean = float((loss[f"level_{name}"] * loss["rows"]).sum()) / max(rows, 1)
         levels[name] = {"평균 단계": round(mean, 3), "최고 단계": highest}
     return {
-        "행 수": rows - suppressed,
-        "삭제된 행 비율": round(suppressed / max(rows, 1), 4),
+        "행 수": rows - suppressed - followed,
+        "삭제된 행 비율": round((suppressed + followed) / max(rows, 1), 4),
+        "그 가운데 이전 공개와 이어져 삭제된 행 비율": round(followed / max(rows, 1), 4),
         "지역별 삭제된 행 비율의 최댓값": round(float((loss["suppressed"] / loss["rows"]).max()) if rows else 0.0, 3),
         "일반화 높이": levels,
         "일반화 비용(0-1)": round(float((loss["cost"] * loss["rows"]).sum()) / max(rows, 1), 4),
@@ -94,11 +96,12 @@ def summary(loss: pd.DataFrame, file: rf.RowFile) -> dict[str, Any]:
     }
 
 
-def evidence(loss: Mapping[str, pd.DataFrame], *, rules: RowRules) -> dict[str, Any]:
+def evidence(loss: Mapping[str, pd.DataFrame], followed: Mapping[str, int], *, rules: RowRules) -> dict[str, Any]:
     """The part of the evidence pack: rules, technique by column, information loss.
 
     Args:
         loss: file → `rows.information_loss`.
+        followed: file → rows left out because of earlier releases.
         rules: of the row-level files.
     """
     content: dict[str, Any] = {"규칙": rules.model_dump(exclude={"sampling_seed"})}
@@ -106,18 +109,19 @@ def evidence(loss: Mapping[str, pd.DataFrame], *, rules: RowRules) -> dict[str, 
         techniques = {c.name: _TECHNIQUES[c.measure] for c in file.columns if c.measure in _TECHNIQUES}
         techniques |= {c.name: _TECHNIQUES[Measure.DELETED] for c in file.deleted}
         techniques |= {q.name: f"{_TECHNIQUES[Measure.CATEGORISED]}, 데이터 삭제(레코드 삭제)" for q in file.quasi}
-        content[file.name] = {"컬럼별 기법": techniques, "정보 손실": summary(loss[file.name], file)}
+        content[file.name] = {"컬럼별 기법": techniques, "정보 손실": summary(loss[file.name], followed[file.name], file)}
     return content
 
 
-def readme(loss: Mapping[str, pd.DataFrame], *, rules: RowRules) -> str:
+def readme(loss: Mapping[str, pd.DataFrame], followed: Mapping[str, int], *, rules: RowRules) -> str:
     """The part of the README, Korean and English.
 
     Args:
         loss: file → `rows.information_loss`.
+        followed: file → rows left out because of earlier releases.
         rules: of the row-level files.
     """
-    facts = {name: summary(frame, rf.ROW_FILES[name]) for name, frame in loss.items()}
+    facts = {name: summary(frame, followed[name], rf.ROW_FILES[name]) for name, frame in loss.items()}
     listing = "\n".join(
         f"| `data/{name}.csv`, `.parquet` | {fact['행 수']:,} | {fact['삭제된 행 비율']:.2%} | {fact['일반화 비용(0-1)']:.3f} |"
         for name, fact in facts.items()

@@ -11,7 +11,7 @@ ACM TKDD 1; Bayardo & Agrawal (2005), Data privacy through optimal k-anonymizati
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -35,8 +35,13 @@ from living_finance.release.rules import RowRules
 _DIMENSIONS = frozenset(name for names in r.DIMENSIONS.values() for name in names)
 _GROUP = "_group"
 _BITS = "_bits_"
+_ROW = "_row"
+"""Whose row it is; never published."""
 _OF = "_of_"
 """Before the name of a quasi-identifier as it was before generalisation."""
+
+_FOLLOW_ROUNDS = 5
+"""Of leaving out rows that can be followed; usually two."""
 
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -50,6 +55,8 @@ class Deidentified:
     """One row per published row, columns of the contract but month and names of the region."""
     loss: DataFrame
     """One row per group (district or city) and set of levels: see `information_loss`."""
+    followed: int = 0
+    """Rows left out because they could be followed from an earlier release, and classes that fell with them."""
 
 
 def sampled(*, household: Column, person: Column | None, rules: RowRules, release: str) -> Column:
@@ -80,7 +87,8 @@ def household_records(households: DataFrame, *, rules: RowRules, release: str) -
         release: month and version.
 
     Returns:
-        One row per drawn household that has a weight: `region_code` (dong), quasi-identifiers as text, amounts, `_weight`.
+        One row per drawn household that has a weight: `region_code` (dong), quasi-identifiers as text, amounts, `_weight`,
+        `_row` (its identifier, never published).
     """
     size = F.when(F.col("household_size") >= 7, "7_plus").otherwise(F.col("household_size").cast("string"))
     category = {"household_size": size, "dwelling_type": F.coalesce("dwelling_type", F.lit(rf.UNKNOWN))}
@@ -91,6 +99,7 @@ def household_records(households: DataFrame, *, rules: RowRules, release: str) -
         *(category.get(q.name, F.col(q.name).cast("string")).alias(q.name) for q in rf.HOUSEHOLDS.quasi),
         *(F.col(a.name).cast("double").alias(a.name) for a in rf.HOUSEHOLDS.amounts),
         F.col("weight").cast("double").alias("_weight"),
+        F.col("household_id").alias(_ROW),
     )
 
 
@@ -121,6 +130,7 @@ def person_records(persons: DataFrame, members: DataFrame, *, rules: RowRules, r
         *(F.col(q.name).cast("string").alias(q.name) for q in rf.PERSONS.quasi),
         *(sums[a.name].cast("double").alias(a.name) for a in rf.PERSONS.amounts),
         F.lit(1.0).alias("_weight"),
+        F.col("person_id").alias(_ROW),
     )
 
 
@@ -167,7 +177,14 @@ def with_cut_tails(rows: DataFrame, file: rf.RowFile, rules: RowRules) -> DataFr
     return rows.withColumns(cut)
 
 
-def deidentified(records: DataFrame, *, file: rf.RowFile, rules: RowRules, forbidden: pd.DataFrame) -> Deidentified:
+def deidentified(
+    records: DataFrame,
+    *,
+    file: rf.RowFile,
+    rules: RowRules,
+    forbidden: pd.DataFrame,
+    earlier: Sequence[DataFrame] = (),
+) -> Deidentified:
     """Generalise, leave out what stays alone, and drop everything that is not published.
 
     Args:
@@ -175,6 +192,7 @@ def deidentified(records: DataFrame, *, file: rf.RowFile, rules: RowRules, forbi
         file: which.
         rules: of the row-level files.
         forbidden: cells (`region_code` and quasi-identifiers, `all` for a margin) of which no row may be shown.
+        earlier: the same file of each release that was public before.
     """
     coded = with_classes(records, file, rules)
     names = list(file.quasi_names)
@@ -198,8 +216,93 @@ def deidentified(records: DataFrame, *, file: rf.RowFile, rules: RowRules, forbi
         lambda column, pair: column.when(length == pair[0], F.lit(pair[1])), rf.REGION_LEVELS.items(), F.when(F.lit(False), "")
     )
     wanted = [name for name in file.column_names if name not in ("base_month", "region_name_ko", "region_name_en")]
-    rows = with_cut_tails(published, file, rules).withColumn("region_level", level).select(*wanted)
-    return Deidentified(rows, information_loss(chosen, file=file))
+    kept, followed = without_followed(published, file=file, rules=rules, earlier=earlier)
+    rows = with_cut_tails(kept, file, rules).withColumn("region_level", level).select(*wanted)
+    return Deidentified(rows, information_loss(chosen, file=file), followed)
+
+
+def without_followed(
+    published: DataFrame, *, file: rf.RowFile, rules: RowRules, earlier: Sequence[DataFrame]
+) -> tuple[DataFrame, int]:
+    """Leave out rows that could be followed from an earlier release and about which both together say more than either.
+
+    Somebody alone with incomes and debt in a district, or in the city, in both files can be found again. What remains of a class
+    that falls below k or l leaves, too. Tails are cut again each round, since limits follow from the rows: a few rounds, and the
+    gate refuses what is left.
+
+    Args:
+        published: rows with the categories of their class, `_row`.
+        file: which.
+        rules: of the row-level files.
+        earlier: the same file of each release that was public before.
+
+    Returns:
+        The rows that stay, and how many do not.
+    """
+    if not earlier:
+        return published, 0
+    kept = published.localCheckpoint(eager=True, storageLevel=StorageLevel.DISK_ONLY)
+    number = kept.count()
+    for _ in range(_FOLLOW_ROUNDS):
+        cut = with_cut_tails(kept, file, rules)
+        found = reduce(DataFrame.union, (_followed(cut, before, file=file, k=rules.k.value) for before in earlier)).distinct()
+        found = found.localCheckpoint(eager=True, storageLevel=StorageLevel.DISK_ONLY)
+        if found.isEmpty():
+            break
+        rest = kept.join(found, on=[_ROW], how="left_anti")
+        names = list(file.quasi_names)
+        is_large = [F.count(F.lit(1)) >= rules.k.value]
+        is_large += [F.count_distinct(name) >= rules.distinct_classes.value for name in rf.SENSITIVE_CODES]
+        large = rest.groupBy(*names).agg(reduce(Column.__and__, is_large).alias("_is_large")).where("_is_large")
+        kept = join_to_one(rest, large, on=names, how="inner").drop("_is_large")
+        kept = kept.localCheckpoint(eager=True, storageLevel=StorageLevel.DISK_ONLY)
+    return kept, number - kept.count()
+
+
+def _followed(rows: DataFrame, before: DataFrame, *, file: rf.RowFile, k: int) -> DataFrame:
+    """`_row` of rows of which an earlier file has one with the same slow amounts, both alone with them in their district or the
+    city, where fewer than k such rows share what both files say and that is more than either says."""
+    names = list(file.quasi_names)
+    slow = [amount.name for amount in file.amounts if amount.column.unit != "KRW/month"]
+    keys = ["_scope", *slow]
+
+    def alone(frame: DataFrame, digits: int, *, prefix: str, carried: Sequence[str]) -> DataFrame:
+        there = frame.where(F.length("region_code") >= digits).withColumn("_scope", F.substring("region_code", 1, digits))
+        first = [F.first(name).alias(f"{prefix}{name}") for name in carried]
+        return there.groupBy(*keys).agg(F.count(F.lit(1)).alias("_number"), *first).where("_number = 1").drop("_number")
+
+    pairs = [
+        join_to_one(
+            alone(rows, digits, prefix="", carried=[_ROW, *names]),
+            alone(before, digits, prefix=_OF, carried=names),
+            on=keys,
+            how="inner",
+        ).drop(*keys)
+        for digits in (rf.REGION_LENGTHS[1], rf.REGION_LENGTHS[2])
+    ]
+    both = reduce(DataFrame.union, pairs).distinct()
+    said = both.select(_ROW, *names, *(f"{_OF}{n}" for n in names), *(_finer(n, file).alias(f"_both_{n}") for n in names))
+    shared = [f"_both_{name}" for name in names]
+    few = said.groupBy(*shared).agg(F.count(F.lit(1)).alias("_number")).where(F.col("_number") < k)
+    more = [reduce(Column.__or__, (F.col(f"_both_{name}") != F.col(f"{prefix}{name}") for name in names)) for prefix in ("", _OF)]
+    return join_to_one(said.where(more[0] & more[1]), few, on=shared, how="inner").select(_ROW)
+
+
+def _finer(name: str, file: rf.RowFile) -> Column:
+    """The finer of the categories that a row and the earlier one have, where one holds the other, else both."""
+    now, before = F.col(name), F.col(f"{_OF}{name}")
+    if name == "region_code":
+        is_inside, holds = now.startswith(before), before.startswith(now)
+    else:
+        quasi = next(q for q in file.quasi if q.name == name)
+        held = {c: frozenset(d for level in quasi.levels for d, to in level.items() if to == c) for c in _categories(quasi)}
+        nested = [f"{a}|{b}" for a, b in itertools.product(held, held) if held[a] <= held[b]]
+        is_inside, holds = (F.concat_ws("|", *pair).isin(nested) for pair in ((now, before), (before, now)))
+    return F.when(is_inside, now).when(holds, before).otherwise(F.concat_ws(">", before, now))
+
+
+def _categories(quasi: rf.Quasi) -> list[str]:
+    return list(dict.fromkeys(category for level in quasi.levels for category in level.values()))
 
 
 def _bit(code: Column, known: tuple[str, ...]) -> Column:

@@ -12,7 +12,7 @@ from living_finance.contracts import releases as r
 from living_finance.contracts.row_files import ROW_FILES
 from living_finance.errors import ConfigurationError
 
-_Value = TypeVar("_Value", int, float, bool)
+_Value = TypeVar("_Value", int, float, bool, tuple[int, ...])
 _Text = Annotated[str, Field(min_length=1)]
 
 
@@ -44,6 +44,22 @@ class Parameters(_Section):
     krw_base: Sourced[int]
     share_base: Sourced[float]
     ratio_base: Sourced[float]
+    share_steps: Annotated[
+        Sourced[tuple[int, ...]], Field(description="a share of few is rounded to the share base times one of these, ascending")
+    ]
+    secondary_movement: Annotated[
+        Sourced[float], Field(description="how far a count that is withheld for others' sake must be able to be off")
+    ]
+    district_price: Annotated[
+        Sourced[float], Field(description="withholding a district's count costs so many times more than one inside of it")
+    ]
+
+    @model_validator(mode="after")
+    def _steps_rise_from_one(self) -> Parameters:
+        steps = self.share_steps.value
+        if steps[:1] != (1,) or list(steps) != sorted(set(steps)):
+            raise ValueError("share_steps must rise from 1")
+        return self
 
     def threshold(self, population: str) -> int:
         """Of `households` or `persons`."""
@@ -176,6 +192,9 @@ class ReleaseRules(_Section):
     publisher_en: _Text
     parameters: Parameters
     tables: tuple[TableRules, ...]
+    publications: Annotated[
+        tuple[Literal["report", "maps"], ...], Field(description="made from the release's own tables and attacked like them")
+    ] = ()
     structural_zeros: tuple[StructuralZero, ...] = ()
     rows: RowRules | None = None
 

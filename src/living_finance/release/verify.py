@@ -8,8 +8,9 @@ is at hand, what only insiders know) and says what it could work out. Its limits
 | P1 | small counts, printed or implied by share × base |
 | P2 | whole less parts: nested regions, categories of a total |
 | P3, P4 | bounds of withheld counts over all links of all tables and channels of the month; persons are whole numbers |
-| P5 | figures finer than their rounding base; counts that links make exact in two months; mean × count of two months |
-| P6 | versions and channels of one month with different patterns |
+| P5 | figures finer than their rounding base; counts that links make exact in two months; mean × count of two months; bounds over
+| | all links of two months together |
+| P6 | versions and channels of one month with different patterns; bounds over all links of two versions together |
 | P7 | regions that overlap or changed: parts that disagree with the whole, no whole at all, slivers |
 | P8 | dominance of means, and of what whole less parts leaves of them (warehouse) |
 | P9 | zeros beside signed ones, lists of zeros that are false, groups that hold everybody or share one amount, missing rows |
@@ -35,8 +36,18 @@ from scipy import sparse
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
-from living_finance.release.bounds import implied, narrow_cells
-from living_finance.release.verify_links import DIMENSIONS, EXACT, disagreeing, links_between, nests, only_ones, pinned
+from living_finance.release.bounds import implied
+from living_finance.release.verify_links import (
+    DIMENSIONS,
+    EXACT,
+    disagreeing,
+    half_width,
+    is_multiple,
+    links_between,
+    only_ones,
+    pinned,
+)
+from living_finance.release.verify_population import Population, count_rows, together
 from living_finance.release.verify_zeros import accepted, is_among, list_findings, public_zeros
 
 FINDING_COLUMNS = ("attack", "table", "cell", "what")
@@ -50,6 +61,8 @@ class Limits:
     inside: int = 5
     dominance_percent: float = 10.0
     anonymity: int = 5
+    change: float = 5.0
+    """A reader takes it that a count changes by no more, a rounding step, from one month or version to the next."""
     share_bases: tuple[float, ...] = (0.001, 0.01, 0.05, 0.1)
     """A share of few is coarse: k of n tells n unless each n that the printed count allows has a k for it."""
     bases: Mapping[str, float] = field(
@@ -129,6 +142,9 @@ def verify(
     tables = {name: frame for name, frame in candidate.tables.items() if _is_long(frame)}
     listed = accepted(candidate.zeros, signed.evidence)
     public = listed if buildings is None or facts is None else pd.concat([listed, public_zeros(buildings, facts)])
+    same = [other for other in history if candidate.is_another(other) and candidate.is_of_same_data(other)]
+    known = pd.concat([public, *(accepted(other.zeros, signed.evidence) for other in same)])
+    own = _populations([candidate, *same], limits, signed, known)
     findings = [
         *_metadata(candidate),
         *_row_like(candidate, limits),
@@ -144,7 +160,8 @@ def verify(
         *_versions(candidate, history),
         *_changed_regions(candidate, history, limits),
         *_totals_of_months(candidate, history, limits),
-        *_linked(candidate, history, limits, signed, public, facts),
+        *_linked(own, limits, facts),
+        *_across(own, candidate, history, limits, signed),
     ]
     if facts is not None:
         for name, frame in tables.items():
@@ -165,18 +182,6 @@ def _dimensions(frame: pd.DataFrame) -> list[str]:
 
 def _named(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     return frame.set_axis([names.get(str(name), str(name)) for name in frame], axis=1)
-
-
-def _is_multiple(value: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """Whether a value is a multiple of its base to the last bit, which could carry something else."""
-    per_unit = np.maximum(np.rint(1 / base), 1)
-    return np.asarray(np.where(base >= 1, value % np.maximum(base, 1) == 0, np.rint(value * per_unit) / per_unit == value))
-
-
-def _half(value: np.ndarray, base: float, *, is_whole: bool = False) -> np.ndarray:
-    """How far the true figure can be from the printed one; 0 where it is finer than its base."""
-    half = np.ceil(base / 2) - 1 if is_whole else base / 2
-    return np.where(np.isnan(value) | ~_is_multiple(value, np.full(value.shape, base)), 0.0, half)
 
 
 def _share_base(count: np.ndarray, limits: Limits) -> np.ndarray:
@@ -295,8 +300,8 @@ def _printed(name: str, frame: pd.DataFrame, limits: Limits, signed: SignedZeros
     """P1, P5, P9: what the printed figures say one by one."""
     shown = frame[(frame["status"] == r.PUBLISHED) & frame["value"].notna()]
     base = shown["unit"].map(limits.bases)
-    is_multiple = _is_multiple(shown["value"].to_numpy(float), base.fillna(1).to_numpy(float))
-    yield from _found("P5", name, shown[~is_multiple | base.isna()], "finer than its rounding base")
+    is_coarse = is_multiple(shown["value"].to_numpy(float), base.fillna(1).to_numpy(float))
+    yield from _found("P5", name, shown[~is_coarse | base.isna()], "finer than its rounding base")
     is_nothing = (shown["value"].abs() < EXACT) & shown["statistic"].str.startswith("mean_")
     yield from _found("P9", name, shown[is_nothing], "nobody has any of it")
     is_count = shown["unit"].isin(r.CONTRIBUTORS)
@@ -313,7 +318,7 @@ def _printed(name: str, frame: pd.DataFrame, limits: Limits, signed: SignedZeros
     )
     if len(shares):
         half = _share_base(shares["count"].fillna(0).to_numpy(float), limits)
-        is_fine = ~_is_multiple(shares["value"].to_numpy(float), half) & shares["count"].notna()
+        is_fine = ~is_multiple(shares["value"].to_numpy(float), half) & shares["count"].notna()
         yield from _found("P1", name, shares[is_fine], "finer than its count allows: it tells the count")
         yield from _found("P1", name, shares[shares["count"].isna()], "a share without its count")
         half = half / 2
@@ -333,20 +338,6 @@ def _printed(name: str, frame: pd.DataFrame, limits: Limits, signed: SignedZeros
         rows = cross.groupby("region_code").size()
         for region in rows.index[rows < rows.max()]:
             yield "P9", name, str(region), "a row is missing: it would be a zero"
-
-
-def _count_rows(released: Released) -> pd.DataFrame:
-    """Counts of all tables under one key; `all` in each dimension that a table does not have."""
-    names = sorted({d for frame in released.tables.values() if _is_long(frame) for d in _dimensions(frame)})
-    parts = []
-    for table, frame in released.tables.items():
-        if _is_long(frame):
-            rows = frame[frame["unit"].isin(r.CONTRIBUTORS) & frame["statistic"].isin(r.CONTRIBUTORS)]
-            missing = {d: codes.ALL for d in names if d not in rows}
-            parts.append(
-                rows.assign(**missing, table=table)[["table", "unit", "region_level", "region_code", *names, "value", "status"]]
-            )
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def _versions(candidate: Released, history: Sequence[Released]) -> Iterator[Finding]:
@@ -391,7 +382,9 @@ def _changed_regions(candidate: Released, history: Sequence[Released], limits: L
             came, went = ours.loc[ours.index.difference(before.index)], before.loc[before.index.difference(ours.index)]
             for district in sorted(set(came.index.str[:5]) & set(went.index.str[:5])):
                 new, old = (v[v.index.str[:5] == district] for v in (came, went))
-                slack = sum(_half(v.to_numpy(float), limits.bases[unit], is_whole=unit == "persons").sum() for v in (new, old))
+                slack = sum(
+                    half_width(v.to_numpy(float), limits.bases[unit], is_whole=unit == "persons").sum() for v in (new, old)
+                )
                 sliver = abs(float(new.sum() - old.sum()))
                 is_known = sliver - slack > EXACT if other.month == candidate.month else 2 * slack < 1
                 if is_known and 0 < sliver + slack < limits.threshold:
@@ -436,38 +429,110 @@ def _close_totals(frame: pd.DataFrame, limits: Limits) -> pd.DataFrame:
     counts = shown[shown["unit"].isin(r.CONTRIBUTORS)][[*keys, "value", "unit"]]
     means = shown[shown["statistic"].str.startswith("mean_") & shown["unit"].isin(limits.bases)]
     # A count known to its rounding interval leaves several contributions open: only finer ones are looked at.
-    is_fine = ~_is_multiple(counts["value"].to_numpy(float), counts["unit"].map(limits.bases).to_numpy(float))
+    is_fine = ~is_multiple(counts["value"].to_numpy(float), counts["unit"].map(limits.bases).to_numpy(float))
     fine = counts[is_fine].drop_duplicates(keys).pipe(_named, {"value": "count"}).drop(columns="unit")
     both = means[[*keys, "statistic", "value", "unit"]].merge(fine, on=keys, how="inner")
     base = both["unit"].map(limits.bases).to_numpy(float)
-    width = np.where(_is_multiple(both["value"].to_numpy(float), base), base, 0.0) * both["count"]
+    width = np.where(is_multiple(both["value"].to_numpy(float), base), base, 0.0) * both["count"]
     is_close = width < limits.dominance_percent / 100 * both["value"].abs()
     close: pd.DataFrame = both.assign(width=width)[is_close]
     return close
 
 
+def _populations(
+    releases: Sequence[Released], limits: Limits, signed: SignedZeros, public: pd.DataFrame
+) -> dict[tuple[str, str], Population]:
+    """Counts of releases of the same data by unit and place."""
+    rows = pd.concat([count_rows(_long_tables(released)) for released in releases], ignore_index=True)
+    if rows.empty:
+        return {}
+    place = rows[r.PLACE].where(rows["unit"] == "persons", "") if r.PLACE in rows else pd.Series("", index=rows.index)
+    return {
+        (str(unit), str(where)): _population(cells.drop(columns=r.PLACE, errors="ignore"), str(unit), limits, signed, public)
+        for (unit, where), cells in rows.groupby(["unit", place])
+    }
+
+
+def _long_tables(released: Released) -> dict[str, pd.DataFrame]:
+    return {name: frame for name, frame in released.tables.items() if _is_long(frame)}
+
+
+def _population(cells: pd.DataFrame, unit: str, limits: Limits, signed: SignedZeros, public: pd.DataFrame) -> Population:
+    dimensions = _dimensions(cells)
+    cells = cells.fillna(dict.fromkeys(dimensions, codes.ALL))
+    key = ["region_level", "region_code", *dimensions]
+    printed = cells[cells["value"].notna()].drop_duplicates([*key, "value"])
+    # shown in any table is shown: the printed row first
+    cells = (
+        cells.assign(is_hidden=cells["value"].isna())
+        .sort_values("is_hidden", kind="stable")
+        .drop_duplicates(key)
+        .sort_values(key, ignore_index=True)
+    )
+    value, base = cells["value"].to_numpy(float), limits.bases[unit]
+    half = half_width(value, base, is_whole=unit == "persons")
+    # Withheld or printed: whoever looks it up knows that nobody is there.
+    is_nobody = ((value == 0) & _is_signed(cells, signed, public)) | (np.isnan(value) & is_among(cells, public))
+    value, half = np.where(is_nobody, 0.0, value), np.where(is_nobody, 0.0, half)
+    hidden = cells.pop("is_hidden").to_numpy() & ~is_nobody
+    links, kinds = links_between(cells, pd.DataFrame({name: pd.factorize(cells[name], sort=True)[0] for name in dimensions}))
+    must_be_wide = cells["status"].isin((r.SMALL, r.DOMINANCE)).to_numpy()
+    return Population(
+        cells=cells,
+        twice=printed[printed.duplicated(key)],
+        low=np.where(hidden, 0.0, np.maximum(value - half, 0.0)),
+        high=np.where(hidden, np.inf, value + half),
+        half=half,
+        hidden=hidden,
+        is_nobody=is_nobody,
+        need=np.where(hidden, np.where(must_be_wide, float(limits.threshold), 1.0), 0.0),
+        links=links,
+        kinds=kinds,
+    )
+
+
 def _linked(
+    populations: Mapping[tuple[str, str], Population], limits: Limits, facts: Mapping[str, pd.DataFrame] | None
+) -> Iterator[Finding]:
+    """P2, P3, P4, P5, P7, P11, P12: counts of the month over all links."""
+    for (unit, _), population in populations.items():
+        known = _register_totals(facts) if facts is not None and unit == "households" else None
+        yield from _attack_population(population, unit, known)
+
+
+def _across(
+    own: Mapping[tuple[str, str], Population],
     candidate: Released,
     history: Sequence[Released],
     limits: Limits,
     signed: SignedZeros,
-    public: pd.DataFrame,
-    facts: Mapping[str, pd.DataFrame] | None,
 ) -> Iterator[Finding]:
-    """P2, P3, P4, P5, P7, P11, P12: counts of the month over all links."""
-    same = [other for other in history if candidate.is_another(other) and candidate.is_of_same_data(other)]
-    rows = pd.concat([_count_rows(released) for released in (candidate, *same)], ignore_index=True)
-    public = pd.concat([public, *(accepted(other.zeros, signed.evidence) for other in same)])
-    if rows.empty:
-        return
-    dimensions = [
-        c for c in rows.columns if c not in ("table", "unit", "region_level", "region_code", "value", "status", r.PLACE)
-    ]
-    rows[dimensions] = rows[dimensions].fillna(codes.ALL)
-    place = rows[r.PLACE].where(rows["unit"] == "persons", "") if r.PLACE in rows else ""
-    for (unit, _), cells in rows.assign(place=place).groupby(["unit", "place"]):
-        known = _register_totals(facts) if facts is not None and unit == "households" else None
-        yield from _attack_population(cells, str(unit), dimensions, limits, signed, public, known)
+    """P6, P5: tables of several releases together, to a reader who knows how little a count changes between them."""
+    for attack, others in _beside(candidate, history):
+        public = pd.concat([accepted(other.zeros, signed.evidence) for other in others])
+        for place, theirs in _populations(others, limits, signed, public).items():
+            found = together(own[place], theirs, change=limits.change) if place in own else []
+            named = f"{others[0].month} {others[0].channel} {others[0].release_id}"
+            if found is None:
+                yield attack, "", place[0], f"no counts agree with what is printed there and in {named}: cannot be verified"
+            for population, at in found or ():
+                what = f"with {named}" if population is own[place] else f"of {named}, with this release"
+                what = f"known more closely than the threshold {what}"
+                yield attack, str(population.cells["table"].iat[at]), population.name(at), what
+
+
+def _beside(candidate: Released, history: Sequence[Released]) -> Iterator[tuple[str, list[Released]]]:
+    """Releases of other data that a candidate is read with: other versions of the month, and the nearest months' newest."""
+    sets: dict[tuple[str, int], list[Released]] = {}
+    for other in sorted(history, key=lambda o: (o.month, o.version)):
+        if candidate.is_another(other) and not candidate.is_of_same_data(other):
+            sets.setdefault((other.month, other.edition or other.version), []).append(other)
+    months = sorted({month for month, _ in sets})
+    near = {*[m for m in months if m < candidate.month][-1:], *[m for m in months if m > candidate.month][:1]}
+    for (month, number), others in sets.items():
+        is_newest = number == max(n for m, n in sets if m == month)
+        if month == candidate.month or (month in near and is_newest):
+            yield ("P6" if month == candidate.month else "P5"), others
 
 
 def _register_totals(facts: Mapping[str, pd.DataFrame]) -> pd.Series[float]:
@@ -479,50 +544,14 @@ def _register_totals(facts: Mapping[str, pd.DataFrame]) -> pd.Series[float]:
     return pd.Series(dtype=float)
 
 
-def _attack_population(
-    cells: pd.DataFrame,
-    unit: str,
-    dimensions: list[str],
-    limits: Limits,
-    signed: SignedZeros,
-    public: pd.DataFrame,
-    known: pd.Series[float] | None,
-) -> Iterator[Finding]:
-    key = ["region_level", "region_code", *dimensions]
-    printed = cells[cells["value"].notna()].drop_duplicates([*key, "value"])
-    for table, twice in printed[printed.duplicated(key)].groupby("table"):
+def _attack_population(population: Population, unit: str, known: pd.Series[float] | None) -> Iterator[Finding]:
+    for table, twice in population.twice.groupby("table"):
         yield from _found("P12", str(table), twice.drop(columns=["unit", "status"]), "another value in another table")
-    # shown in any table is shown: the printed row first
-    cells = (
-        cells.assign(is_hidden=cells["value"].isna())
-        .sort_values("is_hidden", kind="stable")
-        .drop_duplicates(key)
-        .sort_values(key, ignore_index=True)
-    )
-    coded = pd.DataFrame({name: pd.factorize(cells[name], sort=True)[0] for name in dimensions})
-    value, base = cells["value"].to_numpy(float), limits.bases[unit]
-    half = _half(value, base, is_whole=unit == "persons")
-    # Withheld or printed: whoever looks it up knows that nobody is there.
-    is_nobody = ((value == 0) & _is_signed(cells, signed, public)) | (np.isnan(value) & is_among(cells, public))
-    value, half = np.where(is_nobody, 0.0, value), np.where(is_nobody, 0.0, half)
-    hidden = cells["is_hidden"].to_numpy() & ~is_nobody
-    low = np.where(hidden, 0.0, np.maximum(value - half, 0.0))
-    high = np.where(hidden, np.inf, value + half)
-    links, kinds = links_between(cells, coded)
-    must_be_wide = cells["status"].isin((r.SMALL, r.DOMINANCE)).to_numpy()
-    need = np.where(hidden, np.where(must_be_wide, float(limits.threshold), 1.0), 0.0)
-    district = cells["region_code"].str[: r.PARENT_CODE_LENGTH["dong"]]
-    number = pd.factorize(district, sort=True)[0] + 1
-    level = cells["region_level"].to_numpy(str)
-    top = np.isin(level, ("city", "gu"))
+    cells, low, high, hidden = population.cells, population.low, population.high, population.hidden
+    links, kinds, need, is_nobody = population.links, population.kinds, population.need, population.is_nobody
 
     def name(at: int) -> Finding:
-        return (
-            "",
-            str(cells["table"].iat[at]),
-            _names(cells.drop(columns=["table", "unit", "is_hidden", "place"], errors="ignore").iloc[[at]])[0],
-            "",
-        )
+        return "", str(cells["table"].iat[at]), population.name(at), ""
 
     for row, at in pinned(links, low, high, hidden):
         yield ("P2", *name(at)[1:3], "whole less parts gives it exactly")
@@ -533,29 +562,20 @@ def _attack_population(
         yield (attack[kinds[row]], *name(at)[1:3], "parts and whole disagree beyond rounding")
 
     least, most = implied(links, low, high)
-    is_exact = (most - least < 1 - 1e-6) & ~is_nobody & ~hidden & (half > 0)
+    is_exact = (most - least < 1 - 1e-6) & ~is_nobody & ~hidden & (population.half > 0)
     for at in np.flatnonzero(is_exact).tolist():
         yield ("P5", *name(at)[1:3], "links make it exact, so that months can be differenced")
 
-    def attacked(low: np.ndarray, high: np.ndarray, need: np.ndarray) -> np.ndarray | None:
-        return narrow_cells(
-            links,
-            low,
-            high,
-            need,
-            group=np.where(top, 0, number),
-            parent_group=np.where(level == "gu", number, 0),
-            nest=nests(cells),
-        )
-
     label = "P4" if unit == "persons" else "P3"
     if known is not None:  # what nobody can work out with the totals, nobody can without
-        is_total = (cells[dimensions] == codes.ALL).all(axis=1).to_numpy()
+        is_total = (cells[population.dimensions] == codes.ALL).all(axis=1).to_numpy()
         total = np.where(is_total, cells["region_code"].map(known).to_numpy(float), np.nan)
         is_known = ~np.isnan(total)
         is_told = is_known | only_ones(links, kinds, impossible=is_nobody, is_known=is_known)
-        linked = attacked(
-            np.where(is_known, total - 0.5, low), np.where(is_known, total + 0.5, high), np.where(is_told, 0.0, need)
+        linked = population.narrow(
+            np.where(is_known, total - 0.5, low),
+            np.where(is_known, total + 0.5, high),
+            np.where(is_told, 0.0, np.fmin(need, cells["region_code"].map(known).to_numpy(float))),
         )
         if linked is None:
             yield "P11", "", unit, "printed counts do not agree with the totals: cannot be verified"
@@ -564,7 +584,7 @@ def _attack_population(
         else:
             for at in linked.tolist():
                 yield ("P11", *name(at)[1:3], "known more closely than the threshold to whom knows the totals")
-    narrow = attacked(low, high, need)
+    narrow = population.narrow(low, high, need)
     if narrow is None:
         yield label, "", unit, "no counts agree with what is printed: cannot be verified"
         return
@@ -687,8 +707,8 @@ def _left_over(
     if cells.empty:
         return
     count, mean = cells["count"].to_numpy(float), cells["value"].to_numpy(float)
-    half_count = _half(count, limits.bases[true_count], is_whole=true_count == "persons")
-    half_mean = _half(mean, limits.bases[str(cells["unit"].iat[0])])
+    half_count = half_width(count, limits.bases[true_count], is_whole=true_count == "persons")
+    half_mean = half_width(mean, limits.bases[str(cells["unit"].iat[0])])
     ends = [(count + a * half_count) * (mean + b * half_mean) for a in (-1, 1) for b in (-1, 1)]
     is_loose = np.isnan(count) | np.isnan(mean)
     true = np.nan_to_num((cells["size"] * cells["mean"]).to_numpy(float))

@@ -91,3 +91,15 @@ def only_ones(links: sparse.csr_matrix, kinds: list[str], *, impossible: np.ndar
     found = np.zeros(impossible.size, dtype=bool)
     found[parts[rows].indices] = True
     return np.asarray(found & ~impossible)
+
+
+def is_multiple(value: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """Whether a value is a multiple of its base to the last bit, which could carry something else."""
+    per_unit = np.maximum(np.rint(1 / base), 1)
+    return np.asarray(np.where(base >= 1, value % np.maximum(base, 1) == 0, np.rint(value * per_unit) / per_unit == value))
+
+
+def half_width(value: np.ndarray, base: float, *, is_whole: bool = False) -> np.ndarray:
+    """How far the true figure can be from the printed one; 0 where it is finer than its base."""
+    half = np.ceil(base / 2) - 1 if is_whole else base / 2
+    return np.where(np.isnan(value) | ~is_multiple(value, np.full(value.shape, base)), 0.0, half)

@@ -8,6 +8,7 @@ Shares no code with `release.rows`. Its limits are its own; no configuration low
 | P8 | an extreme that few rows have |
 | P10 | classes of fewer than k rows, or with fewer than l classes of income or debt; identifiers |
 | P11 | rows wholly inside a cell that the tables withhold or that the register says is small; the two files joined |
+| P10, P11 | over releases: `release.verify_row_links` |
 | P13 | other columns, categories, months, or another order than that of the published values |
 
 Source: Hundepool et al., ESS Handbook on Statistical Disclosure Control, 2nd edition, chapter 3; decision 0026.
@@ -69,7 +70,7 @@ def verify_rows(
         findings += _contents(file, frame, month)
         findings += _amounts(file, frame, limits)
         findings += _classes(file, frame, limits)
-        findings += _inside_withheld(file, frame, tables or {})
+        findings += inside_withheld(file, frame, tables or {})
         if register is not None and file is rf.PERSONS:
             findings += _in_register(frame, register, limits)
     if rows.keys() >= rf.ROW_FILES.keys() and not findings:
@@ -151,7 +152,7 @@ def _combinations(file: rf.RowFile, frame: pd.DataFrame) -> pd.DataFrame:
     return frame[names].drop_duplicates().astype(str).reset_index(drop=True)
 
 
-def _inside_withheld(file: rf.RowFile, frame: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> Iterator[Finding]:
+def inside_withheld(file: rf.RowFile, frame: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> Iterator[Finding]:
     """P11: a class that lies in a withheld cell says that it is there, and how large it is at least."""
     population = "persons" if file is rf.PERSONS else "households"
     classes = _combinations(file, frame)

@@ -23,6 +23,7 @@ def looked_at(
     *,
     history: Sequence[Released] = (),
     rows: Mapping[str, pd.DataFrame] | None = None,
+    publications: Mapping[str, str] | None = None,
     has_facts: bool = False,
 ) -> pd.DataFrame:
     """Tables and cells by attack.
@@ -39,13 +40,14 @@ def looked_at(
     | P8 | published means, with the warehouse; rows of row-level files |
     | P10 | rows of row-level files |
     | P11 | published figures, with the warehouse; rows of row-level files |
-    | P12 | published figures that a release of the same data has too, counts that another table has too |
-    | P13 | all rows of tables and row-level files |
+    | P12 | published figures that a release of the same data has too, counts that another table has too; of report and maps |
+    | P13 | all rows of tables and row-level files; figures of report and maps |
 
     Args:
         candidate: the release.
         history: everything public before.
         rows: its row-level files.
+        publications: texts of its report and maps.
         has_facts: whether the warehouse was at hand.
 
     Returns:
@@ -78,6 +80,8 @@ def looked_at(
         "P13": own,
     }
     beside = {attack: [len(frame) for frame in files.values()] for attack in ("P5", "P8", "P10", "P11", "P13")}
+    said = [text.count("data-cell=") + text.count('_status":') for text in (publications or {}).values()]
+    beside |= {"P12": said, "P13": beside["P13"] + said}
     beside |= {"P9": [len(candidate.zeros)] if len(candidate.zeros) else []}
     return pd.DataFrame(
         [

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from living_finance.contracts import codes
 from living_finance.contracts.language import Language
+from living_finance.contracts.publications import SHOWN
 
 _MAN, _EOK = 10_000, 100_000_000
 _MILLION = 1_000_000
@@ -101,14 +102,10 @@ def with_error(unit: str, value: object, error: object) -> tuple[str, str]:
     return value_in(unit, value, more=more), value_in(unit, error, more=more)
 
 
+_OF_RELEASES = ("KRW", "KRW/year", "KRW/month", "share", "households", "persons")
 _UNITS: dict[str, tuple[str, str]] = {
-    "KRW": ("만원", "10,000 KRW"),
-    "KRW/year": ("만원/연", "10,000 KRW a year"),
-    "KRW/month": ("만원/월", "10,000 KRW a month"),
-    "share": ("%", "%"),
+    **{unit: (SHOWN[unit].words.ko, SHOWN[unit].words.en) for unit in _OF_RELEASES},
     "rate": ("%", "%"),
-    "households": ("가구", "households"),
-    "persons": ("명", "persons"),
     "persons/household": ("명/가구", "persons a household"),
     "establishments": ("개", "establishments"),
     "jobs": ("명", "jobs"),

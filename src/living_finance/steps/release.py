@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from living_finance.config import QualitySettings
-from living_finance.contracts import gold, silver
+from living_finance.contracts import gold, publications, silver
 from living_finance.contracts import releases as r
 from living_finance.contracts import row_files as rf
 from living_finance.errors import ConfigurationError, DisclosureFound, ReleaseDamaged, ReleaseNotReady
@@ -21,14 +21,18 @@ from living_finance.methods.census import five_year_band
 from living_finance.methods.joins import join_to_one
 from living_finance.methods.quantiles import weighted_quantiles
 from living_finance.months import Month
+from living_finance.places.boundaries import DONG_CODE_PROPERTY, dong_boundaries, feature_collection, named_boundaries
 from living_finance.release import contributors, row_texts, structural, utility
 from living_finance.release import package as texts
 from living_finance.release import rows as row_files
 from living_finance.release.protect import Earlier, protect
 from living_finance.release.rules import ReleaseRules, read_rules
-from living_finance.release.verify import Released, SignedZeros, verify
+from living_finance.release.verify import FINDING_COLUMNS, Released, SignedZeros, verify
+from living_finance.release.verify_publications import verify_publications
+from living_finance.release.verify_row_links import EarlierRows, verify_rows_over_releases
 from living_finance.release.verify_rows import verify_rows
 from living_finance.release.verify_scope import looked_at
+from living_finance.reports.public import public_map, public_report
 from living_finance.steps.quality import refuse_failed
 from living_finance.steps.regions import region_names
 from living_finance.storage import releases as files
@@ -166,6 +170,7 @@ def make_release(
         buildings=buildings_of_month(warehouse, month),
         data_sha256=data_hash(warehouse, month),
         ledger=Ledger(warehouse.root),
+        model=Ledger(warehouse.root).model_versions(month),
     )
 
 
@@ -192,6 +197,7 @@ def release_cells(
     buildings: pd.DataFrame | None = None,
     data_sha256: str = "",
     ledger: Ledger | None = None,
+    model: str = "unknown",
 ) -> Path:
     """As `make_release`, from cells.
 
@@ -205,6 +211,7 @@ def release_cells(
         buildings: of `buildings_of_month`, evidence of structural zeros; None: there is none.
         data_sha256: of `data_hash`; empty: releases of the month with the same version number count as of the same data.
         ledger: of the warehouse that the cells are from; notes the candidate where no edited register reaches.
+        model: versions of the models that the figures rest on.
     """
     name = texts.ReleaseName(rules.channel, month, store.next_version(rules.channel, str(month)))
     history = _history(store)
@@ -224,12 +231,18 @@ def release_cells(
     findings = pd.DataFrame()
     with store.staging(rules.channel, name.release_id) as folder:
         written = files.write_tables(folder, tables | zeros)
-        loss = {}
+        loss: dict[str, pd.DataFrame] = {}
+        followed: dict[str, int] = {}
         if people is not None:
             for file in rf.ROW_FILES.values():
-                made = _row_file(file, people, withheld=protected.tables, rules=rules, name=name, regions=regions)
+                before = _rows_before(people.households.sparkSession, store, file)
+                made = _row_file(file, people, withheld=protected.tables, rules=rules, name=name, regions=regions, earlier=before)
+                followed[file.name] = made.followed
                 written |= files.write_rows(folder, file.name, made.rows, file.columns)
                 loss[file.name] = made.loss.toPandas()  # ok: one row per district
+        package = texts.datapackage(sources, files=written, rules=rules, name=name, edition=edition, model=model)
+        about = texts.about_of(package)
+        shown = files.write_publications(folder, _publications(tables, about=about, regions=regions, rules=rules))
         stored = files.read_release(folder)
         candidate = Released(
             name.release_id, name.channel, name.base_month, name.version, stored.tables, stored.zeros, edition=edition
@@ -240,6 +253,8 @@ def release_cells(
                 verify_rows(
                     stored.rows, month=name.base_month, tables=stored.tables, register=people.register if people else None
                 ),
+                verify_rows_over_releases(stored.rows, month=name.base_month, earlier=_row_history(store, stored)),
+                _found(verify_publications(stored.publications, tables=stored.tables, about=about)),
             ],
             ignore_index=True,
         )
@@ -247,13 +262,12 @@ def release_cells(
             kept = store.refuse(rules.channel, name.release_id, findings)
             raise _disclosure(findings, f"findings: {kept}")
         useful = utility.utility(protected.tables, protected.counts, cells, rules=rules)
-        package = texts.datapackage(sources, files=written, rules=rules, name=name, edition=edition)
+        package["resources"] += texts.publication_resources(shown)
         about_rows, readme_of_rows = None, ""
         if rules.rows and people is not None:
             package["resources"] += row_texts.resources(written, rules=rules.rows)
-            about_rows = row_texts.evidence(loss, rules=rules.rows)
-            readme_of_rows = row_texts.readme(loss, rules=rules.rows)
-        shown = [f"{h.channel} {h.release_id}" for h in history]
+            about_rows = row_texts.evidence(loss, followed, rules=rules.rows)
+            readme_of_rows = row_texts.readme(loss, followed, rules=rules.rows)
         documents = {
             "datapackage.json": texts.datapackage_text(package),
             "dcat.jsonld": texts.dcat(package, rules=rules, name=name),
@@ -264,17 +278,18 @@ def release_cells(
                 name=name,
                 useful=utility.lines(useful),
                 edition=edition,
+                beside=list(shown),
             )
             + readme_of_rows,
         }
-        hashes = {path: sha256 for path, (_, sha256) in written.items()}
+        hashes = {path: sha256 for path, (_, sha256) in (written | shown).items()}
         documents["evidence/evidence.json"] = texts.evidence(
             protected.counts,
             findings,
-            looked=looked_at(candidate, history=history, rows=stored.rows, has_facts=True),
+            looked=looked_at(candidate, history=history, rows=stored.rows, publications=stored.publications, has_facts=True),
             rules=rules,
             name=name,
-            history=shown,
+            history=[f"{h.channel} {h.release_id}" for h in history],
             useful=useful,
             hashes=hashes | {path: hashlib.sha256(text.encode()).hexdigest() for path, text in documents.items()},
             rows=about_rows,
@@ -293,6 +308,32 @@ def release_cells(
     if ledger is not None:
         ledger.note_release(name.channel, name.release_id, checksums_sha256=files.check_hashes(folder))
     return folder
+
+
+def _publications(
+    tables: Mapping[str, pd.DataFrame], *, about: publications.About, regions: pd.DataFrame, rules: ReleaseRules
+) -> dict[str, str]:
+    """Report and maps of a release, from its own tables: path in the package → text."""
+    if not rules.publications:
+        return {}
+    outlines = feature_collection(named_boundaries(regions, dong_boundaries(), code_property=DONG_CODE_PROPERTY))["features"]
+    of_level = {level: [f for f in outlines if f["properties"]["region_level"] == level] for level in ("dong", "gu")}
+    made: dict[str, str] = {}
+    if "report" in rules.publications:
+        made |= {
+            path: public_report(tables, about=about, language=language, boundaries=of_level)
+            for path, language in publications.REPORTS.items()
+        }
+    if "maps" in rules.publications:
+        made |= {
+            path: public_map(tables, about=about, level=level, boundaries=of_level[level])
+            for path, level in publications.MAPS.items()
+        }
+    return made
+
+
+def _found(findings: list[tuple[str, str, str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(sorted(set(findings)), columns=list(FINDING_COLUMNS))
 
 
 def summary(folder: Path) -> list[str]:
@@ -321,6 +362,7 @@ def _row_file(
     rules: ReleaseRules,
     name: texts.ReleaseName,
     regions: pd.DataFrame,
+    earlier: Sequence[DataFrame],
 ) -> row_files.Deidentified:
     """One row-level file, month and names of regions added."""
     if rules.rows is None:
@@ -332,12 +374,18 @@ def _row_file(
         records = row_files.person_records(people.persons, people.members, rules=rules.rows, release=name.release_id)
         scarce = row_files.scarce_in_register(people.register, k=rules.rows.k.value)
         forbidden = pd.concat([forbidden, scarce], ignore_index=True)
-    made = row_files.deidentified(records, file=file, rules=rules.rows, forbidden=forbidden)
+    made = row_files.deidentified(records, file=file, rules=rules.rows, forbidden=forbidden, earlier=earlier)
     names = regions[["region_code", "region_name_ko", "region_name_en"]].fillna("")
     safe = names.assign(**{column: names[column].map(texts.neutralised) for column in names.columns})
     known = made.rows.sparkSession.createDataFrame(safe)
     rows = join_to_one(made.rows, known, on=["region_code"], how="inner", broadcast=True)
-    return row_files.Deidentified(rows.withColumn("base_month", F.lit(name.base_month)), made.loss)
+    return row_files.Deidentified(rows.withColumn("base_month", F.lit(name.base_month)), made.loss, made.followed)
+
+
+def _rows_before(spark: SparkSession, store: files.ReleaseStore, file: rf.RowFile) -> list[DataFrame]:
+    """A row-level file of everything that was ever public."""
+    found = (files.released_rows(spark, store.folder(line.channel, line.id), file.name) for line in store.ever_public())
+    return [frame for frame in found if frame is not None]
 
 
 def verify_release(
@@ -366,7 +414,11 @@ def verify_release(
     cells, buildings, register = (inside.cells, inside.buildings, inside.register) if inside else (None, None, None)
     cells_found = verify(_released(stored), history=history, signed=signed_zeros(rules), facts=cells, buildings=buildings)
     rows_found = verify_rows(stored.rows, month=stored.month, tables=stored.tables, register=register)
-    return pd.concat([cells_found, rows_found], ignore_index=True)
+    about = texts.about_of(files.read_package(folder) or {})
+    read_found = _found(verify_publications(stored.publications, tables=stored.tables, about=about))
+    before = _row_history(_store_of(folder), stored) if has_history(folder) else iter(())
+    followed = verify_rows_over_releases(stored.rows, month=stored.month, earlier=before)
+    return pd.concat([cells_found, rows_found, followed, read_found], ignore_index=True)
 
 
 def has_history(folder: Path) -> bool:
@@ -460,6 +512,14 @@ def _history(store: files.ReleaseStore) -> list[Released]:
     """Everything ever public, withdrawn releases too."""
     public = store.ever_public()
     return [_released(files.read_release(store.folder(line.channel, line.id), with_csv=False)) for line in public]
+
+
+def _row_history(store: files.ReleaseStore, candidate: files.StoredRelease) -> Iterator[EarlierRows]:
+    """Row-level files and tables of everything ever public but the candidate itself, one release at a time."""
+    for line in store.ever_public() if candidate.rows else ():
+        if (line.channel, line.id) != (candidate.channel, candidate.release_id):
+            found = files.read_release(store.folder(line.channel, line.id), with_csv=False, with_rows=True)
+            yield EarlierRows(f"{line.channel} {line.id}", found.month, found.rows, found.tables)
 
 
 def _earlier(history: list[Released], name: texts.ReleaseName, edition: int) -> Earlier | None:

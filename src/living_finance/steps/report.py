@@ -111,7 +111,7 @@ def data_of_warehouse(
         areas=areas,
         breakdown=at_month["household_breakdown"].where(F.col("region_code") == region).toPandas(),  # ok: some twenty rows
         persons=_margins(at_month["person_statistics"], gold.PERSON_STATISTICS).toPandas(),  # ok: two rows per dong
-        models={m: _models(ledger, m) for m in series},
+        models={m: ledger.model_versions(m) for m in series},
         sources={table.name: versions.get(table.qualified_name, table.qualified_name) for table in _TABLES},
         is_public=False,
         analyses=tuple(found for found, (_, since) in zip(analysed, wanted, strict=True) if since is None),
@@ -289,12 +289,6 @@ def _shared(tables: Mapping[str, DataFrame]) -> list[DataFrame]:
     household = tables[gold.HOUSEHOLD.qualified_name]
     loans = with_loans(household, tables[gold.HOUSEHOLD_MEMBER.qualified_name], tables[silver.PLACED_PERSON.qualified_name])
     return [counted(household).transform(with_relative_income), loans.transform(with_income_quintile)]
-
-
-def _models(ledger: Ledger, month: Month) -> str:
-    records = (ledger.find(month, step) for step in ("households", "income"))
-    found = [record.facts.get("model_version", "") for record in records if record is not None]
-    return ", ".join(filter(None, found)) or "unknown"
 
 
 def _names(regions: pd.DataFrame, region: str) -> dict[str, tuple[str, str]]:

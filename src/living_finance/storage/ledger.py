@@ -84,6 +84,12 @@ class Ledger:
             )
         return manifest
 
+    def model_versions(self, month: Month) -> str:
+        """Versions of the models that a month's figures rest on."""
+        records = (self.find(month, step) for step in ("households", "income"))
+        found = [record.facts.get("model_version", "") for record in records if record is not None]
+        return ", ".join(filter(None, found)) or "unknown"
+
     def note_release(self, channel: str, release_id: str, *, checksums_sha256: str) -> None:
         """Note what a candidate was when it was made; one made anew replaces it."""
         _write_atomically(self._root / "releases" / f"{channel}-{release_id}.json", {"checksums_sha256": checksums_sha256})

@@ -1,6 +1,7 @@
 """Releases on disk: one folder each, written whole or not at all, and a register whose lines hash the line before.
 
-<root>/<channel>/<release_id>/      datapackage.json, dcat.jsonld, README.md, checksums.sha256, evidence/, data/
+<root>/<channel>/<release_id>/      datapackage.json, dcat.jsonld, README.md, checksums.sha256, evidence/, data/,
+                                    report/, maps/
 <root>/register.jsonl               every release ever made, a line for each change of its state
 <root>/_refused/<channel>/<id>/     findings.csv of a candidate that an attack broke; the candidate is gone
 """
@@ -17,6 +18,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -24,10 +26,11 @@ import pyarrow.csv as pacsv
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from filelock import FileLock
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from living_finance.contracts import releases as r
 from living_finance.contracts.core import Column, Kind
+from living_finance.contracts.publications import MAPS, REPORTS
 from living_finance.contracts.row_files import ROW_FILES
 from living_finance.errors import MissingInput, ReleaseDamaged, ReleaseNotReady
 
@@ -86,6 +89,8 @@ class StoredRelease:
     """Row-level files, texts as categories."""
     edition: int = 0
     """Number of its data, by `datapackage.json`; 0: it does not say."""
+    publications: dict[str, str] = field(default_factory=dict)
+    """Path in the package → text of the report's and the maps' files."""
 
 
 def _utc_now() -> str:
@@ -305,6 +310,18 @@ def _blocks(parts: ds.Dataset) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(waiting).combine_chunks()
 
 
+def write_publications(folder: Path, publications: Mapping[str, str]) -> dict[str, tuple[int, str]]:
+    """Write report and maps.
+
+    Returns:
+        Path in the package → (bytes, SHA-256).
+    """
+    for path, text in publications.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    return {path: ((folder / path).stat().st_size, _sha256_of(folder / path)) for path in publications}
+
+
 def write_documents(folder: Path, documents: Mapping[str, str]) -> None:
     """Write the texts of a release, and `checksums.sha256` over all its files."""
     for path, text in documents.items():
@@ -360,17 +377,28 @@ class About:
         return f"{self.month}-v{self.version}"
 
 
+def read_package(folder: Path) -> Any:
+    """`datapackage.json` as it stands, an empty one where it is no JSON; None: there is none."""
+    file = folder / "datapackage.json"
+    if not file.is_file():
+        return None
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+
+
 def about_release(folder: Path) -> About:
     """By `datapackage.json`, wherever the folder is and whatever its name; before that is written, by the folder's name.
 
     Raises:
         MissingInput: neither names a release.
     """
-    place, file = folder.resolve(), folder / "datapackage.json"
+    place = folder.resolve()
     name, edition = f"living-finance-{place.parent.name}-{place.name}", 0
-    if file.is_file():
+    package = read_package(folder)
+    if package is not None:
         try:
-            package = json.loads(file.read_text(encoding="utf-8"))
             name, edition = str(package["name"]), int(package.get("data_edition", 0))
         except (ValueError, KeyError, TypeError, AttributeError):
             name = ""
@@ -380,12 +408,13 @@ def about_release(folder: Path) -> About:
     return About(found["channel"], found["month"], int(found["version"]), edition)
 
 
-def read_release(folder: Path, *, with_csv: bool = True) -> StoredRelease:
+def read_release(folder: Path, *, with_csv: bool = True, with_rows: bool = False) -> StoredRelease:
     """The tables of a release as its reader finds them.
 
     Args:
         folder: of the release.
         with_csv: compare CSV with Parquet and look for what should not be there; False for what was published before.
+        with_rows: read row-level files although `with_csv` is False.
 
     Raises:
         MissingInput: no release there.
@@ -394,11 +423,11 @@ def read_release(folder: Path, *, with_csv: bool = True) -> StoredRelease:
     files = sorted((folder / "data").glob("*.parquet")) if (folder / "data").is_dir() else []
     if not files:
         raise MissingInput(f"{folder} is no release.", remedy=_NO_RELEASE)
-    tables, oddities, rows = {}, [], {}
+    tables, oddities, rows, publications = {}, [], {}, {}
     for file in files:
         if file.stem in ROW_FILES:
-            if with_csv:
-                rows[file.stem], odd = _read_rows(file)
+            if with_csv or with_rows:
+                rows[file.stem], odd = _read_rows(file, with_csv=with_csv)
                 oddities += odd
             continue
         table = pq.read_table(file)
@@ -409,7 +438,9 @@ def read_release(folder: Path, *, with_csv: bool = True) -> StoredRelease:
         if with_csv:
             oddities += _unlike(file.with_suffix(".csv"), tables[file.stem])
     if with_csv:
-        known = {f"data/{file.stem}.{kind}" for file in files for kind in ("csv", "parquet")} | _DOCUMENTS | _NOT_HASHED
+        publications = {path: _text_of(folder / path) for path in (*REPORTS, *MAPS) if (folder / path).is_file()}
+        known = {f"data/{file.stem}.{kind}" for file in files for kind in ("csv", "parquet")}
+        known |= _DOCUMENTS | _NOT_HASHED | publications.keys()
         oddities += [f"{path} belongs to no release" for path in sorted(_files(folder) - known)]
     zeros = tables.pop(r.STRUCTURAL_ZEROS, pd.DataFrame())
     return StoredRelease(
@@ -422,14 +453,28 @@ def read_release(folder: Path, *, with_csv: bool = True) -> StoredRelease:
         zeros,
         rows,
         about.edition,
+        publications,
     )
 
 
-def _read_rows(file: Path) -> tuple[pd.DataFrame, list[str]]:
+def _text_of(file: Path) -> str:
+    """A text, whatever its bytes: what is none becomes a character that no text of ours has."""
+    return file.read_text(encoding="utf-8", errors="replace")
+
+
+def released_rows(spark: SparkSession, folder: Path, name: str) -> DataFrame | None:
+    """A row-level file of a release; None: it has none of this name."""
+    file = folder / "data" / f"{name}.parquet"
+    return spark.read.parquet(str(file.absolute())) if file.is_file() else None
+
+
+def _read_rows(file: Path, *, with_csv: bool) -> tuple[pd.DataFrame, list[str]]:
     """A row-level file, and how its CSV differs from it."""
     schema = pq.read_schema(file)
     texts = [name for name in schema.names if pa.types.is_string(schema.field(name).type)]
     table = pq.read_table(file, read_dictionary=texts)
+    if not with_csv:
+        return table.to_pandas(), []
     oddities = [f"data/{file.name} carries metadata"] if schema.metadata else []
     csv = file.with_suffix(".csv")
     if not csv.is_file() or not _starts_with_mark(csv):
