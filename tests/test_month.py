@@ -104,6 +104,18 @@ def test_another_january_makes_february_due_from_households_on(spark: SparkSessi
     assert isinstance(plan, RunPlan) and plan.lines[1][1] == "households, income, statistics, quality"
 
 
+def test_the_error_of_householding_is_in_the_published_errors(store: Warehouse) -> None:
+    budget = read(store, gold.ERROR_BUDGET).toPandas().set_index(["region_level", "figure"])
+    assert (budget.loc["dong", list(gold.ERROR_PARTS)].drop(columns="model") > 0).all(axis=None)
+    assert (budget["householding"].loc["dong"] > budget["householding"].loc["city"]).all()
+    area = read(store, silver.AREA_INCOME).toPandas().set_index(["region_level", "region_code"])
+    every = " and ".join(f"{name} = 'all'" for name in ("head_sex", "head_age_band", "household_type"))
+    found = read(store, gold.HOUSEHOLD_STATISTICS).where(every).toPandas().set_index(["region_level", "region_code"])
+    parts = area[["rmse_mean_total_income_krw_year", "householding_mean_total_income_krw_year"]].astype(float)
+    wanted = ((parts**2).sum(axis=1) ** 0.5).reindex(found.index)
+    assert found["rmse_mean_total_income_krw_year"].astype(float).to_numpy() == pytest.approx(wanted.to_numpy(), abs=1.0)
+
+
 def test_weights_add_up_to_the_census(store: Warehouse) -> None:
     margins = read(store, silver.CENSUS_MARGIN).where(F.col("margin") == "households").select("output_area_id", "count")
     formed = read(store, gold.HOUSEHOLD).groupBy("output_area_id").agg(F.sum("weight").alias("weight"))

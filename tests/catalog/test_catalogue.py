@@ -123,7 +123,7 @@ STEP_OF = {
     "place": ("PLACED_PERSON", "ADDRESS"),
     "form_households": ("gold.HOUSEHOLD_MEMBER", "silver.HOUSEHOLD", "silver.OUTPUT_AREA", "silver.CALIBRATION_TARGET"),
     "coverage_of": ("gold.COVERAGE",),
-    "income_evidence_of model_income": ("gold.HOUSEHOLD", "silver.AREA_INCOME"),
+    "income_evidence_of model_income householding_error_of": ("gold.HOUSEHOLD", "silver.AREA_INCOME", "gold.ERROR_BUDGET"),
 }
 
 

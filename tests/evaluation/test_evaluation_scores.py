@@ -128,6 +128,7 @@ def statistics(spark: SparkSession, means: dict[tuple[str, str], int]) -> DataFr
         row |= {f"{name}_total_income_krw_year": mean for name in ("mean", "median", "p10", "p25", "p75", "p90")}
         row |= {"region_level": level, "region_code": code, "mean_labour_income_krw_year": mean - 4, "mean_debt_krw": 11}
         row |= {"mean_spending_krw_month": 20, "gini_total_income": 0.25, "rmse_mean_total_income_krw_year": 1}
+        row |= {"rmse_median_total_income_krw_year": 100, "rmse_p75_total_income_krw_year": 600, "rmse_gini_total_income": 0.1}
         rows.append(row)
     for field in schema:
         field.nullable = True
@@ -150,6 +151,13 @@ def test_income_errors_of_a_known_case(spark: SparkSession) -> None:
     assert found["mean_total_income"]["city"]["mape_scaled"] == pytest.approx(0.0)
     assert found["mean_total_income"]["dong"]["interval_90_coverage"] == pytest.approx(0.5)
     assert found["median_by_dong"]["mape"] == pytest.approx((1.2 + 0) / 2)  # the lower of two is the median
+    # True medians 1000 and 4000, third quartiles 3000 and 4000, Gini coefficients 0.25 and 0.
+    assert found["interval_90_coverage_by_dong"] == {
+        **dict.fromkeys(("p10", "p25", "p90")),
+        "median": 0.5,
+        "p75": 1.0,
+        "gini": 0.5,
+    }
     assert found["debt_by_dong"]["mape"] == pytest.approx(0.1)
     assert found["debt_by_dong"]["mape_scaled"] == pytest.approx(0.0)
     assert found["components"]["labour"]["city_error"] == pytest.approx(2663 / 2662.667 - 1, abs=1e-6)

@@ -197,8 +197,9 @@ def city(estimated: EstimatedIncome) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def areas(estimated: EstimatedIncome) -> pd.DataFrame:
-    assert estimated.area.schema.simpleString() == silver.AREA_INCOME.schema().simpleString()
-    return estimated.area.toPandas().set_index(["region_level", "region_code"]).sort_index()
+    found = estimated.errors()[0].to_pandas()
+    assert found.columns.tolist() == list(silver.AREA_INCOME.column_names)
+    return found.set_index(["region_level", "region_code"]).sort_index()
 
 
 def mean(table: pd.DataFrame, column: str) -> float:
@@ -269,7 +270,28 @@ def test_same_whatever_the_partitions_and_order(inputs: dict[str, Any], city: pd
     }
     again = estimate(shuffled)
     pd.testing.assert_frame_equal(again.household.toPandas().set_index("household_id").sort_index(), city)
-    pd.testing.assert_frame_equal(again.area.toPandas().set_index(["region_level", "region_code"]).sort_index(), areas)
+    found = again.errors()[0].to_pandas().set_index(["region_level", "region_code"]).sort_index()
+    pd.testing.assert_frame_equal(found, areas)
+
+
+def test_the_budget_tells_survey_and_published_figures_apart(estimated: EstimatedIncome) -> None:
+    budget = estimated.errors()[1].to_pandas().set_index(["region_level", "figure"])
+    assert budget.columns.tolist() == ["base_month", "regions", *gold.ERROR_PARTS, "total"]
+    city = budget.loc["city", "mean"]
+    # The city's mean is the published one, whose error is 1 %: nothing of the survey is left in it.
+    assert city["benchmarking"] == pytest.approx(0.01, rel=0.5) and city["sampling"] < 0.002
+    assert budget.loc["output_area", "mean"]["sampling"] > city["sampling"]
+    assert budget.loc["output_area", "median"]["model"] > budget.loc["city", "median"]["model"]
+    squares = (budget[list(gold.ERROR_PARTS)].fillna(0.0) ** 2).sum(axis=1)
+    assert budget["total"].to_numpy() ** 2 == pytest.approx(squares.to_numpy())
+
+
+def test_the_same_households_again_have_the_same_figures(estimated: EstimatedIncome, inputs: dict[str, Any]) -> None:
+    again = estimated.figures_of(inputs["households"], inputs["members"], inputs["persons"])
+    of_areas = estimated.regions.level == "output_area"
+    assert again.code.tolist() == estimated.regions.code[of_areas].tolist()
+    for name, values in estimated.regions.figures.items():
+        assert again.figures[name] == pytest.approx(values[of_areas], rel=1e-12)
 
 
 def test_shares_of_inputs_are_those_of_the_households(inputs: dict[str, Any]) -> None:
@@ -301,5 +323,7 @@ def test_without_survey_answers_and_published_figures_a_month_is_still_made(spar
     table = found.household.toPandas()
     assert (table["property_income_krw_year"] == 0).all() and (table["labour_income_krw_year"] > 0).any()
     assert any("property" in note for note in found.fit.notes)
-    assert found.area.toPandas()["rmse_mean_total_income_krw_year"].isna().all()
+    area, budget = found.errors()
+    assert area["rmse_mean_total_income_krw_year"].null_count == area.num_rows
+    assert all(budget[name].null_count == budget.num_rows for name in (*gold.ERROR_PARTS, "total"))
     found.release()

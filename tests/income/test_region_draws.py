@@ -30,6 +30,7 @@ def district(gu: str, seed: int) -> pa.Table:
             "dong_code": dong,
             "output_area_id": [None if number % 50 == 0 else f"{code}{number % 4:04d}" for number, code in enumerate(dong)],
             "weight": random.choice([0.75, 1.0, 1.2471], size=HOUSEHOLDS),
+            "_doubt": random.integers(0, 2**20, HOUSEHOLDS),
             "_totals": totals.tolist(),
         }
     )
@@ -69,6 +70,8 @@ def test_regions_of_a_district_equal_sums_over_sorted_lists() -> None:
         mean = np.array(row["sums"]) / row["weight"] * 1000
         assert mean == pytest.approx(wanted.pop("mean"), rel=1e-4)
         assert row["weight"] / 2**14 == pytest.approx(inside["weight"].to_numpy().sum(), rel=1e-4)
+        doubt = np.average(inside["_doubt"].to_numpy(), weights=inside["weight"].to_numpy())
+        assert row["doubt"] / row["weight"] == pytest.approx(doubt, rel=1e-4)
         for name, value in wanted.items():
             assert np.array(row[name]) == pytest.approx(value, rel=1e-12), (level, code, name)
 
@@ -90,17 +93,19 @@ def test_a_district_is_the_same_in_any_order() -> None:
 
 def test_spread_of_the_mean_counts_the_average_and_others_do_not() -> None:
     values = np.array([[50.0, 10.0, 12.0, 14.0]])
-    found = RegionDraws(np.array(["gu"]), np.array(["11110"]), np.array([3.0]), dict.fromkeys(FIGURES, values * 1000000.0))
+    figures = dict.fromkeys(FIGURES, values * 1000000.0)
+    found = RegionDraws(np.array(["gu"]), np.array(["11110"]), np.array([3.0]), figures, np.zeros(1))
     (row,) = area_errors(found, month=Month(2020, 1)).to_pylist()
     assert row["base_month"] == dt.date(2020, 1, 1) and row["median_total_income_krw_year"] == 21_500_000
     # The first draw, the point fit, is in the average and not in the spread.
     assert row["spread_median_total_income_krw_year"] == 2_000_000
     assert row["rmse_mean_total_income_krw_year"] == round(2e6 * (4 / 3) ** 0.5)
+    assert row["householding_median_total_income_krw_year"] is None
 
 
 def test_a_single_draw_has_no_spread() -> None:
     figures = {name: np.array([[40e6]]) for name in FIGURES} | {"gini": np.array([[np.nan]])}
-    found = RegionDraws(np.array(["city"]), np.array(["11"]), np.array([3.0]), figures)
+    found = RegionDraws(np.array(["city"]), np.array(["11"]), np.array([3.0]), figures, np.zeros(1))
     (row,) = area_errors(found, month=Month(2020, 1)).to_pylist()
     assert row["rmse_mean_total_income_krw_year"] is None and row["spread_p10_total_income_krw_year"] is None
     assert row["gini_total_income"] is None and row["p10_total_income_krw_year"] == 40_000_000

@@ -29,6 +29,7 @@ SOURCES = {
     "household_breakdown": "gold.household_breakdown v3",
     "person_statistics": "gold.person_statistics v3",
     "quality_report": "gold.quality_report v3",
+    "error_budget": "gold.error_budget v3",
     "edit_report": "gold.edit_report v3",
 }
 

@@ -112,6 +112,16 @@ def test_what_is_not_reliable_is_marked_wherever_it_stands(korean: Report) -> No
     assert rows_of(korean, "행정동별 주요 지표")[small_city().name(DONGS[0], "ko")][1].endswith(" *")
 
 
+def test_the_error_budget_stands_beside_the_reliability() -> None:
+    parts = {"householding": 0.001, "model": 0.004, "sampling": 0.003, "benchmarking": 0.0185, "total": 0.0192}
+    rows = [{"region_level": "dong", "figure": name, "regions": 7, **parts} for name in ("mean", "p10", "gini")]
+    report = build_report(small_city(budget=pd.DataFrame(rows)), "ko")
+    (grid,) = (grid for grid in report.grids() if grid.caption.startswith("오차 구성"))
+    assert [row[1] for row in grid.rows] == ["평균 총소득", "총소득 지니계수"]
+    assert grid.rows[0] == ("행정동", "평균 총소득", "0.10", "0.40", "0.30", "1.85", "1.92")
+    assert "gold.error_budget v3" in grid.origin.source
+
+
 def test_maps_leave_out_unreliable_dongs(korean: Report) -> None:
     maps = next(section for section in korean.sections if section.key == "maps")
     figures = [block for block in maps.blocks if hasattr(block, "svg")]

@@ -21,6 +21,7 @@ MONTH = Month.parse("202001")
 BENCHMARK_RSE = 0.02
 ERROR_KRW = 1_234_567
 AVERAGE_KRW, SPREAD_KRW = 20_000_000, 3_000_000
+HOUSEHOLDING_KRW = 700_000
 INPUT = (
     "gu_code string, dong_code string, output_area_id string, head_sex string, head_age_band int, household_type string, "
     "dwelling_type string, tenure string, household_size int, weight double, labour_income_krw_year long, "
@@ -84,7 +85,9 @@ def _errors(households: DataFrame) -> DataFrame:
     regions = [(level, row[0]) for level, name in levels for row in households.select(name).distinct().collect() if row[0]]
     averages = {f"{name}_total_income_krw_year": AVERAGE_KRW for name, _ in gold.QUANTILES} | {"gini_total_income": 0.3}
     spreads = {f"spread_{name}": 0.04 if name == "gini_total_income" else SPREAD_KRW for name in averages}
-    known = {"base_month": MONTH.date, "households": 1.0, "rmse_mean_total_income_krw_year": ERROR_KRW, **averages, **spreads}
+    formed = {name: 0.03 if "gini" in name else HOUSEHOLDING_KRW for name in silver.HOUSEHOLDING_ERRORS.values()}
+    known = {"base_month": MONTH.date, "households": 1.0, "rmse_mean_total_income_krw_year": ERROR_KRW}
+    known |= averages | spreads | formed
     rows = [
         known | {"region_level": level, "region_code": code, "mean_total_income_krw_year": 0}
         for level, code in [*regions, ("city", "11")]
@@ -162,7 +165,8 @@ def _assert_equal(rows: list[Row], expected: dict[tuple[str, ...], dict[str, Any
             # A mean is published in whole won; everything else here is a whole number or a flag.
             assert abs(row[name] - value) <= (0.51 if name.startswith("mean_") else 0), (key, name)
         if row["rmse_mean_total_income_krw_year"] is not None:
-            error = ERROR_KRW if by == HEAD else (standard_error**2 + (BENCHMARK_RSE * mean) ** 2) ** 0.5
+            parts = (ERROR_KRW, HOUSEHOLDING_KRW) if by == HEAD else (standard_error, BENCHMARK_RSE * mean)
+            error = (parts[0] ** 2 + parts[1] ** 2) ** 0.5
             assert row["rmse_mean_total_income_krw_year"] == pytest.approx(error, abs=0.6), key
             cv = pytest.approx(error / mean, rel=1e-9) if mean > 0 else None
             assert row["cv_mean_total_income"] == cv, key
@@ -218,7 +222,7 @@ def test_errors_of_quantiles_and_gini_are_about_the_published_figure(statistics:
             assert [row[f"rmse_{name}"] for name in (*names, "gini_total_income")] == [None] * (len(names) + 1)
             continue
         for name in names:
-            wanted = (SPREAD_KRW**2 + (row[name] - AVERAGE_KRW) ** 2) ** 0.5
+            wanted = (SPREAD_KRW**2 + HOUSEHOLDING_KRW**2 + (row[name] - AVERAGE_KRW) ** 2) ** 0.5
             assert row[f"rmse_{name}"] == pytest.approx(wanted, abs=0.51)
         if row["gini_total_income"] is not None:
             assert row["rmse_gini_total_income"] == pytest.approx((0.04**2 + (row["gini_total_income"] - 0.3) ** 2) ** 0.5)

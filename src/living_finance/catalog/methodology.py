@@ -72,6 +72,10 @@ def _facts() -> dict[str, Any]:
             (f"`{rule.name}`", rule.outcome.value, rule.label_ko, rule.label_en, _dimension(rule.dimension))
             for rule in EDIT_RULES.values()
         ],
+        "parts": [
+            (f"`{column.name}`", column.label_ko, f"{column.label_en}: {column.meaning}")
+            for column in map(gold.ERROR_BUDGET.column, gold.ERROR_PARTS)
+        ],
         "publishable": f"{codes.PUBLISHABLE_CV:.0%}",
         "caution": f"{codes.CAUTION_CV:.0%}",
         "indicators": [

@@ -49,6 +49,10 @@ def _bronze(*names: str) -> tuple[Table, ...]:
     return tuple(BRONZE_TABLES[name] for name in names)
 
 
+_ERRORS_FROM = (
+    *(silver.HOUSEHOLD, silver.PLACED_PERSON, gold.HOUSEHOLD_MEMBER, silver.REGISTER_PERSON, silver.BENEFIT),
+    *(silver.SURVEY_HOUSEHOLD, silver.BENCHMARK, silver.OUTPUT_AREA, silver.BUILDING, silver.CENSUS_MARGIN),
+)
 _QUALITY_SOURCES = (gold.EDIT_REPORT, gold.COVERAGE, gold.HOUSEHOLD_STATISTICS, gold.QUALITY_REPORT, silver.REGION)
 
 PRODUCTS: tuple[Product, ...] = (
@@ -86,6 +90,13 @@ PRODUCTS: tuple[Product, ...] = (
         "coverage of bureau and register beside the census by dong, sex and age",
         INTERNAL,
         (silver.PLACED_PERSON, silver.REGISTER_PERSON, silver.CENSUS_MARGIN, silver.CALIBRATION_TARGET),
+    ),
+    Product(
+        gold.ERROR_BUDGET,
+        "지역 수준·통계별 총소득 오차의 구성: 가구화, 모형, 표본, 벤치마크",
+        "where the error of total income comes from, by region level and figure: householding, model, sampling, benchmarking",
+        INTERNAL,
+        _ERRORS_FROM,
     ),
     Product(
         gold.QUALITY_REPORT,
@@ -196,10 +207,7 @@ MADE_FROM: dict[str, tuple[Table, ...]] = {
     "silver.household_register": _FORMED_FROM,
     "silver.output_area": _FORMED_FROM,
     "silver.calibration_target": _FORMED_FROM,
-    "silver.area_income": (
-        *(silver.HOUSEHOLD, silver.PLACED_PERSON, gold.HOUSEHOLD_MEMBER, silver.REGISTER_PERSON, silver.BENEFIT),
-        *(silver.SURVEY_HOUSEHOLD, silver.BENCHMARK),
-    ),
+    "silver.area_income": _ERRORS_FROM,
 }
 """Table → the tables of the same month that it is made from; bronze rests on deliveries."""
 

@@ -301,7 +301,7 @@ HOUSEHOLD_MEASURES: tuple[Column, ...] = tuple(_household_measures())
 
 
 def _errors_of_distribution() -> Iterable[Column]:
-    meaning = "over draws, about the published figure; where all three categories are `all`"
+    meaning = "over draws, about the published figure, and from householding; where all three categories are `all`"
     for name, probability in QUANTILES:
         ko = silver.quantile_label_ko(name, probability)
         label = f"root mean squared error of the {name}"
@@ -493,6 +493,53 @@ COVERAGE = Table(
     ),
 )
 
+ERROR_PARTS = ("householding", "model", "sampling", "benchmarking")
+"""Columns of `ERROR_BUDGET`: where the error of a figure comes from."""
+
+ERROR_BUDGET = Table(
+    layer=Layer.GOLD,
+    name="error_budget",
+    label_ko="오차 구성",
+    label_en="error budget",
+    grain="month × region level × figure of total income, root mean squares over regions, relative to the figure",
+    key=("base_month", "region_level", "figure"),
+    partition_by=("base_month",),
+    columns=(
+        *silver.REGION_COLUMNS[:2],
+        Column(
+            name="figure",
+            kind=Kind.TEXT,
+            label_ko="통계",
+            label_en="figure of total income",
+            meaning=f"{', '.join(silver.HOUSEHOLDING_ERRORS)}",
+            is_required=True,
+        ),
+        Column(name="regions", kind=Kind.COUNT, label_ko="지역 수", label_en="regions", is_required=True, minimum=0),
+        *(
+            Column(
+                name=name,
+                kind=Kind.DECIMAL,
+                label_ko=ko,
+                label_en=en,
+                meaning=meaning,
+                minimum=0,
+            )
+            for name, ko, en, meaning in (
+                (
+                    "householding",
+                    "가구화 오차",
+                    "error from householding",
+                    "who lives with whom; missing: no draws of it are made",
+                ),
+                ("model", "모형 오차", "error of the income model", "chances of households and areas, given the fit"),
+                ("sampling", "표본 오차", "error of the survey's sample", "its bootstrap alone"),
+                ("benchmarking", "벤치마크 오차", "error of benchmarking", "errors of the published figures alone"),
+                ("total", "전체 오차", "error of all parts", "root of the sum of their squares"),
+            )
+        ),
+    ),
+)
+
 GOLD_TABLES: tuple[Table, ...] = (
     HOUSEHOLD,
     HOUSEHOLD_MEMBER,
@@ -503,5 +550,6 @@ GOLD_TABLES: tuple[Table, ...] = (
     QUALITY_REPORT,
     EDIT_REPORT,
     COVERAGE,
+    ERROR_BUDGET,
     *QUALITY_TABLES,
 )

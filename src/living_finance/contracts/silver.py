@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from living_finance.contracts import bronze, codes
 from living_finance.contracts import deliveries as d
@@ -569,6 +569,29 @@ def _over_draws() -> Iterable[Column]:
         )
 
 
+HOUSEHOLDING_ERRORS: Mapping[str, str] = {
+    "mean": "householding_mean_total_income_krw_year",
+    **{name: f"householding_{name}_total_income_krw_year" for name, _ in QUANTILES},
+    "gini": "householding_gini_total_income",
+}
+"""Figure of total income → column of its error from householding."""
+
+
+def _from_householding() -> Iterable[Column]:
+    """What another householding of the same people would change, root mean square."""
+    quantiles = {name: quantile_label_ko(name, probability) for name, probability in QUANTILES}
+    for name, column in HOUSEHOLDING_ERRORS.items():
+        ko = {"mean": "평균 총소득", "gini": "총소득 지니계수"}.get(name) or quantiles[name]
+        yield Column(
+            name=column,
+            kind=Kind.DECIMAL if name == "gini" else Kind.MONEY,
+            label_ko=f"{ko} 가구화 오차",
+            label_en=f"error of the {name} of total income from householding",
+            meaning="missing where no draws of the assignment are made",
+            unit="" if name == "gini" else "KRW/year",
+        )
+
+
 AREA_INCOME = Table(
     layer=Layer.SILVER,
     name="area_income",
@@ -597,6 +620,7 @@ AREA_INCOME = Table(
             unit="KRW/year",
         ),
         *_over_draws(),
+        *_from_householding(),
     ),
 )
 

@@ -9,6 +9,8 @@ from pyspark.sql import functions as F
 
 from living_finance.contracts import codes
 from living_finance.contracts.releases import DIMENSIONS
+from living_finance.methods.inequality import weighted_gini
+from living_finance.methods.joins import join_to_one
 from living_finance.methods.margins import is_margin
 from living_finance.methods.regions import regions_of
 
@@ -36,11 +38,18 @@ def true_figures(households: DataFrame) -> DataFrame:
     )
 
 
-def true_medians(households: DataFrame) -> DataFrame:
-    """True median of total income by dong: the smallest value that half of the households do not exceed."""
-    return households.groupBy(F.col("dong_code").alias("region_code")).agg(
-        F.expr("percentile_disc(0.5) within group (order by total_income)").cast("double").alias("true_median")
+def true_dongs(households: DataFrame) -> DataFrame:
+    """True quantiles of total income (the smallest value that the share does not exceed) and Gini coefficient by dong."""
+    quantiles = households.groupBy(F.col("dong_code").alias("region_code")).agg(
+        *(
+            F.expr(f"percentile_disc({p}) within group (order by total_income)").cast("double").alias(f"true_{name}")
+            for name, p in QUANTILES.items()
+        )
     )
+    weighted = households.select("dong_code", "total_income", F.lit(1.0).alias("_one"))
+    ginis = weighted_gini(weighted, value="total_income", weight="_one", sets=[("dong_code",)])
+    of_dong = ginis.select(F.col("dong_code").alias("region_code"), F.col("gini").alias("true_gini"))
+    return join_to_one(quantiles, of_dong, on=["region_code"], how="left")
 
 
 def true_distribution(households: DataFrame) -> dict[str, float]:
@@ -82,13 +91,14 @@ def errors(*, statistics: DataFrame, households: DataFrame) -> dict[str, Any]:
     Returns:
         `mean_total_income`: level → `mape` (mean absolute relative error over regions), `mape_scaled` (after the city's own
         ratio is taken out, the published benchmark's error with it), `regions`, `missing_regions`, and where the product
-        gives an error, `interval_90_coverage` and `interval_90_coverage_scaled`; `median_by_dong`, `debt_by_dong`,
+        gives an error, `interval_90_coverage` and `interval_90_coverage_scaled`; `interval_90_coverage_by_dong` of quantiles
+        (after the city's ratio) and Gini; `median_by_dong`, `debt_by_dong`,
         `spending_by_dong` (mape and mape_scaled); `components`: city's relative error and mape by dong; `city`: published,
         true, error of mean, quantiles and Gini.
     """
     published = statistics.where(is_margin(DIMENSIONS["household_statistics"]))
     joined = true_figures(households).join(published, on=["region_level", "region_code"], how="left")
-    joined = joined.join(true_medians(households), on="region_code", how="left")
+    joined = joined.join(true_dongs(households), on="region_code", how="left")
     city = joined.where(F.col("region_level") == "city").collect()[0].asDict()  # ok: one row
     pairs = {
         "total_income": "mean_total_income_krw_year",
@@ -106,6 +116,13 @@ def errors(*, statistics: DataFrame, households: DataFrame) -> dict[str, Any]:
     is_inside = {
         name: F.abs(found_mean / of - F.col("true_total_income")) <= _Z90 * error / of
         for name, of in (("interval_90_coverage", 1.0), ("interval_90_coverage_scaled", ratio["total_income"]))
+    }
+    is_inside |= {
+        f"{name}_coverage": F.abs(F.col(published) / of - F.col(f"true_{name}")) <= _Z90 * F.col(f"rmse_{published}") / of
+        for name, published, of in (
+            *((name, f"{name}_total_income_krw_year", ratio["total_income"]) for name in QUANTILES),
+            ("gini", "gini_total_income", 1.0),
+        )
     }
     rows = (
         joined.groupBy("region_level")
@@ -139,11 +156,12 @@ def errors(*, statistics: DataFrame, households: DataFrame) -> dict[str, Any]:
                 "mape_scaled": _number(levels[level]["total_income_mape_scaled"]),
                 "regions": int(levels[level]["regions"]),
                 "missing_regions": int(levels[level]["missing_regions"]),
-                **{name: _number(levels[level][name]) for name in is_inside},
+                **{name: _number(levels[level][name]) for name in ("interval_90_coverage", "interval_90_coverage_scaled")},
             }
             for level in ("output_area", "dong", "gu", "city")
         },
         "median_by_dong": by_dong("median"),
+        "interval_90_coverage_by_dong": {name: _number(levels["dong"][f"{name}_coverage"]) for name in (*QUANTILES, "gini")},
         "debt_by_dong": by_dong("debt"),
         "spending_by_dong": by_dong("spending_month"),
         "components": {

@@ -57,6 +57,8 @@ def _income(income: dict[str, Any]) -> Table:
     for name in ("median", "debt", "spending"):
         row = income[f"{name}_by_dong"]
         table.add_row(f"{name} by dong (MAPE)", _percent(row["mape"], 2), _percent(row["mape_scaled"], 2))
+    for name, share in income["interval_90_coverage_by_dong"].items():
+        table.add_row(f"90 % intervals that hold the dong's {name}", "", _percent(share))
     for name, row in income["components"].items():
         table.add_row(f"mean {name} income, city", _percent(row["city_error"], 2), "")
     for name, row in income["city"].items():

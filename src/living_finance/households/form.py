@@ -70,6 +70,7 @@ def householding(
     is_provisional: bool,
     previous: PreviousMonth | None = None,
     draw: int | None = None,
+    model: AssignmentModel | None = None,
 ) -> Householding:
     """Households of a month, every bureau resident with a known address in exactly one.
 
@@ -86,13 +87,14 @@ def householding(
         previous: the newest made month before, whose ids households keep; None in the first.
         draw: None for the point assignment; the number of a posterior draw to make the tables of that draw, from whose
             differences statistics take the uncertainty of householding (multiple imputation).
+        model: parameters to use; None: fitted to these people.
 
     Returns:
         Lazy tables; only the model is fitted at once, on a sample. People move by address and, slim, once by person or
         register household to find the previous month's household.
     """
     evidence = gather_evidence(persons=persons, register=register, buildings=buildings)
-    model = fit_model(evidence, rows=rows)
+    model = model or fit_model(evidence, rows=rows)
     matched = match_addresses(evidence, model=model, rows=rows, seed=seed, draw=draw)
     formed = form_households(matched, buildings=buildings)
     areas = output_areas(formed, margins=margins, census_register_counts=census_register_counts, month=month)

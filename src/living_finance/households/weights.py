@@ -118,7 +118,7 @@ def weigh(households: DataFrame, *, areas: DataFrame, margins: DataFrame) -> Cal
         Households with `weight`, and the account per target and area (`Calibrated`). Weight 0 for group quarters and
         where the census knows no household. The columns `_base` and `PACKED_MEMBERS` are still there.
     """
-    weighted = households.transform(_with_base_weight, areas=areas)
+    weighted = households.transform(with_base_weight, areas=areas)
     return calibrate(
         weighted,
         _targets(margins, areas=areas),
@@ -194,8 +194,16 @@ def _kind() -> Column:
     )
 
 
-def _with_base_weight(households: DataFrame, *, areas: DataFrame) -> DataFrame:
-    """Add `_base`: share of the household's kind that exists, scaled to the target of the output area."""
+def with_base_weight(households: DataFrame, *, areas: DataFrame) -> DataFrame:
+    """Add `_base`: share of the household's kind that exists, scaled to the target of the output area.
+
+    Args:
+        households: rows of `form_households`, or silver.HOUSEHOLD.
+        areas: rows of `output_areas`, or silver.OUTPUT_AREA.
+
+    Returns:
+        The same rows with `_base`; 0 for group quarters and where no households are expected.
+    """
     is_private = ~F.col("is_group_quarters") & F.col("output_area_id").isNotNull()
     counted = (
         households.where(is_private)

@@ -14,7 +14,8 @@ from pyspark.sql import functions as F
 
 from living_finance.contracts import gold, silver
 from living_finance.income.draws import WEIGHT_UNITS
-from living_finance.income.region_draws import GINI, MEAN, RegionDraws
+from living_finance.income.householding_error import HouseholdingError
+from living_finance.income.region_draws import FIGURES, GINI, MEAN, RegionDraws
 from living_finance.income.value_benchmark import COMPONENTS
 from living_finance.methods.grouped import Floats
 from living_finance.methods.joins import join_to_one
@@ -138,19 +139,13 @@ def finished(households: DataFrame, *, debts: DataFrame, published: Mapping[str,
     )
 
 
-def area_errors(found: RegionDraws, *, month: Month) -> pa.Table:
+def area_errors(found: RegionDraws, *, month: Month, householding: HouseholdingError | None = None) -> pa.Table:
     """silver.AREA_INCOME: averages over draws and how draws spread, one row per region.
 
     The first draw is the point fit: spreads are taken among the others. That of the mean is the error of an average over
     draws (Rubin 1987, ch. 3); those of quantiles and Gini are plain, for whoever publishes the figures of one draw.
     """
-    centre, spread = {}, {}
-    for name, by_draw in found.figures.items():
-        later = by_draw[:, 1:] if by_draw.shape[1] > 2 else by_draw
-        centre[name] = by_draw.mean(axis=1)
-        spread[name] = later.std(axis=1, ddof=1) if later.shape[1] > 1 else np.full(len(later), np.nan)
-        if name == MEAN:
-            spread[name] *= np.sqrt(1.0 + 1.0 / later.shape[1])
+    centre, spread = _over_draws(found)
     columns = {
         "base_month": [month.date] * len(found.code),
         "region_level": found.level.tolist(),
@@ -164,7 +159,64 @@ def area_errors(found: RegionDraws, *, month: Month) -> pa.Table:
     for name, _ in silver.QUANTILES:
         columns[f"{name}_{gold.TOTAL_INCOME}"] = _whole(centre[name])
         columns[f"spread_{name}_{gold.TOTAL_INCOME}"] = _whole(spread[name])
+    for name in FIGURES:
+        apart = householding.of(name, found) if householding else np.full(len(found.code), np.nan)
+        column = _known if name == GINI else _whole
+        columns[silver.HOUSEHOLDING_ERRORS[name]] = column(apart)
     return pa.table([columns[name] for name in silver.AREA_INCOME.column_names], names=list(silver.AREA_INCOME.column_names))
+
+
+def _over_draws(found: RegionDraws) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Average and spread of each figure by region."""
+    centre, spread = {}, {}
+    for name, by_draw in found.figures.items():
+        later = by_draw[:, 1:] if by_draw.shape[1] > 2 else by_draw
+        centre[name] = by_draw.mean(axis=1)
+        spread[name] = later.std(axis=1, ddof=1) if later.shape[1] > 1 else np.full(len(later), np.nan)
+        if name == MEAN:
+            spread[name] *= np.sqrt(1.0 + 1.0 / later.shape[1])
+    return centre, spread
+
+
+def error_budget(
+    found: RegionDraws, *, survey: RegionDraws, published: RegionDraws, householding: HouseholdingError | None, month: Month
+) -> pa.Table:
+    """gold.ERROR_BUDGET: root mean square over the regions of a level of each part of the error, relative to the figure.
+
+    Sampling and benchmarking are squared distances from the point fit of draws in which that alone differs from it; the model's
+    part is what they leave of the variance over draws (nothing below 0), and holds the chances of households and areas.
+
+    Args:
+        found: figures in all draws, the first from the point fit.
+        survey: in draws that differ from it by the survey's bootstrap only.
+        published: in draws that differ from it by the errors of published figures only.
+        householding: None: not known.
+        month: written into every row.
+    """
+    centre, spread = _over_draws(found)
+    rows: list[tuple[object, ...]] = []
+    for level in dict.fromkeys(found.level.tolist()):
+        of_level = found.level == level
+        for name, by_draw in found.figures.items():
+            usual = of_level & (np.nan_to_num(centre[name]) > 0.0)
+            if not usual.any():
+                continue
+            figure = centre[name][usual]
+
+            def square(error: Floats, figure: Floats = figure) -> float:
+                return float(np.mean((error / figure[:, None]) ** 2)) if error.size else np.nan
+
+            point = by_draw[usual, :1]
+            sampling, benchmarking = (square(of.figures[name][usual] - point) for of in (survey, published))
+            drawn = square(spread[name][usual, None])
+            formed = square(householding.of(name, found)[usual, None]) if householding else np.nan
+            model = np.maximum(drawn - sampling - benchmarking, 0.0)
+            total = model + sampling + benchmarking + np.nan_to_num(formed)
+            parts = np.sqrt([formed, model, sampling, benchmarking, total])
+            rows.append((month.date, level, name, int(usual.sum()), *parts.tolist()))
+    columns = zip(*rows, strict=True) if rows else ((),) * len(gold.ERROR_BUDGET.columns)
+    arrays = [pa.array(column, from_pandas=True) for column in columns]
+    return pa.table(arrays, names=list(gold.ERROR_BUDGET.column_names))
 
 
 def _whole(values: Floats) -> pa.Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ from pyspark.sql import types as T
 
 from living_finance.contracts.silver import UNSEEN_CLASSES
 from living_finance.income.evidence import NEEDED, as_city
-from living_finance.income.model import CityHouseholds, IncomeModel
+from living_finance.income.model import CityHouseholds, DrawModel, IncomeModel
 from living_finance.income.value_benchmark import AGE_GROUPS, BINS, COMPONENTS, Factors, Profile, age_group_of, bin_of
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import mixed
@@ -43,21 +43,21 @@ def profiles_of(evidence: DataFrame, model: IncomeModel) -> tuple[list[Profile],
             city = as_city(pa.Table.from_batches([batch]))
             weight = np.rint(city.weight * WEIGHT_UNITS)
             age = age_group_of(city.households.head_age_band)
-            for draw in fitted.draws:
+            for number, draw in enumerate(fitted.draws):
                 amount = np.rint(draw.amounts(city) / _AMOUNT_UNIT_KRW)
                 cell = age * BINS + bin_of(amount.sum(axis=0) * _AMOUNT_UNIT_KRW)
                 for position, values in enumerate((weight, *(weight * a for a in amount))):
-                    cells[draw.draw, :, position] += np.bincount(cell, weights=values, minlength=len(AGE_GROUPS) * BINS)
-                if draw.draw == 0:
+                    cells[number, :, position] += np.bincount(cell, weights=values, minlength=len(AGE_GROUPS) * BINS)
+                if number == 0:
                     sums = np.bincount(city.dong, weights=weight * amount[_TRANSFER], minlength=len(city.dongs))
                     for code, total in zip(city.dongs, sums.tolist(), strict=True):
                         dongs[code] = dongs.get(code, 0.0) + total
-        number, cell = np.nonzero(cells[:, :, 0])
+        of_draw, cell = np.nonzero(cells[:, :, 0])
         of_dong = np.zeros((len(dongs), 1 + len(COMPONENTS)))
         of_dong[:, 1 + _TRANSFER] = list(dongs.values())
-        places = np.column_stack([number, cell // BINS, cell % BINS])
+        places = np.column_stack([of_draw, cell // BINS, cell % BINS])
         keys = np.concatenate([places, np.full((len(dongs), 3), _OF_DONGS)]).astype(np.int32)
-        sums_of = np.concatenate([cells[number, cell], of_dong]).astype(np.int64)
+        sums_of = np.concatenate([cells[of_draw, cell], of_dong]).astype(np.int64)
         codes_of = pa.array([None] * len(cell) + list(dongs), pa.string())
         yield pa.RecordBatch.from_arrays(
             [*(pa.array(column) for column in keys.T), codes_of, *(pa.array(column) for column in sums_of.T)],
@@ -86,15 +86,29 @@ def profiles_of(evidence: DataFrame, model: IncomeModel) -> tuple[list[Profile],
 _KEPT = (
     *("base_month", "gu_code", "household_id", "household_source", "address_id", "dong_code", "output_area_id", "dwelling_type"),
     *("tenure", "household_type", "household_size", "head_sex", "head_age_band", "bureau_members", "weight", "is_group_quarters"),
-    *("is_provisional", "bureau_debt_krw"),
+    *("is_provisional", "bureau_debt_krw", "_doubt"),
 )
 
 
 def drawn_households(
-    evidence: DataFrame, *, model: IncomeModel, by_draw: tuple[Factors, ...], lifts: Mapping[str, float]
+    evidence: DataFrame,
+    *,
+    model: IncomeModel,
+    by_draw: tuple[Factors, ...],
+    lifts: Mapping[str, float],
+    apart: Sequence[tuple[DrawModel, Factors]] = (),
 ) -> DataFrame:
-    """Households with one draw (`_<component>`), means over draws (`_mean_<component>`), totals of all draws, spending."""
-    shared = evidence.sparkSession.sparkContext.broadcast((model, by_draw, dict(lifts)))
+    """Households with one draw (`_<component>`), means over draws (`_mean_<component>`), totals of all draws, spending.
+
+    Args:
+        evidence: rows of `income_evidence` with `_place`.
+        model: its draws make the means.
+        by_draw: what each of them is multiplied by.
+        lifts: of transfers, by dong.
+        apart: further fits and factors, whose totals follow in `_totals` and are in no mean.
+    """
+    fits = (*zip(model.draws, by_draw, strict=True), *apart)
+    shared = evidence.sparkSession.sparkContext.broadcast((model, fits, dict(lifts)))
     kept = list(evidence.select(*_KEPT).schema)
     schema = T.StructType(
         [
@@ -107,22 +121,25 @@ def drawn_households(
     )
 
     def draw_all(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        fitted, factor_of, lift_of = shared.value
+        fitted, all_fits, lift_of = shared.value
+        point, draws = fitted.draws[0], len(fitted.draws)
         for batch in batches:
             city = as_city(pa.Table.from_batches([batch]))
             lift = np.array([lift_of.get(code, 1.0) for code in city.dongs])[city.dong]
             mean = np.zeros((len(COMPONENTS), batch.num_rows))
-            totals = np.zeros((batch.num_rows, len(fitted.draws)), np.int64)
-            for draw, factor in zip(fitted.draws, factor_of, strict=True):
-                amount = draw.amounts(city)
+            totals = np.zeros((batch.num_rows, len(all_fits)), np.int64)
+            of_point = point.amounts(city)
+            for number, (draw, factor) in enumerate(all_fits):
+                amount = of_point if draw is point else draw.amounts(city)
                 by_household = factor.of_households(amount.sum(axis=0), city.households.head_age_band)
                 amount = amount * np.asarray(factor.ratios)[:, None] * by_household
                 amount[_TRANSFER] *= lift
-                mean += amount
-                totals[:, draw.draw] = np.rint(amount.sum(axis=0)).astype(np.int64)
-                if draw.draw == 0:
+                totals[:, number] = np.rint(amount.sum(axis=0)).astype(np.int64)
+                if number < draws:
+                    mean += amount
+                if number == 0:
                     first = np.rint(amount).astype(np.int64)
-            mean /= len(fitted.draws)
+            mean /= draws
             spent = batch["bureau_spending_krw_month"].to_numpy(zero_copy_only=False).astype(np.float64)
             spending = _spending(spent, batch, city, fitted, total=first.sum(axis=0))
             offsets = np.arange(0, totals.size + 1, totals.shape[1], dtype=np.int32)

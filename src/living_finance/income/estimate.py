@@ -10,31 +10,43 @@ draw too (`region_draws`): their averages and spreads are the errors of the publ
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from living_finance.contracts import silver
-from living_finance.income.areas import area_errors, consistent, debt_ratios, finished, with_totals
+from living_finance.income.areas import area_errors, consistent, debt_ratios, error_budget, finished, with_totals
 from living_finance.income.benefit_lifts import transfer_lifts
 from living_finance.income.draws import drawn_households, profiles_of
 from living_finance.income.drift import score_shares
 from living_finance.income.evidence import as_city, as_survey, income_evidence, places_of, with_place
+from living_finance.income.householding_error import HouseholdingError
 from living_finance.income.model import IncomeModel, group_errors, month_targets
 from living_finance.income.published import Figure, Published, published_figures
-from living_finance.income.region_draws import region_draws
+from living_finance.income.region_draws import RegionDraws, region_draws
 from living_finance.income.survey_weights import FIFTHS
 from living_finance.income.training import TrainingData
-from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENTS, Factors, Profile, factors, group_means, own_errors
+from living_finance.income.value_benchmark import (
+    AGE_GROUPS,
+    COMPONENTS,
+    Factors,
+    Profile,
+    Targets,
+    factors,
+    group_means,
+    own_errors,
+)
 from living_finance.months import Month
 
 _SAMPLED_HOUSEHOLDS = 20_000
 """Households that earnings are fitted on, about; 20 MB on the driver."""
 _SAMPLE_STEPS = 1_000_000
+_PART_DRAWS = 6
+"""Draws in which one source of error varies alone, of the survey and of published figures each."""
 
 
 @dataclass(frozen=True)
@@ -108,16 +120,30 @@ class IncomeFit:
 
 @dataclass(frozen=True)
 class EstimatedIncome:
-    """`household` is lazy; its drawn rows are persisted until `release` is called. `area` is made already."""
+    """`household` is lazy; its drawn rows are persisted until `release` is called. Figures of regions are made already."""
 
     household: DataFrame
     """gold.HOUSEHOLD."""
-    area: DataFrame
-    """silver.AREA_INCOME."""
+    regions: RegionDraws
+    """Figures of every region in the model's draws."""
+    survey: RegionDraws
+    """In draws that differ from the point fit by the survey's bootstrap only."""
+    published: RegionDraws
+    """In draws that differ from it by the errors of published figures only."""
+    figures_of: Callable[[DataFrame, DataFrame, DataFrame], RegionDraws]
+    """Figures of output areas if households (silver.HOUSEHOLD), members (gold.HOUSEHOLD_MEMBER) and persons were these."""
+    month: Month
     fit: IncomeFit
     scores: Mapping[str, float]
     """Share of households by income before benchmarking (`drift.score_shares`)."""
     release: Callable[[], None]
+
+    def errors(self, householding: HouseholdingError | None = None) -> tuple[pa.Table, pa.Table]:
+        """silver.AREA_INCOME and gold.ERROR_BUDGET."""
+        budget = error_budget(
+            self.regions, survey=self.survey, published=self.published, householding=householding, month=self.month
+        )
+        return area_errors(self.regions, month=self.month, householding=householding), budget
 
 
 def estimate_income(
@@ -142,15 +168,29 @@ def estimate_income(
 
     Returns:
         gold.HOUSEHOLD (one row per household; components in whole won that add up to the total;
-        `expected_total_income_krw_year` the mean over draws), silver.AREA_INCOME (one row per region) and what was done.
+        `expected_total_income_krw_year` the mean over draws), figures of every region in every draw, and what was done.
     """
-    profiles, transfers = profiles_of(evidence.households, model)
-    targets = month_targets(evidence.published, draws=len(model.draws), seed=model.seed)
+    draws, point = len(model.draws), model.draws[0]
+    parts = min(_PART_DRAWS, draws - 1)
+    # Draw number 0: the chances of persons, households and areas are those of the point fit.
+    of_survey = tuple(replace(draw, draw=point.draw) for draw in model.draws[1 : 1 + parts])
+    all_profiles, transfers = profiles_of(evidence.households, replace(model, draws=(*model.draws, *of_survey)))
+    profiles = all_profiles[:draws]
+    targets = month_targets(evidence.published, draws=draws, seed=model.seed)
     own = own_errors(profiles[1:] or profiles, targets[1:] or targets)
     errors = group_errors(evidence.published)
-    by_draw = tuple(factors(profile, target, own=own, errors=errors) for profile, target in zip(profiles, targets, strict=True))
+
+    def factors_of(profile: Profile, target: Targets) -> Factors:
+        return factors(profile, target, own=own, errors=errors)
+
+    by_draw = tuple(factors_of(profile, target) for profile, target in zip(profiles, targets, strict=True))
     lifts = transfer_lifts(transfers, place=evidence.place, register=register, benefits=benefits)
-    drawn = drawn_households(evidence.households, model=model, by_draw=by_draw, lifts=lifts).persist(StorageLevel.DISK_ONLY)
+    apart = (
+        *((draw, factors_of(profile, targets[0])) for draw, profile in zip(of_survey, all_profiles[draws:], strict=True)),
+        *((point, factors_of(profiles[0], target)) for target in targets[1 : 1 + parts]),
+    )
+    drawn = drawn_households(evidence.households, model=model, by_draw=by_draw, lifts=lifts, apart=apart)
+    drawn = drawn.persist(StorageLevel.DISK_ONLY)
     indicators = {"total": "mean_total_income", "spending": "mean_spending_month"}
     found = {name: evidence.published.get((indicator, "all", "all")) for name, indicator in indicators.items()}
     household = finished(
@@ -179,9 +219,24 @@ def estimate_income(
             "notes": model.notes,
         },
     )
-    errors_of = area_errors(region_draws(drawn, draws=len(model.draws)), month=evidence.month)
-    area = evidence.households.sparkSession.createDataFrame(errors_of, silver.AREA_INCOME.schema())
-    return EstimatedIncome(household, area, fit, score_shares(profiles[0]), release)
+
+    def figures_of(households: DataFrame, members: DataFrame, persons: DataFrame) -> RegionDraws:
+        others = with_place(income_evidence(households, persons=persons, members=members), evidence.place)
+        redone = drawn_households(others, model=model, by_draw=by_draw, lifts=lifts)
+        return region_draws(redone, draws=draws, levels=("output_area",))
+
+    regions = region_draws(drawn, draws=draws + 2 * parts)
+    return EstimatedIncome(
+        household=household,
+        regions=regions.only(slice(draws)),
+        survey=regions.only(slice(draws, draws + parts)),
+        published=regions.only(slice(draws + parts, None)),
+        figures_of=figures_of,
+        month=evidence.month,
+        fit=fit,
+        scores=score_shares(profiles[0]),
+        release=release,
+    )
 
 
 ADJUSTED: Mapping[str, tuple[str, Figure]] = {

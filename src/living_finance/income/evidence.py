@@ -35,11 +35,20 @@ NEEDED = (
 """Columns that `as_city` reads."""
 
 
+DOUBT_UNITS = 2**20
+"""`_doubt` counts in these, so that sums are the same in any order."""
+
+
 def income_evidence(households: DataFrame, *, persons: DataFrame, members: DataFrame) -> DataFrame:
-    """Households with `_earners`: peer group, labour and business score of each bureau member, sorted."""
+    """Households with `_earners` and `_doubt`.
+
+    `_earners`: peer group, labour and business score of each bureau member, sorted; `_doubt`: how many of them are expected to
+    live elsewhere (Σ 1 - assignment_probability), in 2^-20 persons.
+    """
     labour, business = silver.INCOME_COLUMNS
     band = F.least(F.greatest(F.col("age_band"), F.lit(FIRST_BAND)), F.lit(FIRST_BAND + 5 * (BANDS - 1)))
     peer = ((band - F.lit(FIRST_BAND)) / F.lit(5)).cast("int") + F.when(F.col("sex") == "M", 0).otherwise(BANDS)
+    doubt = F.rint((F.lit(1.0) - F.col("assignment_probability")) * F.lit(float(DOUBT_UNITS))).cast("bigint")
     scored = persons.where("has_household").select(
         "person_id",
         F.struct(
@@ -48,12 +57,12 @@ def income_evidence(households: DataFrame, *, persons: DataFrame, members: DataF
         ).alias("_earner"),
     )
     grouped = (
-        join_to_one(members.select("person_id", "household_id"), scored, on=["person_id"], how="inner")
+        join_to_one(members.select("person_id", "household_id", doubt.alias("_doubt")), scored, on=["person_id"], how="inner")
         .groupBy("household_id")
-        .agg(F.sort_array(F.collect_list("_earner")).alias("_earners"))
+        .agg(F.sort_array(F.collect_list("_earner")).alias("_earners"), F.sum("_doubt").alias("_doubt"))
     )
     return join_to_one(households, grouped, on=["household_id"], how="left").withColumns(
-        {"_earners": F.coalesce("_earners", F.array().cast(_EARNERS))}
+        {"_earners": F.coalesce("_earners", F.array().cast(_EARNERS)), "_doubt": F.coalesce("_doubt", F.lit(0).cast("bigint"))}
     )
 
 

@@ -7,7 +7,7 @@ coefficient come from bins of income 0.3 % wide, so that no worker holds the who
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from pyspark.sql import types as T
 
 from living_finance.contracts import codes, silver
 from living_finance.income.draws import WEIGHT_UNITS
+from living_finance.income.evidence import DOUBT_UNITS
 from living_finance.methods import grouped
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.inequality import grouped_gini
@@ -37,6 +38,7 @@ _SCHEMA = T.StructType(
         T.StructField("region_level", T.StringType()),
         T.StructField("region_code", T.StringType()),
         T.StructField("weight", T.LongType()),
+        T.StructField("doubt", T.LongType()),
         T.StructField("sums", T.ArrayType(T.LongType())),
         *(T.StructField(name, T.ArrayType(T.DoubleType())) for name in _RANKED),
     ]
@@ -53,6 +55,12 @@ class RegionDraws:
     """Weighted."""
     figures: Mapping[str, Floats]
     """Figure → regions x draws; won a year, Gini coefficients as they are; NaN where there is none."""
+    doubt: Floats
+    """Bureau members per household who are expected to live elsewhere."""
+
+    def only(self, draws: slice) -> RegionDraws:
+        """The same regions with some of the draws."""
+        return replace(self, figures={name: values[:, draws] for name, values in self.figures.items()})
 
 
 def region_draws(drawn: DataFrame, *, draws: int, levels: Sequence[str] = _ALL_LEVELS) -> RegionDraws:
@@ -61,7 +69,7 @@ def region_draws(drawn: DataFrame, *, draws: int, levels: Sequence[str] = _ALL_L
     Bound: the households of one district in one Python worker, 8 bytes a draw each; on the driver a row per region.
 
     Args:
-        drawn: households with gu_code, dong_code, output_area_id, weight and `_totals` (won a year, one per draw).
+        drawn: households with gu_code, dong_code, output_area_id, weight, `_doubt` and `_totals` (won a year, one per draw).
         draws: how many there are.
         levels: which regions.
     """
@@ -72,7 +80,7 @@ def region_draws(drawn: DataFrame, *, draws: int, levels: Sequence[str] = _ALL_L
 
     found = (
         drawn.where("weight > 0")
-        .select(*LEVELS.values(), F.col("weight").cast("double").alias("weight"), "_totals")
+        .select(*LEVELS.values(), F.col("weight").cast("double").alias("weight"), "_doubt", "_totals")
         .groupBy("gu_code")
         .applyInArrow(summarise, _SCHEMA)
         .toArrow()  # ok: a row per region
@@ -90,6 +98,7 @@ def region_draws(drawn: DataFrame, *, draws: int, levels: Sequence[str] = _ALL_L
         np.array([row["region_code"] for row in tables], dtype=np.str_),
         weight / WEIGHT_UNITS,
         {MEAN: sums / np.maximum(weight, 1.0)[:, None] * _GRAIN_KRW, **figures},
+        np.array([row["doubt"] for row in tables], np.float64) / np.maximum(weight, 1.0) / DOUBT_UNITS,
     )
 
 
@@ -99,7 +108,8 @@ def _district(table: pa.Table, draws: int, levels: Sequence[str], *, has_city: b
     units, fixed = np.rint(weight * WEIGHT_UNITS).astype(np.int64), grouped.fixed_weights(weight)
     totals = table["_totals"].combine_chunks().flatten().to_numpy().reshape(table.num_rows, draws)
     thousands = np.rint(totals / _GRAIN_KRW).astype(np.int64)
-    added = np.column_stack([units, units[:, None] * thousands])
+    doubt = units * table["_doubt"].to_numpy()
+    added = np.column_stack([units, doubt, units[:, None] * thousands])
     ranks = [grouped.sorted_by_value(totals[:, draw].astype(np.float64), weight) for draw in range(draws)]
     for level in levels:
         region = grouped.encode(table[LEVELS[level]])
@@ -117,16 +127,18 @@ def _district(table: pa.Table, draws: int, levels: Sequence[str], *, has_city: b
                 pa.repeat(level, len(sums)),
                 region.take(of_region.first),
                 pa.array(sums[:, 0]),
-                _lists(sums[:, 1:]),
+                pa.array(sums[:, 1]),
+                _lists(sums[:, 2:]),
                 *map(_lists, ranked),
             ],
             names=_SCHEMA.fieldNames(),
         ).cast(_arrow_schema())
     if has_city:
-        flat = np.concatenate([added.sum(axis=0)[1:], _binned(totals, units, thousands).ravel()])
+        whole = added.sum(axis=0)
+        flat = np.concatenate([whole[2:], _binned(totals, units, thousands).ravel()])
         code = table["gu_code"][0].as_py()
         empty = [pa.array([None], pa.list_(pa.float64()))] * len(_RANKED)
-        row = [pa.array([_BINS]), pa.array([code]), pa.array([int(units.sum())]), _lists(flat[None, :]), *empty]
+        row = [pa.array([_BINS]), pa.array([code]), pa.array(whole[:1]), pa.array(whole[1:2]), _lists(flat[None, :]), *empty]
         yield pa.table(row, names=_SCHEMA.fieldNames()).cast(_arrow_schema())
 
 
@@ -142,6 +154,7 @@ def _arrow_schema() -> pa.Schema:
             ("region_level", pa.string()),
             ("region_code", pa.string()),
             ("weight", pa.int64()),
+            ("doubt", pa.int64()),
             ("sums", pa.list_(pa.int64())),
             *lists,
         ]
@@ -173,5 +186,5 @@ def _city(districts: list[dict[str, list[int]]], draws: int) -> dict[str, object
         earned = income.sum()
         ranked = float(np.sum(income * (2.0 * through - weight)))
         figures[GINI].append(ranked / (through[-1] * earned) - 1.0 if earned > 0.0 else np.nan)
-    weights = sum(int(row["weight"]) for row in districts)  # type: ignore[call-overload]
-    return {"region_level": _CITY, "region_code": codes.CITY_CODE, "weight": weights, "sums": flat[:draws].tolist(), **figures}
+    added = {name: sum(int(row[name]) for row in districts) for name in ("weight", "doubt")}  # type: ignore[call-overload]
+    return {"region_level": _CITY, "region_code": codes.CITY_CODE, **added, "sums": flat[:draws].tolist(), **figures}

@@ -76,6 +76,8 @@ class ReportData:
     """Earlier month → change since."""
     quality: pd.DataFrame | None = None
     """gold.quality_report of the month."""
+    budget: pd.DataFrame | None = None
+    """gold.error_budget of the month."""
     edits: pd.DataFrame | None = None
     """gold.edit_report of the month, one row per table × reason."""
     withheld: Mapping[str, int] = field(default_factory=dict)

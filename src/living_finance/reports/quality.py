@@ -53,7 +53,40 @@ def reliability(author: Author) -> Section:
         "(standard error ÷ value) of 15 %, to be used with caution up to "
         "30 %, and unreliable above; shares are classed by a standard error of 2.5 and 5 percentage points.",
     )
-    return Section(key="reliability", title=author.say("신뢰도", "Reliability"), blocks=(Text((text,)), grid))
+    blocks: tuple[Block, ...] = (Text((text,)), grid)
+    if data.budget is not None and len(data.budget):
+        blocks = (*blocks, _budget(author, data.budget))
+    return Section(key="reliability", title=author.say("신뢰도", "Reliability"), blocks=blocks)
+
+
+def _budget(author: Author, budget: pd.DataFrame) -> Grid:
+    language = author.language
+    figures = {
+        "mean": author.say("평균 총소득", "mean total income"),
+        "median": author.say("중위 총소득", "median of total income"),
+        "gini": author.say("총소득 지니계수", "Gini of total income"),
+    }
+    parts = (*gold.ERROR_PARTS, "total")
+    errors = {(row["region_level"], row["figure"]): [row[name] for name in parts] for row in budget.to_dict("records")}
+    return Grid(
+        caption=author.say("오차 구성: 값 대비 제곱평균제곱근 (%)", "Where errors come from: root mean squares, % of the figure"),
+        header=(
+            author.say("지역 수준", "level"),
+            author.say("통계", "figure"),
+            *(author.say(c.label_ko, c.label_en) for c in map(gold.ERROR_BUDGET.column, parts)),
+        ),
+        rows=tuple(
+            (
+                codes.REGION_LEVEL.label(level, language),
+                label,
+                *(NONE if is_missing(value) else percent(float(value), digits=2) for value in errors[level, figure]),
+            )
+            for level in ("city", "gu", "dong")
+            for figure, label in figures.items()
+            if (level, figure) in errors
+        ),
+        origin=author.data.origin("error_budget"),
+    )
 
 
 def method(author: Author) -> Section:
@@ -64,8 +97,8 @@ def method(author: Author) -> Section:
         "주소로 결합하고, 개인을 가구로 묶어(가구화) 인구주택총조사의 "
         "집계구 주변합에 맞춘 가중치를 준다.",
         "신용정보에 없는 소득(재산·이전·비경상소득 등)은 조사 자료로 적합한 소지역 모형으로 추정하고, 공표 통계에 맞춘다.",
-        "평균 총소득의 오차는 모형의 여러 추출값에서 구하며 가구화의 "
-        "오차는 포함하지 않는다. 정책 분석의 오차는 선형화 표준오차로, "
+        "총소득의 평균·분위수·지니계수의 오차는 소득 모형과 가구화의 여러 추출값에서 구하며, 그 구성은 신뢰도 절의 표와 같다. "
+        "정책 분석의 오차는 선형화 표준오차로, "
         "소득 모형·가구화·포괄 범위의 오차는 포함하지 않는다.",
         "소득은 세전 총소득이므로 처분가능소득 기준의 공표 지니계수·빈곤율과 수준이 다르다. 부채는 금융부채이며 임대보증금을 "
         "포함하지 않는다.",
@@ -76,8 +109,8 @@ def method(author: Author) -> Section:
         "Income that no bureau sees (property, transfers, irregular "
         "income) is estimated by a small-area model fitted on the survey "
         "and adjusted to published figures.",
-        "The error of mean total income is that over the model's draws "
-        "and leaves out householding. Errors of the policy analyses are "
+        "Errors of mean, quantiles and Gini of total income are those over draws of the income model and of householding; the "
+        "table under reliability says where they come from. Errors of the policy analyses are "
         "linearised standard errors and leave out those of the income model, of householding and of coverage.",
         "Income is gross: Gini coefficients and poverty rates differ from "
         "published ones of disposable income. Debt is financial debt, "

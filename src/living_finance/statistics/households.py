@@ -54,7 +54,7 @@ def household_statistics(households: DataFrame, *, errors: DataFrame, month: Mon
     up. Means and shares are weighted; the Gini coefficient is household-weighted, of income that is not
     equivalised, negative incomes as zero (`methods.inequality`). Amounts are rounded to the won, halves to even.
     Gini coefficient, error and reliability are filled where all three categories are `all`; the error is that of the
-    income model over its draws and leaves out who was put together in a household. A region without an error is unreliable.
+    income model over its draws, and what householding leaves unknown (decision 0050). A region without an error is unreliable.
     Errors of quantiles and Gini are about the published figure, which is that of one draw: the variance over draws and the
     squared distance from their average.
 
@@ -75,9 +75,12 @@ def household_statistics(households: DataFrame, *, errors: DataFrame, month: Mon
     of_region = errors.select(
         "region_level",
         "region_code",
-        F.col(_RMSE).cast("double").alias("_error"),
+        _joined(F.col(_RMSE).cast("double"), _of_householding(gold.TOTAL_INCOME, "mean_")).alias("_error"),
         *(F.col(name).cast("double").alias(f"_average_{name}") for name in _DISTRIBUTION),
-        *(F.col(f"spread_{name}").cast("double").alias(f"_spread_{name}") for name in _DISTRIBUTION),
+        *(
+            _joined(F.col(f"spread_{name}").cast("double"), _of_householding(name)).alias(f"_spread_{name}")
+            for name in _DISTRIBUTION
+        ),
     )
     cells = join_to_one(cells, of_region, on=["region_level", "region_code"], how="left", broadcast=True)
     of_distribution = {
@@ -95,9 +98,18 @@ def household_statistics(households: DataFrame, *, errors: DataFrame, month: Mon
 
 
 def _about_published(name: str, published: str) -> Column:
-    """Root of the variance over draws and the squared distance of their average from the published figure."""
-    distance = F.col(published) - F.col(f"_average_{name}")
-    return F.sqrt(F.col(f"_spread_{name}") * F.col(f"_spread_{name}") + distance * distance)
+    """The spread and the distance of the average over draws from the published figure, joined."""
+    return _joined(F.col(f"_spread_{name}"), F.col(published) - F.col(f"_average_{name}"))
+
+
+def _joined(error: Column, other: Column) -> Column:
+    """Root of the sum of squares."""
+    return F.sqrt(error * error + other * other)
+
+
+def _of_householding(name: str, prefix: str = "") -> Column:
+    """Error of a figure from householding; 0 where it is not known."""
+    return F.coalesce(F.col(f"householding_{prefix}{name}").cast("double"), F.lit(0.0))
 
 
 def household_breakdown(households: DataFrame, *, month: Month, benchmark_rse: float | None) -> DataFrame:

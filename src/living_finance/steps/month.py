@@ -27,9 +27,11 @@ from living_finance.contracts import bronze, gold, silver
 from living_finance.contracts.core import Table
 from living_finance.errors import ContractViolation, MissingInput
 from living_finance.households import PreviousMonth, householding
+from living_finance.households.model import AssignmentModel
 from living_finance.income.drift import input_shares, stability
-from living_finance.income.estimate import IncomeEvidence, adjustment, estimate_income, gather_income
+from living_finance.income.estimate import EstimatedIncome, IncomeEvidence, adjustment, estimate_income, gather_income
 from living_finance.income.gate import Verdict
+from living_finance.income.householding_error import HouseholdingError, fit_householding_error
 from living_finance.months import Month
 from living_finance.places.placing import place_persons, summarise_addresses
 from living_finance.quality import indicators as quality
@@ -49,6 +51,9 @@ from living_finance.storage.register import Delivery, DeliveryRegister
 from living_finance.storage.warehouse import Commit, Warehouse, Write
 
 log = logging.getLogger(__name__)
+
+_REDONE_AREAS = 300
+"""Output areas on which the error of householding is estimated."""
 
 _BYTES_PER_BUILDING = 150
 """A building's row as the joins of `places` send it, in memory; measured on Parquet of the full city."""
@@ -271,7 +276,9 @@ def model_income(run: MonthRun) -> None:
         benefits=run.read(silver.BENEFIT),
     )
     run.commit(gold.HOUSEHOLD, estimated.household, expected_rows=run.rows(silver.HOUSEHOLD))
-    run.commit(silver.AREA_INCOME, estimated.area)
+    area, budget = estimated.errors(householding_error_of(run, estimated))
+    run.commit(silver.AREA_INCOME, run.warehouse.spark.createDataFrame(area, silver.AREA_INCOME.schema()))
+    run.commit(gold.ERROR_BUDGET, run.warehouse.spark.createDataFrame(budget, gold.ERROR_BUDGET.schema()))
     estimated.release()
     evidence.release()
     moved = {**chosen.stability, "score": stability(estimated.scores, chosen.scores_then)}
@@ -284,6 +291,49 @@ def model_income(run: MonthRun) -> None:
     run.facts["model"] = dataclasses.replace(chosen, stability=moved).facts()
     run.facts["adjustment"] = adjustment(fit.metrics, evidence.published)
     run.facts["not_met"] = list(evidence.refused)
+
+
+def householding_error_of(run: MonthRun, estimated: EstimatedIncome) -> HouseholdingError | None:
+    """A sample of output areas put into households, weighted and given incomes again: as published, then by draws.
+
+    The areas come by the hash of their codes. The model of the assignment is fitted to their people, once for all draws.
+    """
+    draws = run.settings.income.householding_draws
+    if draws == 0:
+        return None
+    inhabited = run.read(silver.OUTPUT_AREA).where("target_households > 0 and formed_households > 0")
+    areas = inhabited.orderBy(F.xxhash64("output_area_id"), "output_area_id").limit(_REDONE_AREAS).select("output_area_id")
+    areas = areas.persist()
+    buildings = run.read(silver.BUILDING).join(F.broadcast(areas), on="output_area_id", how="left_semi").persist()
+    homes = F.broadcast(buildings.select("address_id"))
+    at_home = homes.withColumnRenamed("address_id", "home_address_id")
+    persons = run.read(silver.PLACED_PERSON).join(at_home, on="home_address_id", how="left_semi").persist()
+    register = run.read(silver.REGISTER_PERSON).join(homes, on="address_id", how="left_semi").persist()
+    rows = persons.count() + register.count()
+    model: AssignmentModel | None = None
+    found = []
+    for draw in (None, *range(draws)):
+        formed = householding(
+            persons=persons,
+            register=register,
+            buildings=buildings,
+            margins=run.read(silver.CENSUS_MARGIN).join(F.broadcast(areas), on="output_area_id", how="left_semi"),
+            census_register_counts=_register_counts_at_census(run),
+            month=run.month,
+            rows=rows,
+            seed=run.settings.seed,
+            is_provisional=run.is_provisional,
+            draw=draw,
+            model=model,
+        )
+        model = formed.model
+        shared = [frame.persist(StorageLevel.DISK_ONLY) for frame in formed.shared]
+        found.append(estimated.figures_of(formed.household, formed.member, persons))
+        for frame in shared:
+            frame.unpersist()
+    for frame in (areas, buildings, persons, register):
+        frame.unpersist()
+    return fit_householding_error(found[0], found[1:])
 
 
 def income_evidence_of(run: MonthRun) -> IncomeEvidence:

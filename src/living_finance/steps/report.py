@@ -69,6 +69,7 @@ _TABLES = (
     gold.HOUSEHOLD_BREAKDOWN,
     gold.PERSON_STATISTICS,
     gold.QUALITY_REPORT,
+    gold.ERROR_BUDGET,
     gold.EDIT_REPORT,
 )
 
@@ -117,6 +118,7 @@ def data_of_warehouse(
         analyses=tuple(found for found, (_, since) in zip(analysed, wanted, strict=True) if since is None),
         changes={since: found for found, (_, since) in zip(analysed, wanted, strict=True) if since is not None},
         quality=at_month["quality_report"].toPandas(),  # ok: one row per indicator
+        budget=at_month["error_budget"].toPandas(),  # ok: seven figures of four levels
         edits=edits.toPandas(),  # ok: one row per table and reason
         **_boundaries(set(areas["region_code"])),
         boundary_source=f"{BOUNDARY_SOURCE}, {BOUNDARY_YEAR}",
