@@ -93,6 +93,7 @@ HOUSEHOLD_EVIDENCE = CodeList(
     (
         ("register_unit", "등록부와 호 일치", "matched to a register person in the same unit"),
         ("register_address", "등록부와 건물 일치", "matched to a register person at the same address"),
+        ("missing_head", "세대주 자리", "taken for the head whom a register household there lacks"),
         (
             "shared_unit",
             "같은 곳의 미등록자",

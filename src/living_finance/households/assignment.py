@@ -3,7 +3,8 @@
 In a dwelling unit the register's people and the bureau's of one sex and band are the same people, and the unit is the
 household. Elsewhere (houses without units, people whose unit is missing) `pool` draws who is whom; the point assignment
 minimises the expected pair loss over the draws (Binder 1978; Wade & Ghahramani 2018), plus the expected loss of calling
-a resident an extra; found by search from the best draw. Extras of one place are grouped by how likely they came together.
+a resident an extra; found by search from the best draw. Some extras live with register households all the same (`absent`); others
+of one place are grouped by how likely they came together.
 
 Bound: chain and search take a fixed number of rounds, each linear in the people of a block; pairs of an address are
 counted only where draws put them together.
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
+from living_finance.households.absent import claims
 from living_finance.households.layout import Flags, Layout, group_of, run_starts
 from living_finance.households.model import AssignmentModel, cell_of, pair_class
 from living_finance.households.pool import DRAWS, Pool
@@ -49,6 +51,15 @@ class Assignment:
     """Posterior probability of the assignment; 1 for register persons, whose place is given."""
     is_contested: Flags
     """Decided by the chain: without unit, or the unit is missing."""
+    loss: Floats
+    """Expected loss of the point assignment, of people whom the chain places: wrong and missed pairs, half of each at both ends,
+    and residents called extras or the reverse; 0 elsewhere and in draws."""
+    least_loss: Floats
+    """What no assignment could lose less than, in the same units: `loss` exceeds the best possible by at most the difference."""
+    probability_error: Floats
+    """Monte-Carlo error of the probability: half the difference of two halves of the rounds; 0 where it is exact."""
+    is_missing_head: Flags
+    """The register household lacks a head, and the row is taken for it."""
 
 
 def assign(layout: Layout, model: AssignmentModel, *, seed: int, draw: int | None = None) -> Assignment:
@@ -81,26 +92,64 @@ def assign(layout: Layout, model: AssignmentModel, *, seed: int, draw: int | Non
         probability[apart] = 1 - probability[apart]
         is_matched[apart] = is_matched[layout.partner[apart]] = False
     is_contested = np.zeros(rows, bool)
+    loss, least_loss, probability_error = np.zeros((3, rows))
     pool = Pool.of(layout, model, seed=seed)
     if pool is not None:
         chain = pool.chain()
         draws = chain.draws()
         held = _least_loss(pool, draws[::2]) if draw is None else pool.places_for(draws[draw * _STRIDE % DRAWS])
         found = pool.dwelling_of_persons(held)
+        if draw is None:
+            # The draws that have not chosen: those that have flatter the choice.
+            judges = _Together.of(draws[1::2], pool.sure_members)
+            loss[pool.person_row], least_loss[pool.person_row] = judges.loss(found)
         is_contested[pool.person_row] = True
         dwelling[pool.person_row] = found
         # Later rounds say how probable the choice is: it flatters the draws it was made from.
         together = living_together(layout, model.sharing)
         elsewhere = np.mean([together.of(drawn, found) for drawn in draws], axis=0)
-        probability[pool.person_row] = np.minimum(chain.support(found, draws=draws) + elsewhere, 1.0)
+        support, probability_error[pool.person_row] = chain.support(found, draws=draws)
+        probability[pool.person_row] = np.minimum(support + elsewhere, 1.0)
         is_matched[pool.person_row] = found >= 0
         is_matched[pool.slot_row[pool.place_slot[(held >= 0) & (pool.place_slot >= 0)]]] = True
+    is_missing_head, in_chain = np.zeros((2, rows), bool)
+    if pool is not None:
+        in_chain[pool.slot_row] = True
+    unplaced = np.flatnonzero(block.is_bureau & (dwelling < 0) & ~is_contested & (layout.partner < 0) & ~block.is_quarters)
+    claimed = claims(
+        layout,
+        model.absences,
+        rows=unplaced,
+        extra_rate=model.extra_rate,
+        present=model.present,
+        unit_known=model.unit_known,
+        seed=seed,
+        draw=draw,
+    )
+    np.subtract.at(probability, claimed.row, claimed.probability)
+    # Whom the chain has found for a register person goes before.
+    made = np.flatnonzero(claimed.is_made & ((claimed.slot < 0) | ~is_matched[claimed.slot]))
+    row, slot = claimed.row[made], claimed.slot[made]
+    dwelling[row], probability[row] = claimed.dwelling[made], claimed.probability[made]
+    is_contested[claimed.row[claimed.is_made & in_chain[claimed.slot] & (claimed.slot >= 0)]] = True
+    is_missing_head[row] = slot < 0
+    is_matched[row] = slot >= 0
+    is_matched[slot[slot >= 0]] = True
     extra = block.is_bureau & (dwelling < 0)
-    # An extra that no chain decided: nobody of the sex and band is registered, which leaves no other place.
     groups = np.full(rows, -1, np.int64)
     extra_rows = np.flatnonzero(extra)
     groups[extra_rows] = _group_extras(layout, model, extra_rows, seed=seed, draw=draw)
-    return Assignment(dwelling, groups, is_matched, probability, is_contested)
+    return Assignment(
+        dwelling=dwelling,
+        extras=groups,
+        is_matched=is_matched,
+        probability=probability,
+        is_contested=is_contested,
+        loss=loss,
+        least_loss=least_loss,
+        probability_error=probability_error,
+        is_missing_head=is_missing_head,
+    )
 
 
 def _dwelling_of_quarters(layout: Layout) -> Integers:
@@ -260,6 +309,32 @@ class _Together:
         share = np.mean(self._share[:, person[inside]] == dwelling[inside][None, :], axis=0)
         gain[inside] = (share - 0.5) * self._sure[dwelling[inside]]
         return gain
+
+    def loss(self, dwelling: Integers) -> tuple[Floats, Floats]:
+        """Expected loss of people in dwellings (-1: extras), and what every choice loses at least, by person.
+
+        A pair that lives together with probability p loses 1 - p if put together, else p; a person who is an extra with
+        probability p likewise. No choice can lose less than the smaller of both. Half of a pair is each one's.
+        """
+        people = len(dwelling)
+        row = np.repeat(np.arange(people), np.diff(self._start))
+        is_together = (dwelling[row] == dwelling[self._other]) & (dwelling[row] >= 0)
+        # Pairs that no draw has made lose one.
+        size = np.bincount(dwelling[dwelling >= 0], minlength=1)
+        unseen = np.where(dwelling >= 0, size[dwelling] - 1, 0) - np.bincount(row[is_together], minlength=people)
+        extra = np.mean(self._share == -1, axis=0)
+        # With the people who certainly live in a dwelling that a draw or the choice has put the person in.
+        drawn = np.vstack([self._share, dwelling[None, :]])
+        number, person = np.nonzero((drawn >= 0) & (self._sure[drawn] > 0))
+        code, times = np.unique(person * len(self._sure) + drawn[number, person], return_counts=True)
+        person, to = code // max(len(self._sure), 1), code % max(len(self._sure), 1)
+        is_there = dwelling[person] == to
+        of_sure = (times - is_there) / len(self._share)
+        loss, least = np.where(dwelling < 0, 1 - extra, extra) + unseen / 2, np.minimum(extra, 1 - extra)
+        for who, p, is_chosen, pairs in ((row, self._probability, is_together, 0.5), (person, of_sure, is_there, self._sure[to])):
+            loss += np.bincount(who, weights=pairs * np.where(is_chosen, 1 - p, p), minlength=people)
+            least += np.bincount(who, weights=pairs * np.minimum(p, 1 - p), minlength=people)
+        return loss, least
 
     def in_dwelling(self, person: Integers, dwelling: Integers, *, without: Integers) -> Floats:
         """Expected gain in pairs of a person in a dwelling as it is now, the person and `without` left out."""

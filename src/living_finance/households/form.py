@@ -12,7 +12,7 @@ from living_finance.contracts.core import Table
 from living_finance.households.composition import form_households
 from living_finance.households.evidence import gather_evidence
 from living_finance.households.identity import PreviousMonth, identify
-from living_finance.households.matching import fit_model, match_addresses, registered, residents
+from living_finance.households.matching import accuracy, fit_model, match_addresses, registered, residents
 from living_finance.households.model import AssignmentModel
 from living_finance.households.tenure import draw_tenure
 from living_finance.households.weights import output_areas, weigh, with_account
@@ -47,6 +47,8 @@ class Householding:
     """silver.OUTPUT_AREA."""
     calibration: DataFrame
     """silver.CALIBRATION_TARGET."""
+    accuracy: DataFrame
+    """One row: how sure the assignments are, and how far from the best (`matching.accuracy`)."""
     model: AssignmentModel
     """What the assignments rest on."""
 
@@ -121,5 +123,6 @@ def householding(
         calibration=calibrated.margins.withColumn("base_month", F.lit(month.date)).select(
             *silver.CALIBRATION_TARGET.column_names
         ),
+        accuracy=accuracy(matched),
         model=model,
     )

@@ -33,7 +33,7 @@ from living_finance.households.layout import (
 from living_finance.households.model import AssignmentModel, fit
 from living_finance.households.sharing import share
 from living_finance.households.tally import AGES, COUNTS, NO_AGE, PACKED_MEMBERS, SUMS, tally
-from living_finance.methods.grouped import Integers
+from living_finance.methods.grouped import Floats, Integers
 
 _RESIDENT = T.StructType(
     [
@@ -50,6 +50,8 @@ _REGISTERED = T.StructType(
         T.StructField("register_members", T.IntegerType()),
     ]
 )
+DOUBT = ("_contested", "_loss", "_least_loss", "_squared_error")
+"""Sums over a household's people of what `Assignment` says of them: who is contested, losses, squared errors of probabilities."""
 MATCHED = T.StructType(
     [
         *(
@@ -58,6 +60,7 @@ MATCHED = T.StructType(
         ),
         *(T.StructField(name, T.IntegerType()) for name in (*COUNTS, *AGES)),
         *(T.StructField(name, T.LongType()) for name in (*SUMS, UNSEEN_ADULTS, *PACKED_MEMBERS)),
+        *(T.StructField(name, T.DoubleType()) for name in DOUBT),
         T.StructField("residents", T.ArrayType(_RESIDENT)),
         T.StructField("registered", T.ArrayType(_REGISTERED)),
     ]
@@ -113,8 +116,9 @@ def match_addresses(people: DataFrame, *, model: AssignmentModel, rows: int, see
           register knows nobody);
         - address_id, unit_id, people_gu_code, people_dong_code: of the row that names the household;
         - what its people add up to (`tally.tally`); ages are missing where it has nobody of the kind;
-        - `residents`: its bureau residents, each with assignment_evidence (register_unit, register_address, shared_unit,
-          alone) and assignment_probability (posterior probability of the place in that household);
+        - `DOUBT`, summed over its people;
+        - `residents`: its bureau residents, each with assignment_evidence (register_unit, register_address, missing_head,
+          shared_unit, alone) and assignment_probability (posterior probability of the place in that household);
         - `registered`: the register households that have people in it, with their number.
 
         Bound: blocks of about 300,000 people, an address never split.
@@ -153,6 +157,27 @@ def registered(matched: DataFrame) -> DataFrame:
         register_members (people of the one in the other). A register household that stands at several addresses is one here.
     """
     return matched.select(household_id(F.col("household_key")).alias("household_id"), F.inline("registered"))
+
+
+def accuracy(matched: DataFrame) -> DataFrame:
+    """How sure the month's assignments are, and how far from the best.
+
+    Args:
+        matched: rows of `match_addresses`.
+
+    Returns:
+        One row: contested_persons (the chain placed them); expected_pair_loss (wrong and missed pairs of theirs, and residents
+        called extras or the reverse, expected under the posterior); least_pair_loss (no assignment loses less, so that ours is
+        above the best by at most the difference); probability_error (root mean square of the Monte-Carlo errors of their
+        probabilities).
+    """
+    contested, loss, least, squared = (F.sum(name) for name in DOUBT)
+    return matched.agg(
+        contested.alias("contested_persons"),
+        loss.alias("expected_pair_loss"),
+        least.alias("least_pair_loss"),
+        F.sqrt(F.try_divide(squared, contested)).alias("probability_error"),
+    )
 
 
 def as_numbers() -> list[Column]:
@@ -208,7 +233,7 @@ def _solved(table: pa.Table, *, model: AssignmentModel, seed: int, draw: int | N
     counted = tally(
         layout,
         household=household,
-        relation=_relations(layout, key_row),
+        relation=_relations(layout, key_row, is_missing_head=result.is_missing_head),
         age=rows["age"].to_numpy(),
         is_man=rows["is_man"].to_numpy(),
         is_matched=result.is_matched,
@@ -223,10 +248,15 @@ def _solved(table: pa.Table, *, model: AssignmentModel, seed: int, draw: int | N
         **{name: pa.array(counted[name].astype(np.int32), mask=counted[name] == NO_AGE) for name in AGES},
         **{name: pa.array(counted[name]) for name in (*SUMS, UNSEEN_ADULTS)},
         **{name: pa.array(counted[name], mask=counted[name] < 0) for name in PACKED_MEMBERS},
+        **{name: pa.array(np.bincount(household, weights=of)) for name, of in zip(DOUBT, _doubt(result), strict=True)},
         "residents": _residents(layout, result, text, household=household, households=len(naming)),
         "registered": _registered(layout, text, household=household, households=len(naming)),
     }
     return pa.table(columns)
+
+
+def _doubt(result: Assignment) -> tuple[Floats, ...]:
+    return result.is_contested.astype(np.float64), result.loss, result.least_loss, result.probability_error**2
 
 
 def _residents(
@@ -293,18 +323,22 @@ def _main_rows(layout: Layout) -> Integers:
     return order[np.unique(layout.dwelling[order], return_index=True)[1]]
 
 
-def _relations(layout: Layout, key_row: Integers) -> Integers:
-    """Relation to the head of the household: as registered in the main register household, `other` elsewhere."""
+def _relations(layout: Layout, key_row: Integers, *, is_missing_head: Flags) -> Integers:
+    """Relation to the head of the household: as registered in the main register household, whose head may be one whom it lacks;
+    `other` elsewhere."""
     is_main = layout.is_register & (layout.block.key == layout.block.key[key_row])
-    return np.where(is_main & (layout.block.relation >= 0), layout.block.relation, len(RELATIONS) - 1)
+    relation = np.where(is_main & (layout.block.relation >= 0), layout.block.relation, len(RELATIONS) - 1)
+    has_head = np.bincount(key_row[relation == 0], minlength=layout.block.rows) > 0
+    return np.where(is_missing_head & ~has_head[key_row], 0, relation)
 
 
 def _evidence(layout: Layout, result: Assignment) -> pa.Array:
     in_unit = (result.dwelling >= 0) & (layout.block.unit != 0) & ((layout.partner >= 0) | layout.is_crowded)
     group = np.maximum(result.extras, 0)
     shares = (result.extras >= 0) & (np.bincount(group[result.extras >= 0], minlength=layout.block.rows)[group] > 1)
-    names = ("register_unit", "register_address", "shared_unit", "alone")
-    return _named(np.select([in_unit, result.dwelling >= 0, shares], [0, 1, 2], 3).astype(np.int8), names)
+    names = ("missing_head", "register_unit", "register_address", "shared_unit", "alone")
+    codes = np.select([result.is_missing_head, in_unit, result.dwelling >= 0, shares], [0, 1, 2, 3], 4)
+    return _named(codes.astype(np.int8), names)
 
 
 def _named(codes: npt.NDArray[np.int8], names: Sequence[str]) -> pa.Array:

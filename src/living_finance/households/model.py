@@ -12,6 +12,8 @@ The model, for one address:
 - People who live together spend alike: residual log spending has the intraclass correlation `spending_icc`.
 - A home has one loan, in one name: two holders of a housing loan (mortgage or deposit) live together `loan_pairs` times as
   often as their roles say.
+- A register household without a head lacks somebody who is to its oldest member as heads are; a register household that nobody
+  in its unit answers may be in another unit of the building. Some extras are these people (`absent`, EM for the shares).
 - Two extras of one unit (or of one address without units) belong together with a probability that depends on their sexes
   and ages: a mixture of the pairs seen in register households and of pairs at random (EM for the share).
 
@@ -28,6 +30,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from living_finance.households.absent import Absences, fit_absences
 from living_finance.households.layout import AGE_GROUP_STARTS, EXTRA, FEATURES, GROUPS, Flags, Layout, group_of, numbered, size_of
 from living_finance.households.sharing import Sharing, fit_sharing
 from living_finance.methods.convergence import Convergence
@@ -92,6 +95,8 @@ class AssignmentModel:
     """Share of each pair class among extras of different addresses."""
     sharing: Sharing
     """Register households of one house that live together."""
+    absences: Absences
+    """People of register households whom the register has elsewhere."""
     convergence: Convergence
 
     def to_json(self) -> str:
@@ -101,8 +106,8 @@ class AssignmentModel:
     def from_json(cls, text: str) -> AssignmentModel:
         values = json.loads(text)
         roles = [RoleModel(**role) if role else None for role in values["roles"]]
-        parts = {"sharing": Sharing(**values["sharing"]), "convergence": Convergence(**values["convergence"])}
-        return cls(**{**values, "roles": roles, **parts})
+        parts = {"sharing": Sharing, "absences": Absences, "convergence": Convergence}
+        return cls(**{**values, "roles": roles, **{name: of(**values[name]) for name, of in parts.items()}})
 
     @property
     def version(self) -> str:
@@ -121,6 +126,8 @@ class AssignmentModel:
             "loan_pairs": self.loan_pairs,
             "pair_share_address": self.pair_share[0],
             "pair_share_unit": self.pair_share[1],
+            "heads_here": self.absences.heads_here,
+            "other_unit": self.absences.other_unit,
             **{f"{name}_{group}": share for name, of in presence for group, share in zip(groups, of, strict=True)},
         }
 
@@ -179,12 +186,13 @@ def fit(layout: Layout, *, certain: Flags | None = None) -> AssignmentModel:
     extras = np.flatnonzero(is_stranger)
     unit_known = _unit_known(layout)
     shares, g_k, f_k = _fit_pairs(layout, together=together, extras=extras)
+    extra_rate = _extra_rates(layout, is_stranger, unit_known=unit_known)
     return AssignmentModel(
         roles=roles,
         settled=settled,
         present=present,
         unit_known=unit_known,
-        extra_rate=_extra_rates(layout, is_stranger, unit_known=unit_known),
+        extra_rate=extra_rate,
         spending=spending,
         spending_icc=icc,
         loan_pairs=_loan_pairs(layout, seen_class, together),
@@ -192,6 +200,9 @@ def fit(layout: Layout, *, certain: Flags | None = None) -> AssignmentModel:
         pair_together=g_k,
         pair_apart=f_k,
         sharing=fit_sharing(layout),
+        absences=fit_absences(
+            layout, rows=extras[layout.partner[extras] < 0], extra_rate=extra_rate, present=present, unit_known=unit_known
+        ),
         convergence=convergence,
     )
 

@@ -11,7 +11,9 @@ _MET_WITHIN = 0.5
 """Households or persons by which a margin may be missed and still count as met."""
 
 
-def householding_metrics(*, members: DataFrame, areas: DataFrame, targets: DataFrame, coverage: DataFrame) -> dict[str, float]:
+def householding_metrics(
+    *, members: DataFrame, areas: DataFrame, targets: DataFrame, coverage: DataFrame, accuracy: DataFrame
+) -> dict[str, float]:
     """Evidence and certainty of the assignments, fit of the weights to the census, coverage of the sources.
 
     Args:
@@ -19,11 +21,12 @@ def householding_metrics(*, members: DataFrame, areas: DataFrame, targets: DataF
         areas: silver.OUTPUT_AREA of the month.
         targets: silver.CALIBRATION_TARGET of the month.
         coverage: gold.COVERAGE of the month.
+        accuracy: one row (`Householding.accuracy`).
 
     Returns:
         Figures by name: persons; mean_assignment_probability and share_<evidence> of them; target, formed and weighted
         households; share of areas that converged; by margin the share of its targets met within half a household
-        (masked ones: within their limits) and the mean miss; <source>_to_census of all persons.
+        (masked ones: within their limits) and the mean miss; <source>_to_census of all persons; what `accuracy` has.
     """
     people = members.agg(
         F.count(F.lit(1)).cast("double").alias("persons"),
@@ -46,7 +49,7 @@ def householding_metrics(*, members: DataFrame, areas: DataFrame, targets: DataF
         F.avg((missed <= _MET_WITHIN).cast("double")).alias("met"), F.avg(missed).alias("miss")
     )
     found: dict[str, float | None] = {}
-    for frame in (people, households, covered):
+    for frame in (people, households, covered, accuracy):
         row = frame.first()
         found |= row.asDict() if row else {}
     for row in margins.collect():  # ok: one row per margin

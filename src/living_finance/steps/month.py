@@ -251,8 +251,6 @@ def form_households(run: MonthRun) -> None:
     run.commit(gold.HOUSEHOLD_LINEAGE, formed.lineage)
     run.commit(silver.OUTPUT_AREA, formed.output_area)
     run.commit(silver.CALIBRATION_TARGET, formed.calibration)
-    for frame in shared:
-        frame.unpersist()
     run.commit(gold.COVERAGE, coverage_of(run))
     model = formed.model
     metrics = householding_metrics(
@@ -260,7 +258,10 @@ def form_households(run: MonthRun) -> None:
         areas=run.read(silver.OUTPUT_AREA),
         targets=run.read(silver.CALIBRATION_TARGET),
         coverage=run.read(gold.COVERAGE),
+        accuracy=formed.accuracy,
     )
+    for frame in shared:
+        frame.unpersist()
     run.track(tracking.TrackedFit("householding", model.version, model.parameters, metrics, model.notes, model.to_json()))
 
 
