@@ -77,7 +77,7 @@ def _common(settings: SparkSettings) -> dict[str, str]:
         "spark.sql.parquet.compression.codec": "zstd",
         # What is persisted is read twice or thrice: trying four encodings on every value costs more than it saves.
         "spark.sql.inMemoryColumnarStorage.compressed": "false",
-        # Each small table that is broadcast takes a page of memory, else of 32 to 64 MB: the analyses of a report filled the heap.
+        # Each small table that is broadcast takes a page of memory, else of 32 to 64 MB: a report filled the heap.
         "spark.buffer.pageSize": "4m",
         # Every call on a column otherwise asks the JVM twice and hands over the caller's line, which error texts then quote.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
