@@ -79,10 +79,17 @@ def test_parts_of_the_budget_add_up_in_squares() -> None:
 
     error = HouseholdingError(dict.fromkeys(FIGURES, 1.0), dict.fromkeys(FIGURES, 0.0), 9)
     budget = error_budget(
-        of(50.0, 46.0, 50.0, 54.0), survey=of(51.0, 49.0), published=of(52.0, 48.0), householding=error, month=Month(2020, 1)
+        # The draws are what survey (+1, -1, 0), published figures (-2, 0, 2) and chance (3, 0, -3) make of 50.
+        of(50.0, 52.0, 49.0, 49.0),
+        survey=of(51.0, 49.0, 50.0),
+        published=of(48.0, 50.0, 52.0),
+        householding=error,
+        month=Month(2020, 1),
     )
     (row,) = (row for row in budget.to_pylist() if row["figure"] == "median")
     assert (row["region_level"], row["regions"]) == ("dong", 3)
-    assert row["sampling"] == pytest.approx(1 / 50) and row["benchmarking"] == pytest.approx(2 / 50)
-    assert row["model"] == pytest.approx((16 - 1 - 4) ** 0.5 / 50) and row["householding"] == pytest.approx(0.05)
+    variance = 3.0  # of the three draws after the first
+    of_survey, of_published, of_chance = (variance * part / 14 for part in (1, 4, 9))
+    assert row["sampling"] == pytest.approx(of_survey**0.5 / 50) and row["benchmarking"] == pytest.approx(of_published**0.5 / 50)
+    assert row["model"] == pytest.approx(of_chance**0.5 / 50) and row["householding"] == pytest.approx(0.05)
     assert row["total"] ** 2 == pytest.approx(sum(row[name] ** 2 for name in gold.ERROR_PARTS))

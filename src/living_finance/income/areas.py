@@ -183,8 +183,8 @@ def error_budget(
 ) -> pa.Table:
     """gold.ERROR_BUDGET: root mean square over the regions of a level of each part of the error, relative to the figure.
 
-    Sampling and benchmarking are squared distances from the point fit of draws in which that alone differs from it; the model's
-    part is what they leave of the variance over draws (nothing below 0), and holds the chances of households and areas.
+    Sampling and benchmarking vary alone over some draws; the model's part is what they leave of the same draws: the chances of
+    households and areas. The variance over all draws is divided in the proportions of the three.
 
     Args:
         found: figures in all draws, the first from the point fit.
@@ -203,17 +203,18 @@ def error_budget(
                 continue
             figure = centre[name][usual]
 
-            def square(error: Floats, figure: Floats = figure) -> float:
-                return float(np.mean((error / figure[:, None]) ** 2)) if error.size else np.nan
+            def square(relative: Floats, figure: Floats = figure) -> float:
+                return float(np.mean((relative / figure) ** 2))
 
-            point = by_draw[usual, :1]
-            sampling, benchmarking = (square(of.figures[name][usual] - point) for of in (survey, published))
-            drawn = square(spread[name][usual, None])
-            formed = square(householding.of(name, found)[usual, None]) if householding else np.nan
-            model = np.maximum(drawn - sampling - benchmarking, 0.0)
-            total = model + sampling + benchmarking + np.nan_to_num(formed)
-            parts = np.sqrt([formed, model, sampling, benchmarking, total])
-            rows.append((month.date, level, name, int(usual.sum()), *parts.tolist()))
+            alone = [of.figures[name][usual] for of in (survey, published)]
+            rest = by_draw[usual, 1 : 1 + alone[0].shape[1]] - alone[0] - alone[1]
+            spreads = [each.std(axis=1, ddof=1) if each.shape[1] > 1 else np.full(len(each), np.nan) for each in (rest, *alone)]
+            parts = np.array([square(each) for each in spreads])
+            drawn = square(spread[name][usual])
+            formed = square(householding.of(name, found)[usual]) if householding else np.nan
+            parts *= drawn / parts.sum() if parts.sum() > 0.0 else np.nan
+            squares = np.array([formed, *parts, drawn + np.nan_to_num(formed)])
+            rows.append((month.date, level, name, int(usual.sum()), *np.sqrt(squares).tolist()))
     columns = zip(*rows, strict=True) if rows else ((),) * len(gold.ERROR_BUDGET.columns)
     arrays = [pa.array(column, from_pandas=True) for column in columns]
     return pa.table(arrays, names=list(gold.ERROR_BUDGET.column_names))
