@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +59,9 @@ def main() -> None:
     parser.add_argument("--truth", type=Path, required=True)
     parser.add_argument("--month", default="202001")
     parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--pool", type=Path, nargs="+", default=[], help="--json of other cities: probabilities over all of them too"
+    )
     options = parser.parse_args()
     month = Month.parse(options.month)
     spark = build_session(SparkSettings(driver_memory="3g"))
@@ -126,6 +130,10 @@ def main() -> None:
     reliability = right_by_probability(members, registered=registered, homes=homes, truth=truth)
     print("assignments that are right, by stated probability")
     print(reliability.round(4).to_string())
+    if options.pool:
+        others = [json.loads(file.read_text(encoding="utf-8"))["reliability"] for file in options.pool]
+        print(f"the same over {len(others) + 1} cities")
+        print(pooled([reliability, *(pd.DataFrame.from_dict(other, orient="index") for other in others)]).round(4).to_string())
     if options.json:
         result = {"agreement": scores, "households": shares, "distances": apart, "reliability": reliability.to_dict("index")}
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -223,6 +231,15 @@ def _right_and_stated(people: pd.DataFrame, key: str) -> pd.DataFrame:
     by_address = left.groupby([people[key], people["address_id"]]).sum()
     groups["gap_error"] = np.sqrt((by_address**2).groupby(level=0).sum()) / groups["persons"]
     return groups
+
+
+def pooled(cities: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The same over independent cities, each of which counts by its persons."""
+    weighted = [city.assign(**city.drop(columns="persons").mul(city["persons"], axis=0)) for city in cities]
+    sums = pd.concat(weighted).groupby(level=0, sort=False).sum()
+    error = pd.concat([city[["gap_error"]] ** 2 for city in weighted]).groupby(level=0, sort=False).sum() ** 0.5
+    sums["gap_error"] = error["gap_error"]
+    return sums.assign(**sums.drop(columns="persons").div(sums["persons"], axis=0))
 
 
 def labels(layout: Layout, result: Assignment) -> Integers:
