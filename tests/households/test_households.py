@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
 from living_finance.households import Householding, householding
+from living_finance.households.matching import DOUBT, accuracy
 from living_finance.months import Month
 
 MONTH = Month(2020, 1)
@@ -399,3 +400,12 @@ def most_matches(city: City) -> int:
     for (address, _, sex, band), count in left_register.items():
         at_address[address, sex, band] += count
     return sum(in_unit.values()) + sum((unitless & at_address).values())
+
+
+def test_accuracy_adds_up_what_households_say(spark: SparkSession) -> None:
+    rows = [(2.0, 1.0, 0.5, 0.06), (0.0, 0.0, 0.0, 0.0), (1.0, 0.5, 0.25, 0.06)]
+    found = accuracy(spark.createDataFrame(rows, ", ".join(f"{name} double" for name in DOUBT))).first()
+    assert found is not None
+    assert found.asDict() == pytest.approx(
+        {"contested_persons": 3.0, "expected_pair_loss": 1.5, "least_pair_loss": 0.75, "probability_error": 0.2}
+    )
