@@ -105,7 +105,7 @@ def test_another_january_makes_february_due_from_households_on(spark: SparkSessi
 
 
 def test_the_error_of_householding_is_in_the_published_errors(store: Warehouse) -> None:
-    budget = read(store, gold.ERROR_BUDGET).toPandas().set_index(["region_level", "figure"])
+    budget = read(store, gold.ERROR_BUDGET).toPandas().set_index(["region_level", "figure"]).sort_index()
     assert (budget.loc["dong", list(gold.ERROR_PARTS)].drop(columns="model") > 0).all(axis=None)
     assert (budget["householding"].loc["dong"] > budget["householding"].loc["city"]).all()
     area = read(store, silver.AREA_INCOME).toPandas().set_index(["region_level", "region_code"])

@@ -52,7 +52,7 @@ from living_finance.storage.warehouse import Commit, Warehouse, Write
 
 log = logging.getLogger(__name__)
 
-_REDONE_AREAS = 300
+_REDONE_AREAS = 200
 """Output areas on which the error of householding is estimated."""
 
 _BYTES_PER_BUILDING = 150
