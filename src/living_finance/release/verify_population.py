@@ -26,6 +26,8 @@ _MARGIN = 1e-5
 _ONE_PROGRAM = 5_000
 """Cells of two releases, and what ties them, that one program takes in; beyond, every link in turn: a city's worth of such
 programs takes minutes."""
+_SMALL = 100.0
+"""Printed counts up to here show a reader how much small ones change."""
 _LARGER = (1.0, 4.0, 16.0, 1e6)
 """Times the change that a reader takes where no counts agree with a smaller one; in the end any."""
 
@@ -81,8 +83,9 @@ class Population:
 def together(one: Population, other: Population, *, change: float) -> list[tuple[Population, int]] | None:
     """Cells of either of two releases that a reader of both knows more closely than needed.
 
-    A count that not both print is taken to change by `change` at most. Where no counts agree with that, the reader was wrong and
-    takes a larger one. Small systems are one program, large ones are narrowed by each link in turn, which proves less.
+    A count that not both print is taken to change by `change` at most, or as much as small printed ones do. Where no counts agree
+    with that, the reader was wrong and takes a larger one. Small systems are one program, large ones are narrowed by each link
+    in turn, which proves less.
 
     Args:
         one: counts of a release.
@@ -100,6 +103,9 @@ def together(one: Population, other: Population, *, change: float) -> list[tuple
     first, second = (frame.assign(at=frame.index) for frame in named)
     pairs = first.merge(second, on=keys, suffixes=("", "_other"), validate="one_to_one")
     at, at_other = pairs["at"].to_numpy(), pairs["at_other"].to_numpy()
+    values = one.cells["value"].to_numpy(float)[at], other.cells["value"].to_numpy(float)[at_other]
+    is_near = np.fmax(*values) <= _SMALL
+    seen = float(np.nanmax(np.abs(values[0] - values[1])[is_near], initial=0.0)) if is_near.any() else 0.0
     is_open = (one.hidden[at] | other.hidden[at_other]) & ~(one.is_nobody[at] | other.is_nobody[at_other])
     at, at_other = at[is_open], at_other[is_open]
     sizes = (len(one.cells), len(other.cells), at.size)
@@ -122,7 +128,7 @@ def together(one: Population, other: Population, *, change: float) -> list[tuple
     group, parent_group = (np.concatenate([a, b, a[at]]) for a, b in zip(one.groups, other.groups, strict=True))
     need = np.concatenate([one.need, other.need, np.zeros(at.size)])
     for times in _LARGER:
-        most = np.full(at.size, change * times)
+        most = np.full(at.size, max(change, seen) * times)
         low, high = np.concatenate([one.low, other.low, -most]), np.concatenate([one.high, other.high, most])
         least, furthest = implied(links, low, high)
         found: Integers | None = np.flatnonzero(furthest - least < need - _MARGIN)
