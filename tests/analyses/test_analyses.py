@@ -42,6 +42,12 @@ def frames(spark: SparkSession) -> dict[str, DataFrame]:
 
 
 @pytest.fixture(scope="module")
+def split(frames: dict[str, DataFrame]) -> dict[str, DataFrame]:
+    """The frames in three parts, by the column after the month."""
+    return {name: frame.repartition(3, frame.columns[1]).cache() for name, frame in frames.items()}
+
+
+@pytest.fixture(scope="module")
 def result(frames: dict[str, DataFrame]) -> Results:
     """Rows of the later month by (region_code, dimension, category, statistic), each analysis run once."""
     known: dict[str, dict[tuple[str, ...], Any]] = {}
@@ -383,9 +389,8 @@ def test_comparison_with_the_city_and_with_published_figures(result: Results) ->
     assert row["value"] == pytest.approx(whole - 5e7)
 
 
-@pytest.mark.parametrize("name", ["inequality", "household_balance"])
-def test_the_same_under_another_partitioning(frames: dict[str, DataFrame], result: Results, name: str) -> None:
-    split = {key: frame.repartition(3, frame.columns[1]) for key, frame in frames.items()}
+@pytest.mark.parametrize("name", ANALYSES)
+def test_the_same_under_another_partitioning(split: dict[str, DataFrame], result: Results, name: str) -> None:
     again = _run(name, split, region="11230").where(f"base_month = '{MONTH}'").collect()
     found = {(row["region_code"], row["dimension"], row["category"], row["statistic"]): row for row in again}
     assert found == {key: row for key, row in result(name).items() if key[0].startswith("11230")}
