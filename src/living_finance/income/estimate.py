@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.contracts import silver
-from living_finance.income.areas import area_errors, consistent, debt_ratios, finished, with_totals
+from living_finance.income.areas import area_draws, area_errors, consistent, debt_ratios, finished, with_totals
 from living_finance.income.benefit_lifts import transfer_lifts
 from living_finance.income.draws import drawn_households, profiles_of
 from living_finance.income.drift import score_shares
@@ -108,12 +108,14 @@ class IncomeFit:
 
 @dataclass(frozen=True)
 class EstimatedIncome:
-    """`household` is lazy; its drawn rows are persisted until `release` is called. `area` is made already."""
+    """`household` is lazy; its drawn rows are persisted until `release` is called. The others are made already."""
 
     household: DataFrame
     """gold.HOUSEHOLD."""
     area: DataFrame
     """silver.AREA_INCOME."""
+    area_draw: DataFrame
+    """silver.AREA_INCOME_DRAW."""
     fit: IncomeFit
     scores: Mapping[str, float]
     """Share of households by income before benchmarking (`drift.score_shares`)."""
@@ -142,7 +144,8 @@ def estimate_income(
 
     Returns:
         gold.HOUSEHOLD (one row per household; components in whole won that add up to the total;
-        `expected_total_income_krw_year` the mean over draws), silver.AREA_INCOME (one row per region) and what was done.
+        `expected_total_income_krw_year` the mean over draws), silver.AREA_INCOME (one row per region), silver.AREA_INCOME_DRAW
+        (one row per region and draw) and what was done.
     """
     profiles, transfers = profiles_of(evidence.households, model)
     targets = month_targets(evidence.published, draws=len(model.draws), seed=model.seed)
@@ -179,9 +182,10 @@ def estimate_income(
             "notes": model.notes,
         },
     )
-    errors_of = area_errors(region_draws(drawn, draws=len(model.draws)), month=evidence.month)
-    area = evidence.households.sparkSession.createDataFrame(errors_of, silver.AREA_INCOME.schema())
-    return EstimatedIncome(household, area, fit, score_shares(profiles[0]), release)
+    of_regions, spark = region_draws(drawn, draws=len(model.draws)), evidence.households.sparkSession
+    area = spark.createDataFrame(area_errors(of_regions, month=evidence.month), silver.AREA_INCOME.schema())
+    area_draw = spark.createDataFrame(area_draws(of_regions, month=evidence.month), silver.AREA_INCOME_DRAW.schema())
+    return EstimatedIncome(household, area, area_draw, fit, score_shares(profiles[0]), release)
 
 
 ADJUSTED: Mapping[str, tuple[str, Figure]] = {

@@ -272,6 +272,7 @@ def model_income(run: MonthRun) -> None:
     )
     run.commit(gold.HOUSEHOLD, estimated.household, expected_rows=run.rows(silver.HOUSEHOLD))
     run.commit(silver.AREA_INCOME, estimated.area)
+    run.commit(silver.AREA_INCOME_DRAW, estimated.area_draw)
     estimated.release()
     evidence.release()
     moved = {**chosen.stability, "score": stability(estimated.scores, chosen.scores_then)}
