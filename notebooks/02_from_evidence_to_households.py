@@ -14,7 +14,8 @@
 # # From evidence to households 가구화 따라가기
 #
 # Three addresses: what the bureau and the register know there, who was put together with whom, and how sure that is. Then a
-# map of how well householding went. The first part reads rows of persons (silver and gold): for staff who may see them.
+# map of how well householding went, and one household through the whole flow: as it was delivered, cleansed, placed, formed,
+# weighted, its income, its part in the figure of its dong. It reads rows of persons (bronze to gold): for staff who may see them.
 #
 # Another warehouse: set `DEMO_WAREHOUSE` to its folder before opening the notebook.
 
@@ -27,10 +28,11 @@ from pathlib import Path
 
 import altair as alt
 import pandas as pd
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.config import SparkSettings
-from living_finance.contracts import codes, gold, silver
+from living_finance.contracts import bronze, codes, gold, silver
 from living_finance.reports.charts import use_in_notebooks
 from living_finance.session import build_session
 from living_finance.storage.warehouse import Warehouse
@@ -251,6 +253,213 @@ alt.hconcat(
 
 # %%
 quality.sort_values("probability").set_index("region")[["probability", "margins_met", "persons"]].round(3)
+
+# %% [markdown]
+# ## One household, from delivery to the figure of its dong 한 가구 따라가기
+#
+# A household of at least two people whom the bureau knows, in a multi-family house, with something to edit in what was
+# delivered of them; of several the one in the middle by weight. People are numbered: keys are not shown.
+
+# %%
+edited = persons.select("person_id", "dwelling_type", F.size(F.coalesce("edits", F.array())).alias("edits"))
+candidates = (
+    members.join(edited, on="person_id", how="inner")
+    .groupBy("household_id")
+    .agg(F.count(F.lit(1)).alias("people"), F.sum("edits").alias("edits"), F.first("dwelling_type").alias("dwelling_type"))
+    .where("people >= 2")
+    .join(households.where("weight > 0").select("household_id", "weight"), on="household_id", how="inner")
+    .toPandas()
+    .assign(is_wanted=lambda found: (found["dwelling_type"] == "multi_family").astype(int) + (found["edits"] > 0))
+    .sort_values(["is_wanted", "weight", "household_id"], ascending=[False, True, True])
+)
+best = candidates[candidates["is_wanted"] == candidates["is_wanted"].max()]
+WALKED = best["household_id"].iloc[len(best) // 2]
+own = households.where(F.col("household_id") == WALKED).toPandas().iloc[0]
+of_members = members.where(F.col("household_id") == WALKED).orderBy("person_id").toPandas()
+keys = of_members["person_id"].tolist()
+numbers = {key: f"person {number}" for number, key in enumerate(keys, start=1)}
+
+
+def people(rows: DataFrame, *columns: str) -> pd.DataFrame:
+    """One column per member, as the table has them."""
+    found = rows.where(F.col("person_id").isin(keys)).select("person_id", *columns).toPandas()
+    return found.assign(person_id=found["person_id"].map(numbers)).set_index("person_id").sort_index()
+
+
+# %% [markdown]
+# ### As delivered 제공 자료 (bronze)
+#
+# Text, as the bureau wrote it, with file and row: nothing is lost.
+
+# %%
+AMOUNTS = {
+    "labour_income": "labour_income_krw_year",
+    "business_income": "business_income_krw_year",
+    "credit_card_spending": "credit_card_spending_krw_month",
+    "check_card_spending": "check_card_spending_krw_month",
+    "cash_spending": "cash_spending_krw_month",
+}
+bronze_rows = warehouse.read(bronze.BRONZE_TABLES["bureau_persons"], delivery_month=month)
+newest = bronze_rows.agg(F.max("delivery_number")).first()[0]
+delivered = people(
+    bronze_rows.where(F.col("delivery_number") == newest),
+    *("file_name", "row_number", "sex", "age_band", "residence", "employment", *AMOUNTS, "monthly_repayment"),
+)
+delivered.transpose()
+
+# %% [markdown]
+# ### Cleansed 정제 (silver)
+#
+# Every value that is not as delivered, with the reasons that the person's row carries.
+
+# %%
+cleansed = people(warehouse.read(silver.PERSON, base_month=month), *AMOUNTS.values(), "edits")
+pairs = [
+    (
+        person,
+        name,
+        pd.to_numeric(delivered.loc[person, name]),
+        cleansed.loc[person, stored],
+        ", ".join(cleansed.loc[person, "edits"]),
+    )
+    for person in cleansed.index
+    for name, stored in AMOUNTS.items()
+]
+edits = pd.DataFrame(pairs, columns=["person", "item", "delivered", "stored", "edits"]).drop_duplicates()
+is_same = edits["delivered"].round() == edits["stored"].round()
+edits[~is_same].set_index(["person", "item"]) if (~is_same).any() else "every amount is as delivered"
+
+# %% [markdown]
+# ### Placed 배치
+#
+# The output area and dong of the address in this month, by what evidence; and where people work.
+
+# %%
+people(persons, "dong_code", "output_area_id", "dwelling_type", "home_evidence", "employment", "workplace_dong_code").transpose()
+
+# %% [markdown]
+# ### Put together 가구 형성
+#
+# Why each is in this household and how sure that is; the register households in it; the household that came of it.
+
+# %%
+of_members.assign(person=of_members["person_id"].map(numbers)).set_index("person")[
+    ["assignment_evidence", "assignment_probability"]
+]
+
+# %%
+formed = warehouse.read(silver.HOUSEHOLD, base_month=month).where(F.col("household_id") == WALKED).toPandas().iloc[0]
+SHAPE = (
+    "household_source",
+    "household_size",
+    "household_type",
+    "head_sex",
+    "head_age_band",
+    "tenure",
+    "bureau_members",
+    "children",
+)
+formed[[*SHAPE, "register_members", "elderly", "unseen_adults"]].to_frame("household")
+
+# %% [markdown]
+# ### Weighted 가중
+#
+# Households of the output area, each once, by weight; the line is this household. Weights make them add up to the census: the
+# table has the margins of the output area that are met least well.
+
+# %%
+area = own["output_area_id"]
+neighbours = households.where((F.col("output_area_id") == area) & (F.col("weight") > 0)).select("weight").toPandas()
+alt.layer(
+    alt.Chart(neighbours)
+    .mark_bar(color="#56b4e9")
+    .encode(x=alt.X("weight:Q", bin=alt.Bin(maxbins=24), title="가중치 weight"), y=alt.Y("count()", title="가구 households")),
+    alt.Chart(pd.DataFrame({"weight": [own["weight"]]})).mark_rule(color="#005a9c", strokeWidth=3).encode(x="weight:Q"),
+).properties(width=380, height=220, title=f"집계구의 가구 가중치 · weights of its output area, {len(neighbours)} households")
+
+# %%
+targets = warehouse.read(silver.CALIBRATION_TARGET, base_month=month).where(F.col("output_area_id") == area).toPandas()
+least = targets.assign(distance=targets["gap"].abs()).sort_values(
+    ["distance", "margin", "category"], ascending=[False, True, True]
+)
+least.set_index(["margin", "category"])[["lower", "upper", "achieved", "gap", "is_relaxed"]].head(8)
+
+# %% [markdown]
+# ### Its income 소득
+#
+# What the bureau's scores of its members add up to, beside the components as published: labour and business corrected and with
+# people whom the bureau does not know, the rest from the survey's model, everything adjusted to published figures. The
+# published draw is one of those that the model makes; the mean over draws is the dashed line.
+
+# %%
+COMPONENTS = ("labour", "business", "property", "transfer", "irregular")
+KOREAN = dict(zip(COMPONENTS, ("근로", "사업", "재산", "이전", "비경상"), strict=True))
+scores = {name: formed[f"bureau_{name}_income_krw_year"] for name in COMPONENTS[:2]}
+income = pd.DataFrame(
+    [
+        *((f"{KOREAN[name]} {name}", "신용정보 bureau", scores[name] / 1e4) for name in scores),
+        *((f"{KOREAN[name]} {name}", "공표 published", own[f"{name}_income_krw_year"] / 1e4) for name in COMPONENTS),
+        ("합계 total", "신용정보 bureau", sum(scores.values()) / 1e4),
+        ("합계 total", "공표 published", own["total_income_krw_year"] / 1e4),
+    ],
+    columns=["component", "source", "manwon"],
+)
+expected = pd.DataFrame({"component": ["합계 total"], "manwon": [own["expected_total_income_krw_year"] / 1e4]})
+alt.layer(
+    alt.Chart(income)
+    .mark_bar()
+    .encode(
+        y=alt.Y("component:N", title=None, sort=None),
+        yOffset=alt.YOffset("source:N", sort=None),
+        x=alt.X("manwon:Q", title="만원/년 10,000 KRW a year"),
+        color=alt.Color("source:N", title=None, sort=None, scale=alt.Scale(range=["#bdbdbd", "#005a9c"])),
+    ),
+    alt.Chart(expected).mark_rule(strokeDash=[6, 4], strokeWidth=2, color="#1f2937").encode(x="manwon:Q"),
+).properties(width=380, height=260, title=f"한 가구의 소득 · income of the household, {month:%Y-%m}")
+
+# %% [markdown]
+# ### Its part in the figure of its dong 행정동 통계에서의 몫
+#
+# The dong's mean is Σ weight × income / Σ weight; this household brings one term. The picture has the dong's households by
+# income, weighted, and the line is this household.
+
+# %%
+dong = households.where((F.col("dong_code") == own["dong_code"]) & (F.col("weight") > 0))
+incomes = dong.select("weight", "total_income_krw_year").toPandas()
+is_dong = (F.col("region_code") == own["dong_code"]) & (F.col("head_sex") == codes.ALL) & (F.col("head_age_band") == codes.ALL)
+published = (
+    warehouse.read(gold.HOUSEHOLD_STATISTICS, base_month=month)
+    .where(is_dong & (F.col("household_type") == codes.ALL))
+    .select("households", "mean_total_income_krw_year", "rmse_mean_total_income_krw_year", "reliability")
+    .toPandas()
+    .iloc[0]
+)
+together = incomes["weight"].sum()
+brought = own["weight"] * own["total_income_krw_year"] / together
+is_poorer = incomes["total_income_krw_year"] <= own["total_income_krw_year"]
+part = {
+    "weight of the household 가중치": own["weight"],
+    "households of the dong 행정동 가구": together,
+    "Σ weight × income / Σ weight, 만원": (incomes["weight"] * incomes["total_income_krw_year"]).sum() / together / 1e4,
+    "published mean 공표 평균, 만원": published["mean_total_income_krw_year"] / 1e4,
+    "its error 오차, 만원": published["rmse_mean_total_income_krw_year"] / 1e4,
+    "what this household brings of the mean 이 가구의 몫, 만원": brought / 1e4,
+    "households that have as much or less 이하인 가구의 비율": incomes.loc[is_poorer, "weight"].sum() / together,
+}
+pd.Series(part).round(3).to_frame("dong")
+
+# %%
+alt.layer(
+    alt.Chart(incomes.assign(manwon=incomes["total_income_krw_year"] / 1e4))
+    .mark_bar(color="#56b4e9")
+    .encode(
+        x=alt.X("manwon:Q", bin=alt.Bin(maxbins=40), title="만원/년 10,000 KRW a year"),
+        y=alt.Y("sum(weight)", title="가구 households, weighted"),
+    ),
+    alt.Chart(pd.DataFrame({"manwon": [own["total_income_krw_year"] / 1e4]}))
+    .mark_rule(color="#005a9c", strokeWidth=3)
+    .encode(x="manwon:Q"),
+).properties(width=480, height=240, title=f"행정동 가구의 총소득 · total income in its dong, {month:%Y-%m}")
 
 # %%
 spark.stop()

@@ -8,14 +8,15 @@ from typing import Any
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from living_finance.contracts import silver
+from living_finance.contracts import gold, silver
 from living_finance.storage.warehouse import Warehouse
 from notebook_cells import Cell, execute
-from sample_months import read
+from sample_months import FEBRUARY, read
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-PICTURES = {"01_first_look": 3, "02_from_evidence_to_households": 1, "03_policy_analyses": 7, "04_income_model": 9}
+PICTURES = {"01_first_look": 3, "02_from_evidence_to_households": 4, "03_policy_analyses": 7, "04_income_model": 9}
 """Notebook → pictures in it."""
 
 
@@ -34,6 +35,7 @@ def test_a_notebook_runs_and_draws_its_pictures(
     assert [cell.source for cell in cells if isinstance(cell.value, pd.DataFrame) and cell.value.empty] == []
     if name == "02_from_evidence_to_households":
         _check_addresses_and_map(cells, names, store)
+        _check_the_household_that_is_followed(names, store)
 
 
 def _check_addresses_and_map(cells: list[Cell], names: dict[str, Any], store: Warehouse) -> None:
@@ -48,6 +50,19 @@ def _check_addresses_and_map(cells: list[Cell], names: dict[str, Any], store: Wa
     mapped = next(cell for cell in cells if cell.is_picture and "map_of" in cell.source)
     assert mapped.rows_drawn == dongs == len(names["quality"])
     assert names["quality"][["probability", "margins_met"]].notna().all(axis=None)
+
+
+def _check_the_household_that_is_followed(names: dict[str, Any], store: Warehouse) -> None:
+    """Its rows are those of the tables from bronze on, and its dong's mean is what households bring."""
+    followed = names["WALKED"]
+    members = store.read(gold.HOUSEHOLD_MEMBER, base_month=FEBRUARY).where(F.col("household_id") == followed).collect()
+    assert (
+        len(members) >= 2 and len(names["delivered"]) == len(names["cleansed"]) == len(members) == names["own"]["bureau_members"]
+    )
+    assert names["delivered"]["row_number"].notna().all() and (names["cleansed"]["edits"].map(len) > 0).any()
+    part = names["part"]
+    assert part["Σ weight × income / Σ weight, 만원"] == pytest.approx(part["published mean 공표 평균, 만원"], abs=1e-3)
+    assert 0 < part["what this household brings of the mean 이 가구의 몫, 만원"] < part["published mean 공표 평균, 만원"]
 
 
 def test_every_notebook_is_executed() -> None:

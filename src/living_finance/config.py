@@ -90,9 +90,13 @@ class AnalysisSettings(_Section):
     repricing_share: RepricingShare = RepricingShare()
     repricing_shares_to_try: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.25, 0.5, 0.75, 1.0)
     low_pay: float = Field(default=2 / 3, gt=0, description="of the median labour income of employees")
+    low_pay_to_try: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 0.6, 0.75)
     youth_income_limit: float = Field(default=1.5, gt=0, description="of the city's median equivalised income")
+    youth_income_limits_to_try: tuple[Annotated[float, Field(gt=0)], ...] = (1.2, 1.8)
+    youth_oldest_to_try: tuple[Literal[24, 29, 34, 39, 44], ...] = (29, 39)
     smallest_ranked_group: int = Field(default=20, ge=2, description="bureau persons a group needs to be ranked")
     reach_m: float = Field(default=2000.0, gt=0, description="jobs within this distance of a dong's centre are within reach")
+    reaches_to_try_m: tuple[Annotated[float, Field(gt=0)], ...] = (1000.0, 3000.0)
 
 
 class QualityWeights(_Section):

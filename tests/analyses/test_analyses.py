@@ -17,28 +17,40 @@ from pyspark.sql import DataFrame, SparkSession
 from living_finance.analyses.registry import ANALYSES, manual
 from living_finance.analyses.result import KEY, RESULT
 from living_finance.config import AnalysisSettings
+from living_finance.contracts import gold
+from living_finance.methods.distribution import UNITS
 from living_finance.months import Month
 
 sys.path.insert(0, str(Path(__file__).parent))
-from tiny_city import AGAINST, DONGS, MONTH, Home, homes, tables
+from tiny_city import AGAINST, DONGS, MONTH, SHARED, Home, drawn, homes, published, tables
 
+INCOME = gold.TOTAL_INCOME
 SETTINGS = AnalysisSettings(smallest_ranked_group=2)
 CITY = ("11", "all", "all")
 _HANGUL = re.compile("[가-힣]")
 Results = Callable[[str], Mapping[tuple[str, ...], Any]]
 
 
-def _run(name: str, frames: Mapping[str, DataFrame], *, region: str = "11") -> DataFrame:
+def _run(name: str, frames: Mapping[str, DataFrame], *, region: str = "11", reference: str | None = None) -> DataFrame:
+    """`change` always has its differences in differences: another run of it would be the longest test."""
     analysis = ANALYSES[name]
     extra: dict[str, object] = {"settings": SETTINGS} if analysis.takes_settings else {}
     if analysis.compares_months:
         extra |= {"month": Month.from_date(MONTH), "against": Month.from_date(AGAINST)}
+    if analysis.compares_areas:
+        extra["reference"] = reference or {"change": DONGS[1]}.get(name, "")
     return analysis.function(**{key: frames[key] for key in analysis.tables}, region=region, **extra)
 
 
 @pytest.fixture(scope="module")
 def frames(spark: SparkSession) -> dict[str, DataFrame]:
     return {name: frame.cache() for name, frame in tables(spark).items()}
+
+
+@pytest.fixture(scope="module")
+def split(frames: dict[str, DataFrame]) -> dict[str, DataFrame]:
+    """The frames in three parts, by the column after the month."""
+    return {name: frame.repartition(3, frame.columns[1]).cache() for name, frame in frames.items()}
 
 
 @pytest.fixture(scope="module")
@@ -251,6 +263,28 @@ def test_the_rise_of_interest_for_other_shares_that_reprice(result: Results) -> 
     assert len(pushed_over) > 1, "one household is pushed over the limit, but not by every scenario"
 
 
+def test_figures_move_with_the_limits_they_are_stated_with(result: Results) -> None:
+    tried, work, young, reach = (result(n) for n in ("limit_sensitivity", "employment", "youth", "jobs_in_reach"))
+    paid = sorted(h.income for h in homes(MONTH) if h.number % 3 == 0 and h.income > 0)
+    median = paid[(len(paid) + 1) // 2 - 1]
+    low = {}
+    for limit in (0.5, 0.6, 2 / 3, 0.75):
+        low[limit] = tried[(*CITY, f"low_pay_share (below {limit:.0%} of the median)")]["value"]
+        assert low[limit] == pytest.approx(sum(income < limit * median for income in paid) / len(paid))
+    assert low[0.5] < low[0.75] and low[2 / 3] == work["11", "residence / all", "all", "low_pay_share"]["value"]
+    candidates = {}
+    for oldest, limit in itertools.product((29, 34, 39), (1.2, 1.5, 1.8)):
+        name = f"allowance_candidate_share (up to {oldest} years, income below {limit:.0%} of the median)"
+        candidates[oldest, limit] = _estimate(tried[(*CITY, name)])
+        of_age = [(h.number, r) for h, r in zip(homes(MONTH), NOW["relative"], strict=True) if 24 + 5 * (h.number % 10) <= oldest]
+        expected = np.mean([number % 3 == 2 and r < limit for number, r in of_age])
+        assert candidates[oldest, limit][0] == pytest.approx(expected)
+    assert len(set(candidates.values())) > 3
+    assert candidates[34, 1.5] == _estimate(young[(*CITY, "allowance_candidate_share")])
+    jobs = [tried[DONGS[3], "all", "all", f"jobs_within_reach{name}"]["value"] for name in (" (1000 m)", "", " (3000 m)")]
+    assert jobs == [4, 4, 13] and jobs[1] == reach[DONGS[3], "all", "all", "jobs_within_reach"]["value"]
+
+
 def test_ranks_have_intervals(result: Results) -> None:
     found = result("vulnerable_groups")
     groups = [key for key in found if key[1] == "employment / age" and key[3] == "rank" and len(key[0]) == 2]
@@ -364,28 +398,102 @@ def test_change_of_debt_and_of_poverty(result: Results) -> None:
         assert row["standard_error"] == pytest.approx(np.sqrt(squares - 2 * both * n / (n - 1)), rel=1e-3), statistic
 
 
+def test_shares_that_moved_are_compared_before_and_after(result: Results) -> None:
+    """Five of the city's households moved in the later month, three in the earlier."""
+    moved = {month: [h for h in homes(month) if h.previous_dong != h.dong] for month in (MONTH, AGAINST)}
+    assert [len(found) for found in moved.values()] == [5, 3]
+    for statistic in ("came_share", "left_share"):
+        row = result("change")["11", "change_since", "2019-01", statistic]
+        expected = [sum(h.weight for h in moved[m]) / sum(h.weight for h in homes(m)) for m in (MONTH, AGAINST)]
+        assert row["value"] == pytest.approx(expected[0] - expected[1])
+        assert row["standard_error"] > 0 and row["unit"] == "share"
+    assert result("household_moves")["11", "all", "all", "came_share"]["value"] == pytest.approx(expected[0])
+
+
+def test_a_change_less_that_of_another_area_has_the_covariance_of_the_households_in_both(result: Results) -> None:
+    """A district with a dong of it, that dong's neighbour, and the city: from the definition, household by household."""
+    rows = {key: row for key, row in result("change").items() if key[1] == "change_since / minus_region"}
+    found = {(region, statistic): row for (region, _, _, statistic), row in rows.items()}
+    assert {category for _, _, category, _ in rows} == {f"2019-01 / {DONGS[1]}"} and DONGS[1] not in {code for code, _ in found}
+
+    def change(region: str) -> tuple[float, float, Any]:
+        """Value, variance, and what each of the forty households adds."""
+        added, means, variance = np.zeros((2, 40)), [], 0.0
+        for k, columns in enumerate((NOW, BEFORE)):
+            # Household 0 is in another dong later, at the same address.
+            dong = np.where(columns["number"] == 0, DONGS[1], columns["dong"])
+            inside = np.char.startswith(dong.astype(str), region)
+            w, income = columns["weight"][inside], columns["income"][inside]
+            means.append(np.sum(w * income) / np.sum(w))
+            added[k, columns["number"][inside].astype(int)] = w * (income - means[-1]) / np.sum(w)
+            variance += np.sum(added[k] ** 2) * len(w) / (len(w) - 1)
+        variance -= 2 * np.sum(added[0] * added[1]) * len(w) / (len(w) - 1)
+        return float(means[0] - means[1]), float(variance), added[0] - added[1]
+
+    statistic = f"mean_{INCOME}"
+    value0, variance0, added0 = change(DONGS[1])
+    for region in ("11140", DONGS[0], "11", "11230"):
+        value, variance, added = change(region)
+        row = found[region, statistic]
+        assert row["value"] == pytest.approx(value - value0, rel=1e-6)
+        assert row["standard_error"] == pytest.approx(np.sqrt(variance + variance0 - 2 * np.sum(added * added0)), rel=1e-3)
+    changed = {statistic for region, dimension, _, statistic in result("change") if (region, dimension) == ("11", "change_since")}
+    assert {s for code, s in found if code == "11"} == changed - set(UNITS)
+
+
 def test_comparison_with_the_city_and_with_published_figures(result: Results) -> None:
     found = result("comparison")
-    row = found["11140", "minus_city", "11", "mean_total_income_krw_year"]
-    w, income = NOW["weight"], NOW["income"]
-    inside = np.char.startswith(NOW["dong"], "11140")
-    whole = np.sum(w * income) / np.sum(w)
-    part = np.sum((w * income)[inside]) / np.sum(w[inside])
-    of_part = np.where(inside, w * (income - part) / np.sum(w[inside]), 0.0)
-    of_whole = w * (income - whole) / np.sum(w)
-    n_part, n_whole = np.sum(inside), len(w)
-    own = np.sum(of_part**2) * n_part / (n_part - 1) + np.sum(of_whole**2) * n_whole / (n_whole - 1)
-    assert row["value"] == pytest.approx(part - whole)
-    assert row["standard_error"] == pytest.approx(np.sqrt(own - 2 * np.sum(of_part * of_whole)), rel=1e-4)
-    published = {key: row for key, row in found.items() if key[1] == "minus_published"}
-    ((key, row),) = published.items()
+    row = found["11140", "minus_city", "11", "mean_income_krw_month"]
+    assert _estimate(row) == pytest.approx(_difference("11140", "11"), rel=1e-4)
+    outside = {key: row for key, row in found.items() if key[1] == "minus_published"}
+    ((key, row),) = outside.items()
     assert key[2:] == ("00 / household_finances_survey / 2020 / 2020", "mean_total_income")
-    assert row["value"] == pytest.approx(whole - 5e7)
+    assert row["value"] == pytest.approx(np.sum(NOW["weight"] * NOW["income"]) / np.sum(NOW["weight"]) - 5e7)
 
 
-@pytest.mark.parametrize("name", ["inequality", "household_balance"])
-def test_the_same_under_another_partitioning(frames: dict[str, DataFrame], result: Results, name: str) -> None:
-    split = {key: frame.repartition(3, frame.columns[1]) for key, frame in frames.items()}
+def _difference(one: str, other: str) -> tuple[float, float]:
+    """Of the mean monthly income of two areas, with the covariance of the households in both."""
+    w, income = NOW["weight"], NOW["income"] / 12
+    means, influences, own = [], [], 0.0
+    for region in (one, other):
+        inside = np.char.startswith(NOW["dong"], region)
+        means.append(np.sum((w * income)[inside]) / np.sum(w[inside]))
+        influences.append(np.where(inside, w * (income - means[-1]) / np.sum(w[inside]), 0.0))
+        own += np.sum(influences[-1] ** 2) * inside.sum() / (inside.sum() - 1)
+    return float(means[0] - means[1]), float(np.sqrt(own - 2 * np.sum(influences[0] * influences[1])))
+
+
+def test_two_areas_are_compared_with_the_covariance_of_their_households(frames: dict[str, DataFrame]) -> None:
+    """A dong with its district, with another dong, and the city that it is in."""
+    rows = (
+        _run("comparison", frames, reference=DONGS[2]).where(f"base_month = '{MONTH}' and dimension = 'minus_region'").collect()
+    )
+    found = {(row["region_code"], row["statistic"]): row for row in rows}
+    assert {row["category"] for row in rows} == {DONGS[2]} and DONGS[2] not in {row["region_code"] for row in rows}
+    for region in ("11", "11230", "11140", DONGS[3], DONGS[0]):
+        assert _estimate(found[region, "mean_income_krw_month"]) == pytest.approx(_difference(region, DONGS[2]), rel=1e-4)
+    assert found[DONGS[0], f"mean_{INCOME}"]["value"] == published(DONGS[0]) - published(DONGS[2])
+
+
+def test_what_areas_share_in_the_draws_of_the_income_model_is_not_in_the_error_of_their_difference(result: Results) -> None:
+    """A draw moves all regions by millions and each by some hundred thousand won of its own: known here, draw by draw."""
+    found = result("comparison")
+    for region in ("11230", DONGS[1]):
+        apart = np.array([drawn(region, draw) - drawn("11", draw) for draw in range(len(SHARED))])
+        between = published(region) - published("11")
+        row = found[region, "minus_city", "11", f"mean_{INCOME}"]
+        spread = np.std(apart[1:], ddof=1)
+        assert _estimate(row) == pytest.approx((between, spread * np.sqrt(1 + 1 / 4)))
+        median = found[region, "minus_city", "11", f"median_{INCOME}"]
+        assert _estimate(median) == pytest.approx((between, np.hypot(spread, between - apart.mean())))
+        alone = np.std([drawn(region, draw) for draw in range(1, len(SHARED))], ddof=1)
+        assert row["standard_error"] < alone / 3
+        assert (row["population"], row["contributors"]) == (10.0, 8)
+        assert _estimate(found[region, "minus_city", "11", "gini_total_income"]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+def test_the_same_under_another_partitioning(split: dict[str, DataFrame], result: Results, name: str) -> None:
     again = _run(name, split, region="11230").where(f"base_month = '{MONTH}'").collect()
     found = {(row["region_code"], row["dimension"], row["category"], row["statistic"]): row for row in again}
     assert found == {key: row for key, row in result(name).items() if key[0].startswith("11230")}

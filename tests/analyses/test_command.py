@@ -30,7 +30,7 @@ def test_the_list_names_every_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("living_finance.progress.console.width", 250, raising=False)
     listed = CliRunner().invoke(app, ["analyse", "--list"])
     assert listed.exit_code == 0
-    assert len(ANALYSES) == 15
+    assert len(ANALYSES) == 16
     assert all(analysis.tables for analysis in ANALYSES.values())
 
 

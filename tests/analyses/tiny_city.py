@@ -10,6 +10,10 @@ from pyspark.sql import DataFrame, SparkSession
 MONTH, AGAINST = dt.date(2020, 1, 1), dt.date(2019, 1, 1)
 DONGS = ("1114051", "1114052", "1123051", "1123052")
 MANWON = 10_000
+REGIONS = ("11", "11140", "11230", *DONGS)
+INCOMES = tuple(f"{name}_total_income_krw_year" for name in ("mean", "p10", "p25", "median", "p75", "p90"))
+SHARED = (0, 3, -1, 2, -4)
+"""What all regions have in common in each draw of the income model, in millions."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,22 @@ def homes(month: dt.date = MONTH) -> list[Home]:
                 spending=(60 + 9 * (number % 11)) * MANWON,
                 children=1 if number % 6 == 1 else 0,
                 elderly=1 if number % 5 == 0 else 0,
-                previous_dong=DONGS[(number + 1) % 4] if number < 6 else DONGS[number % 4],
+                previous_dong=DONGS[(number + 1) % 4] if number < (6 if later else 3) else DONGS[number % 4],
             )
         )
     # In the earlier month the last household is not there.
     return rows if later else rows[:-1]
+
+
+def drawn(region: str, draw: int) -> int:
+    """Mean total income of a region in a draw: what all regions share, and a little of its own."""
+    own = (5 * REGIONS.index(region) + 7 * draw) % 11 - 5
+    return 50_000_000 + 1_000_000 * SHARED[draw] + 100_000 * own
+
+
+def published(region: str) -> int:
+    """The region's mean total income in gold.household_statistics; its quantiles are thousands of won apart, upwards."""
+    return 50_000_000 + 700_000 * REGIONS.index(region)
 
 
 def tables(spark: SparkSession) -> dict[str, DataFrame]:
@@ -108,7 +123,13 @@ def tables(spark: SparkSession) -> dict[str, DataFrame]:
         [(h.month, f"P{h.number}", f"H{h.number}") for h in both], "base_month date, person_id string, household_id string"
     ).coalesce(1)
     lineage = spark.createDataFrame(
-        [(h.month, f"H{h.number}", "moved" if h.previous_dong != h.dong else "unchanged", True, h.previous_dong) for h in both],
+        [
+            # The border of household 7's dong has moved: it stays, and its dong had another code.
+            (h.month, f"H{h.number}", "moved" if h.previous_dong != h.dong else "unchanged", True, h.previous_dong)
+            if h.number != 7
+            else (h.month, "H7", "unchanged", True, "1123099")
+            for h in both
+        ],
         "base_month date, household_id string, event string, is_main_previous boolean, previous_dong_code string",
     ).coalesce(1)
     at_work = [("W0", "G", 3), ("W0", "G", 2), ("W0", "I", 4), ("W1", "C", 2), ("W1", "K", 2)]
@@ -130,6 +151,25 @@ def tables(spark: SparkSession) -> dict[str, DataFrame]:
         + [(MONTH, DONGS[0], "disability_allowance", 1, 180_000.0), (MONTH, DONGS[1], "child_allowance", 3, 300_000.0)],
         "base_month date, dong_code string, programme string, recipients bigint, amount_krw double",
     ).coalesce(1)
+    keys = [(month, ("city", "gu", "dong")[(len(code) - 1) // 3], code) for month in (MONTH, AGAINST) for code in REGIONS]
+    of_regions = ", ".join(("base_month date, region_level string, region_code string", *(f"{name} bigint" for name in INCOMES)))
+    statistics = spark.createDataFrame(
+        [
+            (*key, *(published(key[-1]) + 1000 * k for k in range(len(INCOMES))), 0.3, "all", "all", sex, 10.0, 8)
+            for key in keys
+            for sex in ("all", "F")
+        ],
+        f"{of_regions}, gini_total_income double, head_age_band string, household_type string, head_sex string,"
+        " households double, households_unweighted bigint",
+    ).coalesce(1)
+    draws = spark.createDataFrame(
+        [
+            (*key, *(drawn(key[-1], draw) + 1000 * k for k in range(len(INCOMES))), 0.3, draw)
+            for key in keys
+            for draw in reversed(range(len(SHARED)))
+        ],
+        f"{of_regions}, gini_total_income double, draw int",
+    ).coalesce(1)
     benchmark = spark.createDataFrame(
         [
             (MONTH, "household_finances_survey", 2020, "2020", "00", "mean_total_income", "all", "all", 5e7, 0.01),
@@ -144,6 +184,8 @@ def tables(spark: SparkSession) -> dict[str, DataFrame]:
         "placed_person": placed,
         "household_member": belongs,
         "household_lineage": lineage,
+        "household_statistics": statistics,
+        "area_income_draw": draws,
         "establishment": establishment,
         "building": building,
         "benefit": benefit,

@@ -235,6 +235,18 @@ def test_smaller_regions_have_larger_errors(areas: pd.DataFrame) -> None:
     assert set(areas.loc["dong"].index) == set(DONGS)
 
 
+def test_every_draw_of_dongs_and_above_is_kept_for_differences(estimated: EstimatedIncome, areas: pd.DataFrame) -> None:
+    draws = estimated.draws_of_regions().to_pandas().set_index(["region_level", "region_code"]).sort_index()
+    above = areas.drop(index="output_area", level="region_level")
+    assert set(draws.index) == set(above.index)
+    assert all(found == set(range(DRAWS)) for found in draws.groupby(level=[0, 1])["draw"].agg(set))
+    later = draws[draws["draw"] > 0].groupby(level=[0, 1])
+    for name, error in (*((f"{name}_{gold.TOTAL_INCOME}", 1.0) for name, _ in gold.QUANTILES), ("gini_total_income", 1e-9)):
+        assert later[name].std().to_numpy() == pytest.approx(above[f"spread_{name}"].to_numpy(dtype=float), abs=error), name
+    of_mean = later[f"mean_{gold.TOTAL_INCOME}"].std() * (1 + 1 / (DRAWS - 1)) ** 0.5
+    assert of_mean.to_numpy() == pytest.approx(above[f"rmse_mean_{gold.TOTAL_INCOME}"].to_numpy(dtype=float), abs=1.0)
+
+
 def test_quantiles_and_gini_of_draws_have_errors_and_are_near_the_published_draw(city: pd.DataFrame, areas: pd.DataFrame) -> None:
     names = [f"{name}_{gold.TOTAL_INCOME}" for name, _ in gold.QUANTILES]
     assert (areas[[f"spread_{name}" for name in (*names, "gini_total_income")]] > 0).all(axis=None)

@@ -15,7 +15,7 @@ from living_finance.contracts.language import Language
 from living_finance.reports.charts import choropleth, class_limits
 from living_finance.reports.content import build_report
 from living_finance.reports.data import PolicyAnalysis, released_areas, released_breakdown
-from living_finance.reports.document import Grid, Origin, Report, Text
+from living_finance.reports.document import Figure, Grid, Origin, Report, Text
 from living_finance.reports.policy import VIEWS
 
 
@@ -93,6 +93,16 @@ def test_changes_have_their_formulas_and_source_once(language: Language, shown: 
     changes = {month: analysis("change", CHANGES) for month in MONTHS[:2]}
     section = next(s for s in build_report(small_city(changes=changes), language).sections if s.key == "changes")
     assert [p for block in section.blocks if isinstance(block, Text) for p in block.paragraphs][1:] == [shown]
+
+
+def test_the_distribution_before_and_after_is_drawn_where_there_is_a_month_before() -> None:
+    section = next(s for s in build_report(small_city(), "en").sections if s.key == "changes")
+    figure = next(block for block in section.blocks if isinstance(block, Figure))
+    assert figure.caption.endswith("before and after") and figure.table is not None
+    assert [row[0] for row in figure.table.rows] == ["2020-02", "2020-03"]
+    assert all("±" in cell for row in figure.table.rows for cell in row[3:4])
+    alone = build_report(small_city(changes={}), "en")
+    assert not any(f.key == figure.key for f in alone.figures())
 
 
 def test_without_an_earlier_month_the_report_says_so() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from living_finance.analyses.balance import balance_measures
@@ -13,17 +14,22 @@ from living_finance.analyses.debt import debt_measures, with_loans
 from living_finance.analyses.households import counted, members_of, with_relative_income
 from living_finance.analyses.inequality import class_measures
 from living_finance.analyses.low_income import poverty_measures
-from living_finance.analyses.result import CELL, finished_difference, ratio_cells, regions
+from living_finance.analyses.moves import CAME, LEFT, with_moves
+from living_finance.analyses.result import CELL, SEPARATOR, finished_difference, ratio_cells, regions
 from living_finance.config import AnalysisSettings
 from living_finance.contracts import gold
 from living_finance.methods import ratios
 from living_finance.methods.distribution import covariances, distribution
+from living_finance.methods.exact_sums import exact_sum
 from living_finance.methods.joins import join_to_one
 from living_finance.methods.ratios import Ratio, mean, share
 from living_finance.months import Month
 
 _REGION = ("region_level", "region_code")
 _VALUE = "equivalised_income_krw_year"
+_BEYOND = f"change_since{SEPARATOR}minus_region"
+_WON_SQUARED, _UNIT_SQUARED = 1.0, 2.0**50
+"""Parts of a covariance that are added up as whole numbers: of a mean in won, of a share or rate."""
 
 
 def measures_compared() -> Sequence[Ratio]:
@@ -51,20 +57,28 @@ def change(
     household_members: DataFrame,
     household_member: DataFrame,
     placed_person: DataFrame,
+    household_lineage: DataFrame,
     building: DataFrame,
     region: str,
     month: Month,
     against: Month,
     settings: AnalysisSettings,
+    reference: str = "",
 ) -> DataFrame:
-    """Change of household figures from `against` to `month`, on the later month's boundaries.
+    """Change of household figures from `against` to `month`, on the later month's boundaries; before and after by area.
 
-    Figures are those of income, balance, inequality, low income and debt; rates of members by age and loans by type among them.
+    Figures are those of income, balance, inequality, low income and debt; rates of members by age and loans by type among them;
+    and the shares of households that came from another dong in the month, or left for one (see `household_moves`), whose
+    dongs are those of the time.
     Households are mostly the same in both months, so the error of a change is far below that of two samples: it is
     sqrt(V₁ + V₂ - 2 C), C from the households that are in the region in both. Dongs that merged or split in between
     are compared on the later boundaries: a household of the earlier month counts in the dong that its building is in
     later, and in its own where the building is no longer listed. Each month's poverty line and middle class are by its
     own median, taken as given.
+
+    With a reference, also the change less that of another area (difference in differences): what a policy changed in a district
+    beyond what changed around it, if both would have gone the same way. Its error has the covariance of the households that are
+    in both areas, at either time.
 
     Two months that are adjusted to the same year's published figures have the same mean income and spending in the city by
     construction: such a difference says nothing, and between areas only their shares of the city's total can move. A change of
@@ -75,22 +89,41 @@ def change(
         household_members: silver.household of both months, for members by age.
         household_member: gold.household_member of both months.
         placed_person: silver.placed_person of both months, for loans by type, arrears and repayments.
+        household_lineage: gold.household_lineage of both months, for moves.
         building: silver.building of the later month.
         region: see `finished`.
         month: the later month.
         against: the earlier month.
         settings: the proxies of debt.
+        reference: code of an area that changes are compared with; none unless given.
 
     Returns:
         RESULT for everybody, base_month the later: value is later less earlier; a change of less than 1.96 standard errors is
-        not `publishable`.
+        not `publishable`. `change_since`; with a reference also `change_since / minus_region`, of ratios, not of the
+        distribution (Gini, quantiles).
     """
-    people = counted(_on_boundaries(household, building, month=month, against=against)).transform(with_relative_income)
+    placed = _on_boundaries(household, building, month=month, against=against)
+    people = counted(placed).transform(with_relative_income)
     members = members_of(people, household_members, counts=("children", "elderly"))
     owing = with_loans(members, household_member, placed_person)
-    ratios_changed = _ratio_change(owing, measures_changed(settings), month=month, against=against)
-    rows = ratios_changed.unionByName(_distribution_change(people, month=month, against=against))
-    return finished_difference(rows, region=region, dimension="change_since", category=F.lit(f"{against.date:%Y-%m}"))
+    moved = with_moves(counted(household), household_lineage)
+    departed = moved.withColumns({"dong_code": F.col("former_dong_code")}).where(F.col("dong_code").isNotNull())
+    changes = [
+        _ratio_change(frame, measures, places=places, month=month, against=against, reference=reference)
+        for frame, places, measures in (
+            (owing, placed, measures_changed(settings)),
+            (moved, moved, (share(CAME, F.col("has_crossed")),)),
+            (departed, departed, (share(LEFT, F.col("has_crossed")),)),
+        )
+    ]
+    rows = reduce(DataFrame.unionByName, [*changes, _distribution_change(people, month=month, against=against)])
+    since, is_beyond = f"{against.date:%Y-%m}", F.col("dimension") == _BEYOND
+    return finished_difference(
+        rows,
+        region=region,
+        dimension=F.when(is_beyond, _BEYOND).otherwise("change_since"),
+        category=F.when(is_beyond, f"{since}{SEPARATOR}{reference}").otherwise(since),
+    )
 
 
 def _on_boundaries(household: DataFrame, building: DataFrame, *, month: Month, against: Month) -> DataFrame:
@@ -102,10 +135,80 @@ def _on_boundaries(household: DataFrame, building: DataFrame, *, month: Month, a
     return placed.withColumns({"dong_code": dong, "gu_code": F.substring(dong, 1, 5)}).drop("_dong")
 
 
-def _ratio_change(people: DataFrame, measures: Sequence[Ratio], *, month: Month, against: Month) -> DataFrame:
+def _ratio_change(
+    people: DataFrame, measures: Sequence[Ratio], *, places: DataFrame, month: Month, against: Month, reference: str
+) -> DataFrame:
+    """Changes; with a reference also those less the reference's, of dimension _BEYOND.
+
+    Args:
+        people: households with what the measures need.
+        measures: ratios.
+        places: the same households with their dong, from a shorter way.
+        month: the later.
+        against: the earlier.
+        reference: code of an area, or empty.
+    """
     cells = ratio_cells(people, measures, weight="weight", groups={})
     found = ratios.estimates(cells, measures, by=CELL)
-    return _differences(found, _ratio_covariances(people, cells, measures, month=month, against=against), month, against)
+    changes = _differences(found, _ratio_covariances(people, cells, measures, month=month, against=against), month, against)
+    if not reference:
+        return changes
+    were_there = places.where(F.col("dong_code").startswith(reference)).select("household_id").distinct()
+    rows = people.where(F.col("base_month").isin(month.date, against.date)).join(were_there, on="household_id", how="left_semi")
+    return _beside_reference(changes, _change_covariances(rows, cells, measures, month, reference), reference)
+
+
+def _beside_reference(changes: DataFrame, shared: DataFrame, reference: str) -> DataFrame:
+    """Each change, and that of every other region less the reference's; without shared households the covariance is 0."""
+    is_reference = F.col("region_code") == reference
+    whole = Window.partitionBy("statistic").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    base = {f"_{name}": F.max(F.when(is_reference, F.col(name))).over(whole) for name in ("value", "standard_error")}
+    joined = join_to_one(changes.withColumns(base), shared, on=[*_REGION, "statistic"], how="left")
+    own = F.col("standard_error") * F.col("standard_error") + F.col("_standard_error") * F.col("_standard_error")
+    error = F.sqrt(F.greatest(own - F.lit(2.0) * F.coalesce("covariance", F.lit(0.0)), F.lit(0.0)))
+    both = F.array(
+        F.struct(F.col("dimension"), F.col("value"), F.col("standard_error")),
+        F.struct(
+            F.lit(_BEYOND).alias("dimension"),
+            (F.col("value") - F.col("_value")).alias("value"),
+            error.alias("standard_error"),
+        ),
+    )
+    kept = [name for name in changes.columns if name not in ("dimension", "value", "standard_error")]
+    return joined.select(*kept, F.inline(both)).where(~is_reference | (F.col("dimension") != _BEYOND))
+
+
+def _change_covariances(rows: DataFrame, cells: DataFrame, measures: Sequence[Ratio], month: Month, reference: str) -> DataFrame:
+    """Covariance of every region's change with the reference's, from the households that were in both at either time.
+
+    What a household adds to a change is what it adds to the later figure less what it adds to the earlier one:
+    w (y - R x) / Σ w x each.
+    """
+    values = ratios.unit_values(rows, measures, keep=["base_month", "household_id", "dong_code", "weight"], of="_one")
+    names = [name for name in values.columns if name.endswith("_one")]
+    placed = values.select("base_month", "household_id", "weight", F.inline(regions()), *names)
+    totals = [name for number in range(len(measures)) for name in (f"_x_{number}", f"_y_{number}")]
+    keys = ["base_month", *_REGION]
+    joined = join_to_one(placed, cells.select(*keys, *totals), on=keys, how="inner", broadcast=True)
+    sign = F.when(F.col("base_month") == F.lit(month.date), F.col("weight")).otherwise(-F.col("weight"))
+    added = {}
+    for number, measure in enumerate(measures):
+        x, y = ratios.totals_of(measure, number)
+        deviation = F.col(f"_y_{number}_one") - F.try_divide(y, x) * F.col(f"_x_{number}_one")
+        added[f"_u_{number}"] = F.coalesce(F.try_divide(sign * deviation, x), F.lit(0.0))
+    # Two terms at most: the same in either order.
+    units = joined.groupBy(*_REGION, "household_id").agg(*(F.sum(value).alias(name) for name, value in added.items()))
+    base = units.where(F.col("region_code") == reference).select("household_id", *(F.col(n).alias(f"{n}_base") for n in added))
+    pairs = join_to_one(units.where(F.col("region_code") != reference), base, on=["household_id"], how="inner")
+    parts = [_WON_SQUARED if measure.unit.startswith("KRW") else _UNIT_SQUARED for measure in measures]
+    sums = pairs.groupBy(*_REGION).agg(
+        *(exact_sum(F.col(n) * F.col(f"{n}_base"), parts=p).alias(n) for n, p in zip(added, parts, strict=True))
+    )
+    structs = (
+        F.struct(F.lit(measure.name).alias("statistic"), F.col(name).alias("covariance"))
+        for measure, name in zip(measures, added, strict=True)
+    )
+    return sums.select(*_REGION, F.inline(F.array(*structs)))
 
 
 def _ratio_covariances(

@@ -12,6 +12,30 @@ from living_finance.methods.joins import join_to_one
 from living_finance.methods.ratios import mean, share, total
 
 _CONTINUES = ("unchanged", "members_changed", "moved")
+CAME, LEFT = "came_share", "left_share"
+
+
+def with_moves(households: DataFrame, household_lineage: DataFrame) -> DataFrame:
+    """Adds `event`, `former_dong_code` and `has_crossed`, missing for a household that does not go on.
+
+    A household that stays at its address is where it was, also where the border of its dong has moved.
+
+    Args:
+        households: one row per household and month; one without lineage is left out.
+        household_lineage: gold.household_lineage of the same months.
+    """
+    lineage = household_lineage.where(F.col("is_main_previous") & F.col("household_id").isNotNull()).select(
+        "base_month", "household_id", "event", "previous_dong_code"
+    )
+    frame = join_to_one(households, lineage, on=["base_month", "household_id"], how="inner")
+    goes_on = F.col("event").isin(*_CONTINUES) & F.col("previous_dong_code").isNotNull()
+    former = F.when(F.col("event") == "moved", F.col("previous_dong_code")).otherwise(F.col("dong_code"))
+    return frame.withColumns(
+        {
+            "former_dong_code": F.when(goes_on, former),
+            "has_crossed": F.when(goes_on, F.col("dong_code") != former),
+        }
+    ).drop("previous_dong_code")
 
 
 def household_moves(*, household: DataFrame, household_lineage: DataFrame, region: str) -> DataFrame:
@@ -19,7 +43,8 @@ def household_moves(*, household: DataFrame, household_lineage: DataFrame, regio
 
     Counted are households that go on (`unchanged`, `members_changed`, `moved` in gold.household_lineage), with the weight of
     the later month. A move inside a dong is none between dongs. Households that are new, split or merged have no single
-    former place and are left out: events of all kinds are counted by themselves.
+    former place and are left out: events of all kinds are counted by themselves. `change` compares the shares that came and left
+    before and after a policy.
 
     Args:
         household: gold.household of one or several months.
@@ -33,13 +58,8 @@ def household_moves(*, household: DataFrame, household_lineage: DataFrame, regio
         region, `came` or `stayed`; `left_from`: those that were in it, `left` or `stayed`; `event`: by event. The first
         month of a warehouse has events only.
     """
-    lineage = household_lineage.where(F.col("is_main_previous") & F.col("household_id").isNotNull()).select(
-        "base_month", "household_id", "event", "previous_dong_code"
-    )
-    frame = join_to_one(counted(household), lineage, on=["base_month", "household_id"], how="inner")
-    goes_on = F.col("event").isin(*_CONTINUES) & F.col("previous_dong_code").isNotNull()
-    here, before = F.col("dong_code"), F.col("previous_dong_code")
-    crossed = F.when(goes_on, here != before)
+    frame = with_moves(counted(household), household_lineage)
+    here, before, crossed = (F.col(name) for name in ("dong_code", "former_dong_code", "has_crossed"))
     measures = (
         total("households", F.lit(1.0), unit="households"),
         mean("mean_total_income_krw_year", F.col(gold.TOTAL_INCOME), unit="KRW/year"),
@@ -48,7 +68,7 @@ def household_moves(*, household: DataFrame, household_lineage: DataFrame, regio
     )
     arrived = ratio_results(
         frame,
-        (*measures, share("came_share", crossed)),
+        (*measures, share(CAME, crossed)),
         weight="weight",
         groups={
             "origin_dong": F.when(crossed, before),
@@ -57,13 +77,13 @@ def household_moves(*, household: DataFrame, household_lineage: DataFrame, regio
         },
     )
     departed = ratio_results(
-        frame.where(goes_on),
-        (*measures, share("left_share", crossed)),
+        frame.where(before.isNotNull()),
+        (*measures, share(LEFT, crossed)),
         weight="weight",
         groups={"destination_dong": F.when(crossed, here), "left_from": _label(crossed, yes="left")},
         dong=before,
     )
-    is_rate = F.col("statistic").isin("came_share", "left_share")
+    is_rate = F.col("statistic").isin(CAME, LEFT)
     is_told = is_rate == (F.col("dimension") == "all")
     return finished(arrived.where(is_told).unionByName(departed.where(is_told)), region=region)
 

@@ -18,6 +18,7 @@ from living_finance.analyses.inequality import inequality
 from living_finance.analyses.low_income import low_income
 from living_finance.analyses.moves import household_moves
 from living_finance.analyses.result import RESULT
+from living_finance.analyses.sensitivity import limit_sensitivity
 from living_finance.analyses.vulnerable import jobs_in_reach, vulnerable_groups
 from living_finance.analyses.work import commuting, employment
 from living_finance.analyses.youth import youth
@@ -30,12 +31,14 @@ _TABLES: Mapping[str, Table] = {
     "household": gold.HOUSEHOLD,
     "household_member": gold.HOUSEHOLD_MEMBER,
     "household_lineage": gold.HOUSEHOLD_LINEAGE,
+    "household_statistics": gold.HOUSEHOLD_STATISTICS,
     "household_members": silver.HOUSEHOLD,
     "placed_person": silver.PLACED_PERSON,
     "establishment": silver.ESTABLISHMENT,
     "building": silver.BUILDING,
     "benefit": silver.BENEFIT,
     "benchmark": silver.BENCHMARK,
+    "area_income_draw": silver.AREA_INCOME_DRAW,
 }
 """Argument of an analysis → the table it is given."""
 
@@ -67,6 +70,10 @@ class Analysis:
     @property
     def compares_months(self) -> bool:
         return "against" in self._arguments
+
+    @property
+    def compares_areas(self) -> bool:
+        return "reference" in self._arguments
 
 
 _SAMPLING = "Särndal, Swensson & Wretman (1992)"
@@ -355,6 +362,22 @@ ANALYSES: Mapping[str, Analysis] = {
             source=Words(ko="전수 집계, 거리는 conf/local.yaml의 `analyses`", en="counts; distance: conf/local.yaml, `analyses`"),
         ),
         Analysis(
+            name="limit_sensitivity",
+            label_ko="고용·청년·일자리 기준 민감도",
+            label_en="sensitivity of work, youth and reach to their limits",
+            function=limit_sensitivity,
+            formulas=(
+                Words(
+                    ko="저임금 근로자 비율은 중위값 대비 기준마다, 청년수당 후보 비율은 상한 연령과 소득 기준의 조합마다, "
+                    "도달 가능 일자리는 거리마다 같은 산식으로 산출",
+                    en="the low-pay share for each part of the median, the share of candidates for each oldest age and income "
+                    "limit, jobs within reach for each distance, by their own formulas",
+                ),
+                _OF_PERSONS,
+            ),
+            source=Words(ko="conf/local.yaml의 `analyses`", en="conf/local.yaml, `analyses`"),
+        ),
+        Analysis(
             name="household_moves",
             label_ko="가구 이동",
             label_en="moves of households between dongs",
@@ -389,27 +412,43 @@ ANALYSES: Mapping[str, Analysis] = {
                     ko="표준오차 = √(V₁ + V₂ - 2 C), V는 각 달의 분산, C는 두 달 모두 그 지역에 있는 가구로 구한 공분산",
                     en="standard error = √(V₁ + V₂ - 2 C), V of each month, C from households in the region in both",
                 ),
+                Words(
+                    ko="이중차분 = 한 지역의 변화 - 비교 지역의 변화, 표준오차 = √(V + V₀ - 2 C), V와 V₀는 두 변화의 분산, "
+                    "C = 두 지역에 모두 있었던 가구의 Σ u u₀, u는 가구가 변화에 더한 값 w (y - R x) / Σ w x의 나중 달 - 앞선 달",
+                    en="difference in differences = change of an area - change of the reference, standard error √(V + V₀ - 2 C), "
+                    "V and V₀ of the two changes, C = Σ u u₀ over households that were in both, u what a household adds to a "
+                    "change: w (y - R x) / Σ w x, later - earlier",
+                ),
             ),
             source=Words.same(_LINEARISED),
         ),
         Analysis(
             name="comparison",
             label_ko="지역 비교",
-            label_en="district with city, city with published figures",
+            label_en="area with city or another area, city with published figures",
             function=comparison,
             formulas=(
                 Words(
-                    ko="시와의 차이의 표준오차 = √(V₁ + V₂ - 2 C), V₁은 지역의 분산, V₂는 시의 분산, C는 그 지역의 "
-                    "가구로 구한 공분산",
-                    en="difference from the city: standard error √(V₁ + V₂ - 2 C), V₁ the region's variance, V₂ the city's, "
-                    "C from the region's households",
+                    ko="총소득의 평균·백분위·지니계수의 지역 간 차이: 표준오차 = √(s² + (D - a)²), s와 a는 소득 모형의 "
+                    "추출마다 구한 두 지역의 차이의 표준편차와 평균, D는 공표값의 차이; 평균은 s √(1 + 1 / 추출 수); 두 지역이 "
+                    "공유하는 표본조사, 모형, 공표 통계의 오차는 차이에서 상쇄",
+                    en="difference between areas of mean, quantiles and Gini of total income: standard error √(s² + (D - a)²), "
+                    "s and a standard deviation and mean of the two areas' difference over the draws of the income model, D the "
+                    "published difference; of the mean s √(1 + 1 / draws); errors of survey, model and published figures that "
+                    "both areas share cancel in it",
+                ),
+                Words(
+                    ko="그 밖의 지역 간 차이의 표준오차 = √(V₁ + V₂ - 2 C), V는 각 지역의 분산, C는 두 지역에 모두 속한 "
+                    "가구로 구한 공분산(겹치지 않는 지역은 0)",
+                    en="other differences between areas: standard error √(V₁ + V₂ - 2 C), V each area's variance, C from the "
+                    "households in both (0 of areas apart)",
                 ),
                 Words(
                     ko="공표 평균과의 차이의 표준오차 = √(V₂ + (공표값 × 상대표준오차)²)",
                     en="difference from a published mean: standard error √(V₂ + (value × relative standard error)²)",
                 ),
             ),
-            source=Words.same(_LINEARISED),
+            source=Words.same(f"{_LINEARISED}; Rubin (1987)"),
         ),
     )
 }
@@ -440,13 +479,15 @@ def _lines() -> Iterator[str]:
     yield "```"
     yield "living-finance analyse --list"
     yield "living-finance analyse inequality --warehouse W --month 202001 --region 11140 --out inequality.csv"
+    yield "living-finance analyse comparison --warehouse W --month 202001 --region 1114059 --with 1114060   # two areas"
     yield "```"
     yield ""
     yield (
         "Every analysis returns one long table. `--region` takes a city, a district or a dong, and gives it and what is "
         "inside it; medians, lines, quintiles and ranks stay those of the city. `contributors` counts the rows a figure rests "
         "on. Standard errors are linearised, of a sample with replacement; they leave out the error of the income model, of "
-        "householding and of coverage ([decision 0040](decisions/0040-policy-analyses.md)). Incomes are gross."
+        "householding and of coverage ([decision 0040](decisions/0040-policy-analyses.md)), but for differences between areas "
+        "in total income (`comparison`). Incomes are gross."
     )
     yield ""
     yield "| column | 이름 | meaning |"

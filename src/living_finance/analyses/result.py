@@ -67,7 +67,7 @@ SEPARATOR = " / "
 """Between the categories of a cross, for instance of `dong × employment × age`."""
 
 _SURE = 1.96
-_CITY_DIGITS = 2
+CITY_DIGITS = 2
 _NARROW, _WIDE = 0.025, 0.05
 """Standard errors of a share: 95 % intervals of 10 and 20 points. A rule of this house: the brief asks for the width of
 a share's interval and gives no limit."""
@@ -79,7 +79,7 @@ def regions(*, dong: Column | None = None, gu: Column | None = None) -> Column:
     """City, district and dong of a row, as an array to be exploded (`inline`) into region_level and region_code."""
     dong = F.col("dong_code") if dong is None else dong
     gu = F.substring(dong, 1, 5) if gu is None else gu
-    return regions_of({"city": F.substring(dong, 1, _CITY_DIGITS), "gu": gu, "dong": dong})
+    return regions_of({"city": F.substring(dong, 1, CITY_DIGITS), "gu": gu, "dong": dong})
 
 
 def ratio_cells(
@@ -166,7 +166,7 @@ def finished(estimates: DataFrame, *, region: str) -> DataFrame:
     return rows.select(*(F.col(column.name).cast(column.spark_type) for column in RESULT))
 
 
-def finished_difference(estimates: DataFrame, *, region: str, dimension: str, category: Column) -> DataFrame:
+def finished_difference(estimates: DataFrame, *, region: str, dimension: Column, category: Column) -> DataFrame:
     """As `finished`, for differences: `publishable` beyond 1.96 standard errors, `caution` beyond one, else unreliable.
 
     A difference that is within its error may be none, whatever its size is relative to its level.
@@ -180,6 +180,6 @@ def finished_difference(estimates: DataFrame, *, region: str, dimension: str, ca
     size, error = F.abs("value"), F.col("standard_error")
     reliability = F.when(size > _SURE * error, "publishable").when(size > error, "caution").otherwise("unreliable")
     named = estimates.where(F.col("region_code").startswith(region)).withColumns(
-        {"category": category, "dimension": F.lit(dimension), "reliability": reliability}
+        {"category": category, "dimension": dimension, "reliability": reliability}
     )
     return named.select(*(F.col(column.name).cast(column.spark_type) for column in RESULT))

@@ -15,24 +15,28 @@ from living_finance.methods.quantiles import weighted_quantiles
 from living_finance.methods.ratios import Ratio, mean, share, total
 
 
-def _with_low_pay(people: DataFrame, *, limit: float) -> DataFrame:
-    """Adds `is_low_paid` of employees with labour income: below `limit` times their city's median; else missing."""
+def with_median_pay(people: DataFrame) -> DataFrame:
+    """Adds `median_pay_krw_year`: of the city's employees with labour income; for these, missing for others."""
     is_paid = (F.col("employment") == "employee") & (F.col("labour_income_krw_year") > 0)
     paid = people.where(is_paid).withColumns({"_month": F.date_format("base_month", "yyyy-MM-dd")})
     medians = weighted_quantiles(
         paid, value="labour_income_krw_year", weight=persons.ONE, sets=[("_month",)], probabilities={"_median": 0.5}
     ).select(F.to_date("_month").alias("base_month"), "_median")
     joined = join_to_one(people, medians, on=["base_month"], how="left", broadcast=True)
-    is_low = F.col("labour_income_krw_year") < F.lit(limit) * F.col("_median")
-    return joined.withColumns({"is_low_paid": F.when(is_paid, is_low)}).drop("_median")
+    return joined.withColumns({"median_pay_krw_year": F.when(is_paid, F.col("_median"))}).drop("_median")
 
 
-def _people(placed_person: DataFrame, household: DataFrame, household_member: DataFrame, *, limit: float) -> DataFrame:
-    people = persons.counted(placed_person).transform(_with_low_pay, limit=limit)
+def is_low_paid(limit: float) -> Column:
+    """Whether labour income is below `limit` times the median pay; missing where there is none (`with_median_pay`)."""
+    return F.col("labour_income_krw_year") < F.lit(limit) * F.col("median_pay_krw_year")
+
+
+def _people(placed_person: DataFrame, household: DataFrame, household_member: DataFrame) -> DataFrame:
+    people = persons.counted(placed_person).transform(with_median_pay)
     return persons.with_household(people, household_member, households.counted(household))
 
 
-def _measures() -> Sequence[Ratio]:
+def _measures(settings: AnalysisSettings) -> Sequence[Ratio]:
     is_employee, is_self_employed = F.col("employment") == "employee", F.col("employment") == "self_employed"
     return (
         total("persons", F.lit(1.0), unit="persons"),
@@ -41,7 +45,7 @@ def _measures() -> Sequence[Ratio]:
         mean("mean_business_income_krw_year", F.col("business_income_krw_year"), unit="KRW/year"),
         share("employee_share", is_employee),
         share("self_employed_share", is_self_employed),
-        share("low_pay_share", F.col("is_low_paid")),
+        share("low_pay_share", is_low_paid(settings.low_pay)),
         share("overdue_share", F.col("is_overdue")),
     )
 
@@ -69,7 +73,7 @@ def employment(
     Returns:
         RESULT; dimensions begin with `residence` or `workplace`.
     """
-    people = _people(placed_person, household, household_member, limit=settings.low_pay)
+    people = _people(placed_person, household, household_member)
     age = F.col("age_band").cast("string")
     groups = {
         "employment": F.col("employment"),
@@ -78,7 +82,7 @@ def employment(
         f"employment{SEPARATOR}age_band": F.concat_ws(SEPARATOR, "employment", age),
     }
     home, work = (
-        ratio_results(people, _measures(), weight=persons.ONE, groups=groups, dong=dong, cluster=persons.CLUSTER)
+        ratio_results(people, _measures(settings), weight=persons.ONE, groups=groups, dong=dong, cluster=persons.CLUSTER)
         for dong in (persons.home_dong(), persons.work_dong())
     )
     is_trivial = F.col("dimension").contains("employment") & F.col("statistic").isin("employee_share", "self_employed_share")
@@ -102,9 +106,9 @@ def commuting(
         the region, by dong of the home; `outside` and `unknown` where it is not a dong of Seoul. People without work
         are in neither.
     """
-    people = _people(placed_person, household, household_member, limit=settings.low_pay)
+    people = _people(placed_person, household, household_member)
     workers = people.where(F.col("workplace") != "none")
-    measures = [measure for measure in _measures() if measure.name in _OF_FLOWS]
+    measures = [measure for measure in _measures(settings) if measure.name in _OF_FLOWS]
     to_work = _place(persons.work_dong(), is_outside=F.col("workplace") == "outside")
     from_home = _place(persons.home_dong(), is_outside=F.col("residence") == "outside")
     outward, inward = (

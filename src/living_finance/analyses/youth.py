@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.analyses import households, persons
 from living_finance.analyses.result import finished, ratio_results
 from living_finance.config import AnalysisSettings
 from living_finance.methods.ratios import mean, share, total
+
+YOUNGEST, OLDEST = 20, 34
+_BAND = 5
+
+
+def is_of_age(oldest: int) -> Column:
+    """Whether somebody's band of five years is inside 20 to `oldest`."""
+    return F.col("age_band").between(YOUNGEST, oldest - _BAND + 1)
+
+
+def is_candidate(income_limit: float) -> Column:
+    """Without work, in a household whose equivalised income is below so many times the city's median; missing without one."""
+    is_poor_enough = F.col("relative_income") < income_limit
+    return F.when(F.col("relative_income").isNotNull(), (F.col("employment") == "none") & is_poor_enough)
 
 
 def youth(
@@ -36,14 +50,13 @@ def youth(
     Returns:
         RESULT, of bureau persons.
     """
-    is_young = F.col("age_band").isin(20, 25, 30)
     homes = households.counted(household).transform(households.with_relative_income)
-    young = persons.counted(placed_person.where(is_young))
+    young = persons.counted(placed_person.where(is_of_age(OLDEST)))
     people = persons.with_household(
         young, household_member, homes, columns=("head_age_band", "relative_income", "household_size")
     )
     has_home = F.col("relative_income").isNotNull()
-    is_candidate = (F.col("employment") == "none") & (F.col("relative_income") < settings.youth_income_limit)
+    candidate = is_candidate(settings.youth_income_limit)
     measures = (
         total("persons", F.lit(1.0), unit="persons"),
         mean("mean_labour_business_income_krw_year", F.col("labour_business_income_krw_year"), unit="KRW/year"),
@@ -55,8 +68,8 @@ def youth(
         share("independent_share", F.when(has_home, F.col("head_age_band") < 40)),
         share("lives_alone_share", F.when(has_home, F.col("household_size") == 1)),
         share("poverty_share", F.when(has_home, F.col("relative_income") < 0.5)),
-        total("allowance_candidates", F.when(is_candidate, 1.0), unit="persons"),
-        share("allowance_candidate_share", F.when(has_home, is_candidate)),
+        total("allowance_candidates", F.when(candidate, 1.0), unit="persons"),
+        share("allowance_candidate_share", candidate),
     )
     groups = {
         "sex": F.col("sex"),

@@ -216,7 +216,7 @@ _MODELS: Mapping[str, Both] = {
 }
 _MODELLED: Mapping[str, frozenset[str]] = {
     "households": frozenset({"gold.household_member", "silver.household", "gold.household_lineage"}),
-    "income": frozenset({"gold.household", "silver.area_income"}),
+    "income": frozenset({"gold.household", "silver.area_income", "silver.area_income_draw"}),
 }
 """Step → the tables that its model makes."""
 

@@ -115,6 +115,7 @@ def analyse(
     month: Annotated[str, typer.Option(help="YYYYMM")] = "",
     region: Annotated[str, typer.Option(help="City (11), district (11140) or dong (1114066), and all that is inside it.")] = "11",
     against: Annotated[str, typer.Option(help="YYYYMM to compare with (change only); default: a year before.")] = "",
+    reference: Annotated[str, typer.Option("--with", help="Area to compare with (comparison, change): a district or dong.")] = "",
     out: Annotated[Path | None, typer.Option(help="File for all rows, .csv or .json; without it the first are shown.")] = None,
     language: Lang = "ko",
     show_list: Annotated[bool, typer.Option("--list", help="List the analyses and what they read.")] = False,
@@ -152,6 +153,7 @@ def analyse(
             region=region,
             settings=settings.analyses,
             against=Month.parse(against) if against else None,
+            reference=reference,
         )
         found = result.toPandas()  # ok: aggregates; some hundred regions by some hundred statistics at most
         rows = labelled(found, names=region_pairs(region_names(store, date)))

@@ -189,6 +189,10 @@ PRODUCTS: tuple[Product, ...] = (
 """Everything that leaves the pipeline, in the order of the catalogue."""
 
 _FORMED_FROM = (silver.PLACED_PERSON, silver.REGISTER_PERSON, silver.BUILDING, silver.CENSUS_MARGIN)
+_INCOME_FROM: tuple[Table, ...] = (
+    *(silver.HOUSEHOLD, silver.PLACED_PERSON, gold.HOUSEHOLD_MEMBER, silver.REGISTER_PERSON, silver.BENEFIT),
+    *(silver.SURVEY_HOUSEHOLD, silver.BENCHMARK),
+)
 MADE_FROM: dict[str, tuple[Table, ...]] = {
     **{product.table.qualified_name: product.made_from for product in PRODUCTS},
     "silver.region": _bronze("regions_regions"),
@@ -208,6 +212,7 @@ MADE_FROM: dict[str, tuple[Table, ...]] = {
     "silver.output_area": _FORMED_FROM,
     "silver.calibration_target": _FORMED_FROM,
     "silver.area_income": _ERRORS_FROM,
+    "silver.area_income_draw": _INCOME_FROM,
 }
 """Table → the tables of the same month that it is made from; bronze rests on deliveries."""
 

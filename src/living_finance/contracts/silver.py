@@ -624,6 +624,46 @@ AREA_INCOME = Table(
     ),
 )
 
+AREA_INCOME_DRAW = Table(
+    layer=Layer.SILVER,
+    name="area_income_draw",
+    label_ko="지역 소득 추출값",
+    label_en="total income of regions in each draw",
+    grain="month × region (dong, gu, city) × draw: regions of one draw share survey sample, model and published figures",
+    key=("base_month", "region_level", "region_code", "draw"),
+    partition_by=("base_month",),
+    columns=(
+        *REGION_COLUMNS,
+        Column(
+            name="draw",
+            kind=Kind.INTEGER,
+            label_ko="추출 번호",
+            label_en="number of the draw",
+            meaning="0: the point fit, which spreads leave out where there are three or more",
+            is_required=True,
+            minimum=0,
+        ),
+        *(
+            Column(
+                name=f"{name}_total_income_krw_year",
+                kind=Kind.MONEY,
+                label_ko=label_ko,
+                label_en=f"{name} of total income",
+                unit="KRW/year",
+                is_required=True,
+            )
+            for name, label_ko in (("mean", "평균 총소득"), *((name, quantile_label_ko(name, p)) for name, p in QUANTILES))
+        ),
+        Column(
+            name="gini_total_income",
+            kind=Kind.DECIMAL,
+            label_ko="총소득 지니계수",
+            label_en="Gini of total income",
+            meaning="missing without positive income",
+        ),
+    ),
+)
+
 CALIBRATION_TARGET = Table(
     layer=Layer.SILVER,
     name="calibration_target",
@@ -669,5 +709,6 @@ SILVER_TABLES: tuple[Table, ...] = (
     HOUSEHOLD_REGISTER,
     OUTPUT_AREA,
     AREA_INCOME,
+    AREA_INCOME_DRAW,
     CALIBRATION_TARGET,
 )

@@ -220,6 +220,23 @@ def error_budget(
     return pa.table(arrays, names=list(gold.ERROR_BUDGET.column_names))
 
 
+def area_draws(found: RegionDraws, *, month: Month) -> pa.Table:
+    """silver.AREA_INCOME_DRAW: what errors of differences between regions are taken from. Output areas are left out."""
+    is_shown = found.level != "output_area"
+    codes, draws = found.code[is_shown], found.figures[MEAN].shape[1]
+    columns = {
+        "base_month": [month.date] * (len(codes) * draws),
+        "region_level": np.repeat(found.level[is_shown], draws).tolist(),
+        "region_code": np.repeat(codes, draws).tolist(),
+        "draw": pa.array(np.tile(np.arange(draws), len(codes)), pa.int32()),
+        "gini_total_income": _known(found.figures[GINI][is_shown].ravel()),
+    }
+    for name in (MEAN, *(name for name, _ in silver.QUANTILES)):
+        columns[f"{name}_{gold.TOTAL_INCOME}"] = _whole(found.figures[name][is_shown].ravel())
+    names = list(silver.AREA_INCOME_DRAW.column_names)
+    return pa.table([columns[name] for name in names], names=names)
+
+
 def _whole(values: Floats) -> pa.Array:
     return pa.array(np.rint(values), from_pandas=True).cast(pa.int64())
 

@@ -19,7 +19,7 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from living_finance.income.areas import area_errors, consistent, debt_ratios, error_budget, finished, with_totals
+from living_finance.income.areas import area_draws, area_errors, consistent, debt_ratios, error_budget, finished, with_totals
 from living_finance.income.benefit_lifts import transfer_lifts
 from living_finance.income.draws import drawn_households, profiles_of
 from living_finance.income.drift import score_shares
@@ -144,6 +144,10 @@ class EstimatedIncome:
             self.regions, survey=self.survey, published=self.published, householding=householding, month=self.month
         )
         return area_errors(self.regions, month=self.month, householding=householding), budget
+
+    def draws_of_regions(self) -> pa.Table:
+        """silver.AREA_INCOME_DRAW."""
+        return area_draws(self.regions, month=self.month)
 
 
 def estimate_income(

@@ -103,6 +103,7 @@ DIMENSIONS: Mapping[str, tuple[str, str]] = {
     "status": ("전입 여부", "came or stayed"),
     "left_from": ("전출 여부", "left or stayed"),
     "minus_city": ("시 대비", "less the city"),
+    "minus_region": ("지역 대비", "less the area"),
     "minus_published": ("공표 통계 대비", "less published figures"),
 }
 
@@ -211,6 +212,8 @@ def statistic_label(name: str, language: Language) -> str:
     '고위험 비율(부채 가구): 상환비율 > 40%, 부채 > 소득 7.5년'
     >>> statistic_label("rise_of_debt_service_to_income_100bp (repricing 25%)", "ko")
     '원리금상환비율 상승, +1%p: 금리 재산정 비율 25%'
+    >>> statistic_label("allowance_candidate_share (up to 39 years, income below 120% of the median)", "ko")
+    '청년수당 후보 비율: 39세 이하, 소득 중위 120% 미만'
     """
     base, _, detail = name.partition(" (")
     if detail:
@@ -224,6 +227,8 @@ def statistic_label(name: str, language: Language) -> str:
                 .replace("repricing in use", "금리 재산정 비율 설정값")
                 .replace("repricing", "금리 재산정 비율")
             )
+            text = re.sub(r"^below (\d+%) of the median$", r"중위값의 \1 미만", text)
+            text = re.sub(r"^up to (\d+) years, income below (\d+%) of the median$", r"\1세 이하, 소득 중위 \2 미만", text)
         return f"{statistic_label(base, language)}: {text}"
     rise = _POINTS.match(name)
     if rise:

@@ -23,6 +23,7 @@ from living_finance.reports.formats import (
     with_error,
 )
 from living_finance.reports.policy import method_of
+from living_finance.reports.regional import spread_of_income
 
 _DISTRICTS_OF_THE_CITY = 25
 _CHANGED = tuple(find_indicator(key) for key in ("mean_income", "debt", "spending", "gini", "poverty"))
@@ -223,6 +224,21 @@ def changes(author: Author) -> Section:
                 is_long=len(by_region) > 30,
             )
         )
+    compared = [*sorted(order), data.month]
+    levels = pd.concat([data.at(month, region=data.region) for month in compared], ignore_index=True)
+    before_and_after = spread_of_income(
+        author,
+        levels.assign(label=[month_text(Month.parse(month)) for month in levels["base_month"]]),
+        first=author.say("기준월", "month"),
+        captions=(
+            author.say(f"{author.name} 가구 총소득의 분포, 전후", f"Household income in {author.name}, before and after"),
+            author.say("총소득 분포의 전후 비교", "Distribution of total income, before and after"),
+        ),
+        key="spread-before-after",
+        origin=data.origin("household_statistics", months=tuple(compared)),
+    )
+    if before_and_after is not None and len(levels) > 1:
+        blocks.append(before_and_after)
     blocks.append(method_of(data.changes[order[0]], language))
     return Section(key="changes", title=title, blocks=tuple(blocks))
 

@@ -185,6 +185,17 @@ VIEWS: Mapping[str, tuple[View, ...]] = {
             chart="jobs_within_reach",
         ),
     ),
+    "limit_sensitivity": (
+        View(by=STATISTICS, statistics=("low_pay_share", "allowance_candidate_share"), chart="allowance_candidate_share"),
+        View(
+            by=REGIONS,
+            level="dong",
+            statistics=("jobs_within_reach", "jobs_within_"),
+            sort_by="jobs_within_reach",
+            is_ascending=True,
+            limit=10,
+        ),
+    ),
     "household_moves": (
         View(by="event", statistics=("households", "mean_total_income_krw_year")),
         *_by_region(statistics=("came_share", "left_share"), sort_by="came_share"),

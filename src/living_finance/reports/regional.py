@@ -13,7 +13,7 @@ from living_finance.contracts.language import Language
 from living_finance.reports import charts
 from living_finance.reports.author import MAN, MEAN, MEDIAN, Author, Indicator, find, find_indicator, published
 from living_finance.reports.data import PERSONS_AT
-from living_finance.reports.document import Block, Figure, Grid, Section, Text
+from living_finance.reports.document import Block, Figure, Grid, Origin, Section, Text
 from living_finance.reports.formats import (
     NONE,
     is_missing,
@@ -203,39 +203,63 @@ def _map_labels(author: Author, dongs: Sequence[Mapping[str, Any]]) -> list[dict
 
 def distribution(author: Author) -> Section | None:
     """Quantiles of total income."""
-    data, language = author.data, author.language
+    data = author.data
     shown = pd.concat([data.at(data.month, region=data.region), data.at(data.month, level=data.child_level)], ignore_index=True)
+    figure = spread_of_income(
+        author,
+        shown.assign(label=[data.name(code, author.language) for code in shown["region_code"]]),
+        first=author.level_word(),
+        captions=(
+            author.say("가구 총소득의 분포", "Distribution of household income"),
+            author.say("총소득의 분위수", "Quantiles of total income"),
+        ),
+        key="spread",
+        origin=data.origin("household_statistics"),
+    )
+    if figure is None:
+        return None
+    return Section(key="distribution", title=author.say("소득 분포", "Distribution of income"), blocks=(figure,))
+
+
+def spread_of_income(
+    author: Author, shown: pd.DataFrame, *, first: str, captions: tuple[str, str], key: str, origin: Origin
+) -> Figure | None:
+    """Quantiles of total income, one line each of the rows that have them; None where none has.
+
+    Args:
+        author: of the report.
+        shown: rows of `ReportData.areas` with `label`, what they are called.
+        first: what the labels are.
+        captions: of the figure and, with the unit, of its table.
+        key: of the figure.
+        origin: of the figures.
+    """
+    language = author.language
     columns = [f"{name}_{gold.TOTAL_INCOME}" for name, _ in gold.QUANTILES]
     known = shown.dropna(subset=columns)
     if known.empty:
         return None
-    rows = pd.DataFrame(
-        {
-            "label": [data.name(code, language) for code in known["region_code"]],
-            **{
-                name: known[column].astype(float).to_numpy() * MAN
-                for (name, _), column in zip(gold.QUANTILES, columns, strict=True)
-            },
-        }
-    )
+    amounts = {
+        name: known[column].astype(float).to_numpy() * MAN for (name, _), column in zip(gold.QUANTILES, columns, strict=True)
+    }
+    rows = pd.DataFrame({"label": known["label"].to_numpy(), **amounts})
     own = rows.iloc[0]
     label = author.say("가구 총소득 (만원/연)", f"household income ({unit_label('KRW/year', 'en')})")
-    origin = data.origin("household_statistics")
-    head = (author.level_word(), "P10", "P25", author.say("중위", "median"), "P75", "P90", author.say("신뢰 등급", "reliability"))
+    head = (first, "P10", "P25", author.say("중위", "median"), "P75", "P90", author.say("신뢰 등급", "reliability"))
     classes = [reliability_label(value, language) for value in known["reliability"]]
     grid = Grid(
-        caption=author.say("총소득의 분위수 (만원/연)", f"Quantiles of total income ({unit_label('KRW/year', 'en')})"),
+        caption=f"{captions[1]} ({unit_label('KRW/year', language)})",
         header=head,
         rows=tuple(
-            (region, *(published(row, column, "KRW/year").shown() for column in columns), of_mean)
-            for region, row, of_mean in zip(rows["label"], known.to_dict("records"), classes, strict=True)
+            (name, *(published(row, column, "KRW/year").shown() for column in columns), of_mean)
+            for name, row, of_mean in zip(rows["label"], known.to_dict("records"), classes, strict=True)
         ),
         origin=origin,
         notes=(author.class_of_mean(), author.marks()),
         is_long=len(rows) > 30,
     )
-    figure = Figure(
-        caption=author.say("가구 총소득의 분포", "Distribution of household income"),
+    return Figure(
+        caption=captions[0],
         alternative=author.say(
             f"{own['label']}: 하위 10%는 {own['p10']:,.0f}만원, 절반은 "
             f"{own['median']:,.0f}만원, 상위 10%는 {own['p90']:,.0f}만원에서 "
@@ -245,7 +269,7 @@ def distribution(author: Author) -> Section | None:
             f"more than {own['p90']:,.0f} ({unit_label('KRW/year', 'en')}).",
         ),
         chart=charts.spread(rows, title=label),
-        key="spread",
+        key=key,
         origin=origin,
         notes=(
             author.say(
@@ -255,7 +279,6 @@ def distribution(author: Author) -> Section | None:
         ),
         table=grid,
     )
-    return Section(key="distribution", title=author.say("소득 분포", "Distribution of income"), blocks=(figure,))
 
 
 def composition(author: Author) -> Section | None:

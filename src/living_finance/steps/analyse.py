@@ -9,13 +9,13 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from living_finance.analyses.registry import Analysis, find
-from living_finance.analyses.result import KEY
+from living_finance.analyses.registry import ANALYSES, Analysis, find
+from living_finance.analyses.result import KEY, SEPARATOR
 from living_finance.config import AnalysisSettings
 from living_finance.contracts import codes
 from living_finance.contracts.core import Table
 from living_finance.contracts.language import NOTICE, Language
-from living_finance.errors import MissingInput
+from living_finance.errors import ConfigurationError, MissingInput
 from living_finance.months import Month
 from living_finance.reports.formats import Estimate, reliability_label, unit_label
 from living_finance.reports.labels import category_label, dimension_label, statistic_label
@@ -26,7 +26,14 @@ _REGION_DIGITS = (2, 5, 7)
 
 
 def analyse(
-    store: Warehouse, name: str, *, month: Month, region: str, settings: AnalysisSettings, against: Month | None = None
+    store: Warehouse,
+    name: str,
+    *,
+    month: Month,
+    region: str,
+    settings: AnalysisSettings,
+    against: Month | None = None,
+    reference: str = "",
 ) -> DataFrame:
     """The result of an analysis, in the order of its key.
 
@@ -37,16 +44,22 @@ def analyse(
         region: code of the city (2 digits), a district (5) or a dong (7).
         settings: proxies and limits.
         against: the month compared with, for analyses of change; the year before unless given.
+        reference: code of an area to compare with, for analyses that do.
 
     Returns:
         analyses.result.RESULT.
 
     Raises:
-        ConfigurationError: unknown analysis, or a region that is no code.
+        ConfigurationError: unknown analysis, a region that is no code, or `reference` for an analysis that compares no areas.
         MissingInput: a month has not been made, or has no such region.
     """
     analysis = find(name)
-    check_form(region, digits=_REGION_DIGITS)
+    areas = [region, *([reference] if reference else [])]
+    for area in areas:
+        check_form(area, digits=_REGION_DIGITS)
+    if reference and not analysis.compares_areas:
+        comparing = ", ".join(a.name for a in ANALYSES.values() if a.compares_areas)
+        raise ConfigurationError(f"{name} compares no areas.", remedy=f"--with is for {comparing}")
     earlier = (against or month.plus(-12)) if analysis.compares_months else None
     months = [month] if earlier is None else [month, earlier]
     frames = {argument: rows_of(store, table, months) for argument, table in analysis.tables.items()}
@@ -54,8 +67,10 @@ def analyse(
     for needed in months:
         if first.where(F.col("base_month") == F.lit(needed.date)).isEmpty():
             raise MissingInput(f"{needed} has not been made.", remedy="run it first; `living-finance status` lists what there is")
-    check_region(store, month, region)
-    return result_of(analysis, frames, month=month, region=region, settings=settings, against=earlier).orderBy(*KEY)
+    for area in areas:
+        check_region(store, month, area)
+    result = result_of(analysis, frames, month=month, region=region, settings=settings, against=earlier, reference=reference)
+    return result.orderBy(*KEY)
 
 
 def rows_of(store: Warehouse, table: Table, months: Sequence[Month]) -> DataFrame:
@@ -71,6 +86,7 @@ def result_of(
     region: str,
     settings: AnalysisSettings,
     against: Month | None = None,
+    reference: str = "",
 ) -> DataFrame:
     """The result of an analysis on frames, in no order.
 
@@ -81,6 +97,7 @@ def result_of(
         region: code of the city, a district or a dong.
         settings: proxies and limits.
         against: the month compared with, for analyses of change.
+        reference: code of an area to compare with, for analyses that do.
 
     Returns:
         analyses.result.RESULT.
@@ -88,6 +105,8 @@ def result_of(
     extra: dict[str, object] = {"settings": settings} if analysis.takes_settings else {}
     if analysis.compares_months:
         extra |= {"month": month, "against": against}
+    if analysis.compares_areas:
+        extra["reference"] = reference
     return analysis.function(**frames, region=region, **extra)
 
 
@@ -118,7 +137,7 @@ def write_rows(rows: pd.DataFrame, out: Path) -> None:
         marked.astype({"base_month": "string"}).to_json(out, orient="records", force_ascii=False, indent=1)
 
 
-_DIFFERENCES = ("change_since", "minus_city", "minus_published")
+_DIFFERENCES = ("change_since", f"change_since{SEPARATOR}minus_region", "minus_city", "minus_region", "minus_published")
 SHOWN = ("region", "of", "statistic", "value", "unit", "n", "reliability")
 
 

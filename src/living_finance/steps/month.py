@@ -278,8 +278,9 @@ def model_income(run: MonthRun) -> None:
     )
     run.commit(gold.HOUSEHOLD, estimated.household, expected_rows=run.rows(silver.HOUSEHOLD))
     area, budget = estimated.errors(householding_error_of(run, estimated))
-    run.commit(silver.AREA_INCOME, run.warehouse.spark.createDataFrame(area, silver.AREA_INCOME.schema()))
-    run.commit(gold.ERROR_BUDGET, run.warehouse.spark.createDataFrame(budget, gold.ERROR_BUDGET.schema()))
+    draws = estimated.draws_of_regions()
+    for table, rows in ((silver.AREA_INCOME, area), (silver.AREA_INCOME_DRAW, draws), (gold.ERROR_BUDGET, budget)):
+        run.commit(table, run.warehouse.spark.createDataFrame(rows, table.schema()))
     estimated.release()
     evidence.release()
     moved = {**chosen.stability, "score": stability(estimated.scores, chosen.scores_then)}
