@@ -363,10 +363,13 @@ def test_a_figure_of_the_city_is_explained_with_all_rows_and_the_published_incom
 def test_a_household_is_explained_by_its_members_evidence(spark: SparkSession, store: Warehouse) -> None:
     member = read(store, gold.HOUSEHOLD_MEMBER).first()
     assert member is not None
-    facts = household_facts(spark, root=store.root, household_id=member["household_id"], month=MONTHS[0])
+    asked: dict[str, Any] = {"root": store.root, "household_id": member["household_id"], "month": MONTHS[0]}
+    facts = household_facts(spark, **asked, districts={member["gu_code"]})
     assert member.asDict() in facts.members and len(facts.members) == facts.household["bureau_members"]
     assert facts.household["total_income_krw_year"] == sum(facts.household[name] for name in gold.INCOME_COMPONENTS)
     assert member["assignment_evidence"] in _text(explain_household(facts))
+    with pytest.raises(MissingInput, match="in the districts granted to this login"):
+        household_facts(spark, **asked, districts={"11999"})
 
 
 def test_what_the_commands_show_says_that_it_is_in_development(
