@@ -286,6 +286,7 @@ def test_a_published_month_holds_the_rows_of_its_delta_versions(published: Publi
     assert {n: r for n, r in published.rows.items() if n not in made} == {
         name: manifest["tables"][name]["rows"] for name in published.rows if name not in made
     }
+    assert 0 < published.rows["gold.household_grid"] < published.rows["gold.building_grid"]
     assert published.rows["gold.building_grid"] == manifest["tables"]["silver.building"]["rows"]
 
 
@@ -316,6 +317,19 @@ def test_rollups_of_the_cube_agree_with_gold(published: PublishOutcome, database
         for left, right in ((everything, statistics), (statistics, everything), (alone, breakdown), (breakdown, alone)):
             assert connection.execute(f"({left}) except ({right}) limit 3".encode()).fetchall() == []
         assert connection.execute(apart.encode()).fetchall() == []
+
+
+def test_cells_of_the_grid_add_up_to_the_city(published: PublishOutcome, database: Database) -> None:
+    """Every building of the sample is in the list."""
+    query = """select sum(households), sum(households_unweighted), sum(households * mean_total_income_krw_year) / sum(households)
+        from gold.household_grid"""
+    city = """select households, households_unweighted, mean_total_income_krw_year from gold.household_statistics
+        where region_level = 'city' and head_sex = 'all' and head_age_band = 'all' and household_type = 'all'"""
+    with database.connection(role=None) as connection:
+        cells, whole = (connection.execute(text.encode()).fetchone() for text in (query, city))
+        apart = connection.execute(b"select 1 from gold.household_grid where mod(x_m, 250) <> 0 or mod(y_m, 250) <> 0").fetchall()
+    assert cells is not None and whole is not None and apart == []
+    assert [float(value) for value in cells] == pytest.approx([float(value) for value in whole], rel=1e-6)
 
 
 def test_a_figure_is_explained_from_delivery_to_calibration(spark: SparkSession, store: Warehouse) -> None:

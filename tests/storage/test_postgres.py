@@ -256,6 +256,7 @@ VIEWS_FOR_READERS = (
     "statistics.population_movement",
     "statistics.quality_change",
     "statistics.household_map",
+    "statistics.household_grid",
     "statistics.publication",
     "statistics.code_label",
     "statistics.boundary",
@@ -625,6 +626,13 @@ def test_maps_have_boundaries(server: Server) -> None:
     found = server.rows("reader", query)
     assert [(code, kind) for code, kind, _ in found] == [(gu, "Polygon") for gu in ("11140", "11230")]
     assert all(126.7 < float(x) < 127.3 for _, _, x in found)
+
+
+def test_readers_have_a_grid_of_cells_of_five_with_their_squares(server: Server) -> None:
+    query = "select grid_id, households_unweighted, wkt from statistics.household_grid where base_month = '2020-01-01'"
+    square = "POLYGON((953750 1952000, 954000 1952000, 954000 1952250, 953750 1952250, 953750 1952000))"
+    for login in ("reader", "analyst"):
+        assert server.rows(login, query) == [("CRS5179RES250mN1952000E953750", 6, square)]
 
 
 def test_analysts_have_a_grid_with_cells_of_five(server: Server) -> None:
