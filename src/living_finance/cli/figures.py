@@ -153,7 +153,7 @@ def analyse(
     """
     from living_finance.analyses.registry import ANALYSES, find
     from living_finance.reports.data import region_pairs
-    from living_finance.steps.analyse import SHOWN, labelled, shown, write_rows
+    from living_finance.steps.analyse import SHOWN, labelled, shown, sources_of, write_rows
     from living_finance.steps.analyse import analyse as run_analysis
     from living_finance.steps.regions import region_names
     from living_finance.storage.warehouse import Warehouse
@@ -187,7 +187,8 @@ def analyse(
         table = RichTable(*SHOWN, title=f"{analysis.label_ko} {analysis.label_en} {month}")
         for line in shown(rows.head(_SHOWN), language=language):
             table.add_row(*map(escape, line))
-        Console(highlight=False).print(table, IN_DEVELOPMENT.of(language), sep="\n")  # ok: the answer, to standard output
+        said = f"{'출처' if language == 'ko' else 'Source'}: {sources_of(store, analysis, date)}"
+        Console(highlight=False).print(table, said, IN_DEVELOPMENT.of(language), sep="\n")  # ok: the answer, to standard output
         note(f"{min(_SHOWN, len(rows))} of {len(rows):,} rows, ± standard errors; --out FILE.csv writes all, in won and shares")
         return
     write_rows(rows, out)
