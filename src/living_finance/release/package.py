@@ -105,7 +105,6 @@ def datapackage(
     rules: ReleaseRules,
     name: ReleaseName,
     edition: int = 0,
-    models: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The Frictionless descriptor.
 
@@ -115,7 +114,6 @@ def datapackage(
         rules: of the channel.
         name: of the release.
         edition: number of its data; 0: not known.
-        models: step → version of the model that its figures rest on, with its number in the registry; None: not known.
     """
     schemas = {
         table: (f"{r.SOURCES[source].label_ko} / {r.SOURCES[source].label_en}", _schema(source))
@@ -145,7 +143,6 @@ def datapackage(
         "title": f"생활금융 통계 {name.base_month} / Living-finance statistics {name.base_month}",
         "version": str(name.version),
         **({"data_edition": edition} if edition else {}),
-        **({"models": dict(models)} if models else {}),
         "licenses": [{"name": rules.licence, "path": rules.licence_url}],
         "sources": [{"title": f"{rules.publisher_ko} / {rules.publisher_en}"}],
         "statistics": [
@@ -280,9 +277,6 @@ _LISTED = (
 )
 
 
-_MODELS = """모형 / Models: {}
-
-"""
 _EDITION = """자료 판 {0}: 같은 달의 공개 가운데 이 번호가 같은 것은 채널과 판이 달라도 같은 자료로 만들었습니다.
 Data edition {0}: releases of the month with this number are made from the same data, whatever their channel and version.
 
@@ -297,7 +291,6 @@ def readme(
     name: ReleaseName,
     useful: Sequence[str],
     edition: int = 0,
-    models: Mapping[str, str] | None = None,
 ) -> str:
     """README in Korean and English.
 
@@ -308,7 +301,6 @@ def readme(
         name: of the release.
         useful: lines of `release.utility`.
         edition: number of its data; 0: not known.
-        models: as in `datapackage`.
     """
     p = rules.parameters
     zeros = int(counts["zeros"].sum())
@@ -321,7 +313,6 @@ def readme(
     named = {column: (f"{r.column(column).label_ko} / {r.column(column).label_en}", r.labels_of(column)) for column in columns}
     listed_codes = "\n\n".join(code_table(column, title, labels) for column, (title, labels) in named.items() if labels)
     data = _EDITION.format(edition) if edition else ""
-    data += _MODELS.format(", ".join(f"{step} `{version}`" for step, version in models.items())) if models else ""
     return f"""# 생활금융 통계 {name.base_month} ({name.release_id}) / Living-finance statistics
 
 {rules.publisher_ko} / {rules.publisher_en} · {rules.licence} <{rules.licence_url}>

@@ -247,8 +247,7 @@ def release_cells(
             kept = store.refuse(rules.channel, name.release_id, findings)
             raise _disclosure(findings, f"findings: {kept}")
         useful = utility.utility(protected.tables, protected.counts, cells, rules=rules)
-        models = ledger.models(month) if ledger is not None else {}
-        package = texts.datapackage(sources, files=written, rules=rules, name=name, edition=edition, models=models)
+        package = texts.datapackage(sources, files=written, rules=rules, name=name, edition=edition)
         about_rows, readme_of_rows = None, ""
         if rules.rows and people is not None:
             package["resources"] += row_texts.resources(written, rules=rules.rows)
@@ -265,7 +264,6 @@ def release_cells(
                 name=name,
                 useful=utility.lines(useful),
                 edition=edition,
-                models=models,
             )
             + readme_of_rows,
         }

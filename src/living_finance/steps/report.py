@@ -156,8 +156,7 @@ def data_of_release(folder: Path, *, region: str) -> ReportData:
         for other in sorted(store.current().values(), key=lambda o: (o.month, o.version))
         if other.state == r.IS_PUBLIC and other.channel == line.channel and Month.parse(other.month) < month
     }
-    public = [o for o in store.current().values() if Month.parse(o.month) in earlier]
-    ids = {Month.parse(o.month): _release_and_models(store, o) for o in public}
+    ids = {Month.parse(o.month): f"{o.channel} {o.id}" for o in store.current().values() if Month.parse(o.month) in earlier}
     return ReportData(
         month=month,
         year=None,
@@ -166,19 +165,13 @@ def data_of_release(folder: Path, *, region: str) -> ReportData:
         areas=pd.concat([*earlier.values(), areas], ignore_index=True),
         breakdown=released_breakdown(tables["household_breakdown"], region=region),
         persons=released_persons(tables["person_statistics"]),
-        models={**ids, month: _release_and_models(store, line)},
+        models={**ids, month: f"{line.channel} {line.id}"},
         sources={name: f"{line.channel} {line.id} data/{name}.csv" for name in tables},
         is_public=True,
         withheld=withheld,
         **_boundaries(set(areas["region_code"])),
         boundary_source=f"{BOUNDARY_SOURCE}, {BOUNDARY_YEAR}",
     )
-
-
-def _release_and_models(store: files.ReleaseStore, line: files.RegisterLine) -> str:
-    """What the figures of a release rest on, as its data package says."""
-    models = files.about_release(store.folder(line.channel, line.id)).models
-    return ", ".join((f"{line.channel} {line.id}", *models))
 
 
 def write_report(data: ReportData, *, language: Language, formats: Sequence[str], out: Path) -> list[Path]:
@@ -299,7 +292,9 @@ def _shared(tables: Mapping[str, DataFrame]) -> list[DataFrame]:
 
 
 def _models(ledger: Ledger, month: Month) -> str:
-    return ", ".join(ledger.models(month).values()) or "unknown"
+    records = (ledger.find(month, step) for step in ("households", "income"))
+    found = [record.facts.get("model_version", "") for record in records if record is not None]
+    return ", ".join(filter(None, found)) or "unknown"
 
 
 def _names(regions: pd.DataFrame, region: str) -> dict[str, tuple[str, str]]:

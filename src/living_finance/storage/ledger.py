@@ -50,11 +50,6 @@ class Ledger:
         except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
             return None
 
-    def models(self, month: Month) -> dict[str, str]:
-        """Step → version of the model that the month rests on: its name, number in the registry, digits of its content."""
-        records = {step: self.find(month, step) for step in ("households", "income")}
-        return {s: str(r.facts["model_version"]) for s, r in records.items() if r is not None and "model_version" in r.facts}
-
     def publish(self, month: Month, records: list[StepRecord]) -> Path:
         """Write the month's manifest (table → version, rows), by which readers know a finished month."""
         tables = {commit.table: {"version": commit.version, "rows": commit.rows} for r in records for commit in r.commits}

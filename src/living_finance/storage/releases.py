@@ -354,8 +354,6 @@ class About:
     version: int
     edition: int = 0
     """Number of its data; 0: it does not say."""
-    models: tuple[str, ...] = ()
-    """Versions of the models that its figures rest on; empty: it does not say."""
 
     @property
     def release_id(self) -> str:
@@ -370,18 +368,16 @@ def about_release(folder: Path) -> About:
     """
     place, file = folder.resolve(), folder / "datapackage.json"
     name, edition = f"living-finance-{place.parent.name}-{place.name}", 0
-    models: tuple[str, ...] = ()
     if file.is_file():
         try:
             package = json.loads(file.read_text(encoding="utf-8"))
             name, edition = str(package["name"]), int(package.get("data_edition", 0))
-            models = tuple(map(str, package.get("models", {}).values()))
         except (ValueError, KeyError, TypeError, AttributeError):
             name = ""
     found = _NAME.fullmatch(name)
     if found is None:
         raise MissingInput(f"{folder} is no release.", remedy=_NO_RELEASE)
-    return About(found["channel"], found["month"], int(found["version"]), edition, models)
+    return About(found["channel"], found["month"], int(found["version"]), edition)
 
 
 def read_release(folder: Path, *, with_csv: bool = True) -> StoredRelease:
