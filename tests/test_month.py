@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -218,6 +219,7 @@ def test_a_published_month_holds_the_rows_of_its_delta_versions(published: Publi
     assert {n: r for n, r in published.rows.items() if n not in made} == {
         name: manifest["tables"][name]["rows"] for name in published.rows if name not in made
     }
+    assert 0 < published.rows["gold.household_grid"] < published.rows["gold.building_grid"]
     assert published.rows["gold.building_grid"] == manifest["tables"]["silver.building"]["rows"]
 
 
@@ -248,6 +250,19 @@ def test_rollups_of_the_cube_agree_with_gold(published: PublishOutcome, database
         for left, right in ((everything, statistics), (statistics, everything), (alone, breakdown), (breakdown, alone)):
             assert connection.execute(f"({left}) except ({right}) limit 3".encode()).fetchall() == []
         assert connection.execute(apart.encode()).fetchall() == []
+
+
+def test_cells_of_the_grid_add_up_to_the_city(published: PublishOutcome, database: Database) -> None:
+    """Every building of the sample is in the list."""
+    query = """select sum(households), sum(households_unweighted), sum(households * mean_total_income_krw_year) / sum(households)
+        from gold.household_grid"""
+    city = """select households, households_unweighted, mean_total_income_krw_year from gold.household_statistics
+        where region_level = 'city' and head_sex = 'all' and head_age_band = 'all' and household_type = 'all'"""
+    with database.connection(role=None) as connection:
+        cells, whole = (connection.execute(text.encode()).fetchone() for text in (query, city))
+        apart = connection.execute(b"select 1 from gold.household_grid where mod(x_m, 250) <> 0 or mod(y_m, 250) <> 0").fetchall()
+    assert cells is not None and whole is not None and apart == []
+    assert [float(value) for value in cells] == pytest.approx([float(value) for value in whole], rel=1e-6)
 
 
 def test_a_figure_is_explained_from_delivery_to_calibration(spark: SparkSession, store: Warehouse) -> None:
@@ -295,10 +310,13 @@ def test_a_figure_of_the_city_is_explained_with_all_rows_and_the_published_incom
 def test_a_household_is_explained_by_its_members_evidence(spark: SparkSession, store: Warehouse) -> None:
     member = read(store, gold.HOUSEHOLD_MEMBER).first()
     assert member is not None
-    facts = household_facts(spark, root=store.root, household_id=member["household_id"], month=MONTHS[0])
+    asked: dict[str, Any] = {"root": store.root, "household_id": member["household_id"], "month": MONTHS[0]}
+    facts = household_facts(spark, **asked, districts={member["gu_code"]})
     assert member.asDict() in facts.members and len(facts.members) == facts.household["bureau_members"]
     assert facts.household["total_income_krw_year"] == sum(facts.household[name] for name in gold.INCOME_COMPONENTS)
     assert member["assignment_evidence"] in _text(explain_household(facts))
+    with pytest.raises(MissingInput, match="in the districts granted to this login"):
+        household_facts(spark, **asked, districts={"11999"})
 
 
 def test_what_the_commands_show_says_that_it_is_in_development(
@@ -308,7 +326,9 @@ def test_what_the_commands_show_says_that_it_is_in_development(
     of_month = ("--warehouse", store.root, "--month", "202001")
     for command in (("analyse", "inequality", "--lang", "en"), ("explain", "gold.household_statistics")):
         app([*command, *of_month], standalone_mode=False)
-        assert IN_DEVELOPMENT.en in " ".join(capsys.readouterr().out.split()), command
+        said = " ".join(capsys.readouterr().out.split())
+        assert IN_DEVELOPMENT.en in said, command
+        assert "gold.household_statistics" in said or "Source: gold.household v" in said
 
 
 def test_the_catalogue_has_boundaries_of_the_regions_of_the_newest_month(

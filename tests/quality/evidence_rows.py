@@ -9,7 +9,7 @@ import pandas as pd
 
 from living_finance.contracts import gold
 from living_finance.months import Month
-from living_finance.quality.evidence import SURVEY_MEASURES, DeliveryFacts, Evidence, MonthFacts
+from living_finance.quality.evidence import PRODUCTS, SURVEY_MEASURES, DeliveryFacts, Evidence, MonthFacts
 
 DONGS = ("1111051", "1111053", "1114055")
 JANUARY, FEBRUARY = Month(2020, 1), Month(2020, 2)
@@ -132,6 +132,17 @@ def evidence(*, before: MonthFacts | None = None) -> Evidence:
         moves=empty.assign(event=pd.Series(dtype=str)),
         infants=empty,
         deaths=empty,
+        products=pd.DataFrame(
+            {
+                "table": [table.qualified_name for table in PRODUCTS],
+                **dict.fromkeys(("rows", "keys", "valid"), 40),
+                "final": [40, 30, None],
+                "dongs": 3,
+                "judged": [3, 3, 0],
+                "publishable": [3, 3, 0],
+                **{name: [300.0, 300.0, 600.0] for name in ("of_districts", "of_city", "covered")},
+            }
+        ),
         regions=pd.DataFrame({"dong_code": DONGS, "gu_code": [dong[:5] for dong in DONGS]}),
     )
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from evidence_rows import DONGS, evidence, two_months
 from pyspark.sql import SparkSession
+from pyspark.sql import types as T
 
 from living_finance.config import QualitySettings
 from living_finance.contracts import gold
@@ -95,6 +96,32 @@ def test_survey_areas_and_targets_are_summed(spark: SparkSession) -> None:
         ("tenure", 2, 1),
         ("population", 1, 1),
     }
+
+
+def test_a_published_table_is_counted_by_key_rule_and_region(spark: SparkSession) -> None:
+    """A row twice, a share above one, a quantile above the next; of the city everybody once."""
+    table = gold.HOUSEHOLD_BREAKDOWN
+
+    def row(level: str, code: str, dimension: str, households: float, **values: object) -> tuple[object, ...]:
+        place = {"base_month": dt.date(2020, 1, 1), "region_level": level, "region_code": code, "dimension": dimension}
+        cell = {"category": "1", "households": households, "is_provisional": False, "reliability": "publishable"}
+        return tuple((place | cell | values).get(name) for name in table.column_names)
+
+    rows = [
+        row("city", "11", "dwelling_type", 30.0),
+        row("city", "11", "tenure", 30.0),
+        row("gu", "11110", "tenure", 20.0, p10_total_income_krw_year=2, p25_total_income_krw_year=1),
+        row("gu", "11110", "tenure", 20.0, is_provisional=True),
+        row("dong", HERE, "tenure", 20.0, share_with_debt=1.5),
+        row("dong", THERE, "tenure", 20.0, reliability="caution"),
+        row("dong", THERE, "dwelling_type", 20.0, reliability=None),
+    ]
+    schema = T.StructType([T.StructField(field.name, field.dataType) for field in table.schema()])
+    facts = ev.product_facts(spark.createDataFrame(rows, schema), table).collect()[0].asDict()
+    assert facts == {
+        "table": "gold.household_breakdown", "rows": 7, "keys": 6, "valid": 5, "final": 6, "dongs": 2, "judged": 2,
+        "publishable": 1, "of_districts": 40.0, "of_city": 60.0, "covered": 30.0,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("found", [evidence(), two_months()], ids=["first month", "second month"])

@@ -99,6 +99,20 @@ def test_coverage_and_accuracy_are_measured_against_their_reference() -> None:
     assert value_of(rows, "score", object_type="month", indicator="survey_mean_total_income") == pytest.approx(wanted)
 
 
+def test_published_tables_are_measured_in_every_dimension_that_applies() -> None:
+    rows = indicators(evidence(), SETTINGS)
+    found = {name: set(of["dimension"]) for name, of in rows[rows["object_type"] == "table"].groupby("object_name")}
+    everything = set(q.DIMENSION.codes)
+    assert found["gold.household_statistics"] == found["gold.household_breakdown"] == everything
+    assert found["gold.person_statistics"] == everything - {"accuracy"}, "persons have no sampling error"
+    breakdown = rows[rows["object_name"] == "gold.household_breakdown"]
+    assert value_of(breakdown, "value", indicator="rows_final") == pytest.approx(0.75)
+    assert value_of(breakdown, "value", indicator="households_to_census") == pytest.approx(1.0)
+    persons = rows[rows["object_name"] == "gold.person_statistics"]
+    assert value_of(persons, "value", indicator="persons_to_census") == pytest.approx(600 / 900)
+    assert value_of(persons, "score", indicator="days_to_supply") == 100
+
+
 def test_a_score_weighs_the_dimensions_that_are_measured() -> None:
     columns = ["object_type", "object_name", "dimension", "indicator", "score"]
     measured = pd.DataFrame(

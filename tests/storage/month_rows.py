@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from living_finance.contracts import gold, quality, silver
 from living_finance.contracts.core import Column, Kind, Table
-from living_finance.contracts.utilization import BUILDING_GRID, HOUSEHOLD_CUBE, PUBLISHED
+from living_finance.contracts.utilization import BUILDING_GRID, HOUSEHOLD_CUBE, HOUSEHOLD_GRID, PUBLISHED
 from living_finance.months import Month
 from living_finance.storage.postgres import Load, load_arrow
 
@@ -149,6 +149,10 @@ def month_rows(income: int = 50_000_000) -> dict[str, list[dict[str, Any]]]:
             }
             for household in households
         ],
+        "gold.household_grid": [
+            {"grid_id": f"CRS5179RES250mN1952000E{x}", "x_m": x, "y_m": 1_952_000, **mean, "households_unweighted": count}
+            for x, count in ((953_750, 6), (954_000, 4))
+        ],
         "gold.building_grid": [
             {
                 "address_id": f"A{gu}",
@@ -179,6 +183,7 @@ STATISTICS_TABLES = (
     gold.HOUSEHOLD_STATISTICS,
     gold.HOUSEHOLD_BREAKDOWN,
     HOUSEHOLD_CUBE,
+    HOUSEHOLD_GRID,
     gold.PERSON_STATISTICS,
     gold.COVERAGE,
     gold.QUALITY_REPORT,

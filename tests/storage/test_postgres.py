@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import os
@@ -19,6 +20,7 @@ import pytest
 from month_rows import HOUSEHOLD_TABLES, JANUARY, STATISTICS_TABLES, TABLES, batch, dated, loads, month_rows
 from typer.testing import CliRunner, Result
 
+from living_finance.catalog.explain import HouseholdFacts
 from living_finance.cli import app
 from living_finance.config import DatabaseSettings
 from living_finance.contracts import gold
@@ -254,6 +256,7 @@ VIEWS_FOR_READERS = (
     "statistics.population_movement",
     "statistics.quality_change",
     "statistics.household_map",
+    "statistics.household_grid",
     "statistics.publication",
     "statistics.code_label",
     "statistics.boundary",
@@ -426,6 +429,55 @@ def test_the_command_grants_lists_and_takes_back(server: Server, monkeypatch: py
 
 
 @pytest.mark.parametrize(
+    ("login", "districts"),
+    [("reader", ConfigurationError), ("analyst", {"11140"}), ("late_analyst", set()), ("publisher", ConfigurationError)],
+)
+def test_a_household_is_explained_to_analysts_of_its_district_and_recorded_before(
+    server: Server, login: str, districts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the database: the owner role alone opens no household. What is read is Spark's and stands for itself here."""
+    seen: list[Any] = []
+
+    def facts(*_: Any, districts: Any, household_id: str, **__: Any) -> HouseholdFacts:
+        seen.append((districts, recorded()))
+        return HouseholdFacts(
+            household={"household_id": household_id}, before_income={}, members=(), register=(), lineage=(), steps=()
+        )
+
+    def recorded() -> list[tuple[Any, ...]]:
+        query = f"select login, role, rows from access.read_record where statement = 'explain household {login}1 --month 202001'"
+        with server.publisher.connection() as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    monkeypatch.setattr("living_finance.steps.explain.household_facts", facts)
+    monkeypatch.setattr("living_finance.storage.ledger.Ledger.finished", lambda *_: {})
+    monkeypatch.setattr("living_finance.cli.figures.spark_session", lambda _: contextlib.nullcontext())
+    asking = ["explain", "household", f"{login}1", "--month", "202001", "--database-url", server.login(login).url]
+    answer = CliRunner().invoke(app, asking)
+    if districts is ConfigurationError:
+        assert isinstance(answer.exception, ConfigurationError) and (seen, recorded()) == ([], [])
+    else:
+        assert answer.exit_code == 0 and seen == [(districts, [(login, ANALYST, None)])]
+        assert recorded() == [(login, ANALYST, 1)]
+
+
+def test_the_owner_of_an_embedded_server_may_have_every_household_explained(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr("living_finance.steps.explain.household_facts", lambda *_, districts, **__: seen.append(districts))
+    monkeypatch.setattr("living_finance.catalog.explain.explain_household", lambda _: "told")
+    # Leaving it a second time in one process would stop the server of these tests.
+    opened = contextlib.nullcontext(server.administrator)
+    monkeypatch.setattr("living_finance.storage.postgres.open_database", lambda *_, **__: opened)
+    monkeypatch.setattr("living_finance.storage.ledger.Ledger.finished", lambda *_: {})
+    monkeypatch.setattr("living_finance.cli.figures.spark_session", lambda _: contextlib.nullcontext())
+    asking = ["explain", "household", "H1", "--month", "202001", "--warehouse", str(server.folder.parent)]
+    answer = CliRunner().invoke(app, asking)
+    assert answer.exit_code == 0 and seen == [None], answer.exception
+
+
+@pytest.mark.parametrize(
     ("statement", "role", "said"),
     [
         ("select 1 where false", READER, "no rows"),
@@ -574,6 +626,13 @@ def test_maps_have_boundaries(server: Server) -> None:
     found = server.rows("reader", query)
     assert [(code, kind) for code, kind, _ in found] == [(gu, "Polygon") for gu in ("11140", "11230")]
     assert all(126.7 < float(x) < 127.3 for _, _, x in found)
+
+
+def test_readers_have_a_grid_of_cells_of_five_with_their_squares(server: Server) -> None:
+    query = "select grid_id, households_unweighted, wkt from statistics.household_grid where base_month = '2020-01-01'"
+    square = "POLYGON((953750 1952000, 954000 1952000, 954000 1952250, 953750 1952250, 953750 1952000))"
+    for login in ("reader", "analyst"):
+        assert server.rows(login, query) == [("CRS5179RES250mN1952000E953750", 6, square)]
 
 
 def test_analysts_have_a_grid_with_cells_of_five(server: Server) -> None:

@@ -52,7 +52,7 @@ class FigureFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class HouseholdFacts:
-    """What one household rests on. Personal: for whoever has the warehouse."""
+    """What one household rests on. Personal: for whoever may read households of its district."""
 
     household: Mapping[str, Any]
     before_income: Mapping[str, Any]

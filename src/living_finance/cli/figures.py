@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from living_finance.cli.common import ConfigFile, WarehouseFolder, settings_of, spark_session
+from living_finance.cli.common import ConfigFile, DatabaseUrl, WarehouseFolder, settings_of, spark_session, with_database
+from living_finance.config import Settings
 from living_finance.contracts.language import IN_DEVELOPMENT, Language
 from living_finance.errors import ConfigurationError
 from living_finance.months import Month
@@ -29,24 +31,49 @@ def explain(
     household_id: Annotated[str, typer.Argument(metavar="ID", help="Of the household.")] = "",
     warehouse: WarehouseFolder = Path(),
     region: Annotated[str, typer.Option(help="Code of the city (11), a district, dong or output area.")] = "11",
+    database_url: DatabaseUrl = None,
     config: ConfigFile = None,
 ) -> None:
     """Say what a figure rests on (deliveries, rows, models, weights), or who is in a household and why.
 
-    Exit codes: 10 no such table, or no code of a region; 21 the month is not finished, or has no such region or household.
+    A household is for analysts: on a named database the login needs a grant of its district (`grant`), the embedded one is its
+    owner's. The read is recorded first (access.read_record), so something must have been published.
+
+    Exit codes: 10 no such table, no code of a region, or the login is no analyst; 21 the month is not finished, nothing has been
+    published, or there is no such region or household, or none that the login may see.
     """
-    from living_finance.catalog.explain import explain_figure, explain_household
-    from living_finance.steps.explain import figure_facts, household_facts
+    from living_finance.catalog.explain import explain_figure
+    from living_finance.steps.explain import figure_facts
     from living_finance.storage.ledger import Ledger
 
     date, root = Month.parse(month), str(warehouse.absolute())
+    settings = with_database(settings_of(config), database_url)
     Ledger(root).finished(date)
-    with spark_session(settings_of(config)) as spark, working("explain"):
-        if what == "household":
-            told = explain_household(household_facts(spark, root=root, household_id=household_id, month=date))
-        else:
+    if what == "household":
+        told = _household(settings, root=root, household_id=household_id, month=date)
+    else:
+        with spark_session(settings) as spark, working("explain"):
             told = explain_figure(figure_facts(spark, root=root, table=what, month=date, region=region))
     Console(highlight=False).print(told)  # ok: the answer, to standard output
+
+
+def _household(settings: Settings, *, root: str, household_id: str, month: Month) -> RenderableType:
+    """A household explained to an analyst of its district; recorded before it is read, and not read if it cannot be."""
+    from living_finance.catalog.explain import explain_household
+    from living_finance.contracts.utilization import ANALYST
+    from living_finance.steps.explain import household_facts
+    from living_finance.storage.postgres import check_published, open_database
+
+    check_published(settings.database, warehouse_root=root)
+    with open_database(settings.database, warehouse_root=root) as database:
+        statement = f"explain household {household_id} --month {month}"
+        record = database.begin_read(statement, role=ANALYST, person=getpass.getuser())
+        # Whoever can open the embedded server owns its files, and those of the warehouse around it.
+        districts = {grant.gu_code for grant in database.districts() if grant.is_valid} if settings.database.url else None
+        with spark_session(settings) as spark, working("explain"):
+            facts = household_facts(spark, root=root, household_id=household_id, month=month, districts=districts)
+        database.end_read(record, role=ANALYST, rows=1)
+    return explain_household(facts)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -127,7 +154,7 @@ def analyse(
     """
     from living_finance.analyses.registry import ANALYSES, find
     from living_finance.reports.data import region_pairs
-    from living_finance.steps.analyse import SHOWN, labelled, shown, write_rows
+    from living_finance.steps.analyse import SHOWN, labelled, shown, sources_of, write_rows
     from living_finance.steps.analyse import analyse as run_analysis
     from living_finance.steps.regions import region_names
     from living_finance.storage.warehouse import Warehouse
@@ -161,7 +188,8 @@ def analyse(
         table = RichTable(*SHOWN, title=f"{analysis.label_ko} {analysis.label_en} {month}")
         for line in shown(rows.head(_SHOWN), language=language):
             table.add_row(*map(escape, line))
-        Console(highlight=False).print(table, IN_DEVELOPMENT.of(language), sep="\n")  # ok: the answer, to standard output
+        said = f"{'출처' if language == 'ko' else 'Source'}: {sources_of(store, analysis, date)}"
+        Console(highlight=False).print(table, said, IN_DEVELOPMENT.of(language), sep="\n")  # ok: the answer, to standard output
         note(f"{min(_SHOWN, len(rows))} of {len(rows):,} rows, ± standard errors; --out FILE.csv writes all, in won and shares")
         return
     write_rows(rows, out)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from living_finance.contracts import gold, quality, silver
 from living_finance.contracts.bronze import BRONZE_TABLES
 from living_finance.contracts.core import Column, Kind, Table
-from living_finance.contracts.utilization import BUILDING_GRID, HOUSEHOLD_CUBE
+from living_finance.contracts.utilization import BUILDING_GRID, HOUSEHOLD_CUBE, HOUSEHOLD_GRID
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,13 @@ PRODUCTS: tuple[Product, ...] = (
         "region × head's sex × age × type × income class, in the utilization database",
         INTERNAL,
         (gold.HOUSEHOLD,),
+    ),
+    Product(
+        HOUSEHOLD_GRID,
+        "250 m 격자별 가구 소득·부채·소비 통계(활용시스템)",
+        "household income, debt and spending by 250 m grid cell, in the utilization database",
+        INTERNAL,
+        (gold.HOUSEHOLD, silver.BUILDING),
     ),
     Product(
         gold.COVERAGE,

@@ -57,6 +57,14 @@ HOUSEHOLD_CUBE = Table(
 """Made when a month is published; rows whose income class is `all`, and those where only it is not, are also gold's."""
 
 GRID_METRES = 250
+_GRID_ID = Column(
+    name="grid_id",
+    kind=Kind.KEY,
+    label_ko="250 m 격자 코드",
+    label_en="250 m grid cell",
+    meaning="EPSG:5179, south-west corner in metres, coded as INSPIRE does: CRS5179RES250mN1952000E953750",
+    is_required=True,
+)
 
 BUILDING_GRID = Table(
     layer=Layer.GOLD,
@@ -72,13 +80,38 @@ BUILDING_GRID = Table(
         d.ADDRESS_ID,
         d.DONG_CODE,
         d.OUTPUT_AREA_ID,
-        Column(
-            name="grid_id",
-            kind=Kind.KEY,
-            label_ko="250 m 격자 코드",
-            label_en="250 m grid cell",
-            meaning="EPSG:5179, south-west corner in metres, coded as INSPIRE does: CRS5179RES250mN1952000E953750",
-            is_required=True,
+        _GRID_ID,
+    ),
+)
+
+HOUSEHOLD_GRID = Table(
+    layer=Layer.GOLD,
+    name="household_grid",
+    label_ko="격자별 가구 통계",
+    label_en="household statistics by grid cell",
+    grain="month × 250 m cell, across districts; in the database only",
+    key=("base_month", "grid_id"),
+    partition_by=("base_month",),
+    columns=(
+        silver.BASE_MONTH,
+        _GRID_ID,
+        *(
+            Column(name=name, kind=Kind.COUNT, label_ko=ko, label_en=en, unit="m", is_required=True)
+            for name, ko, en in (
+                ("x_m", "남서쪽 모서리 x(EPSG:5179)", "x of the south-west corner, EPSG:5179"),
+                ("y_m", "남서쪽 모서리 y(EPSG:5179)", "y of the south-west corner, EPSG:5179"),
+            )
+        ),
+        *(
+            gold.HOUSEHOLD_STATISTICS.column(name)
+            for name in (
+                "households",
+                "households_unweighted",
+                "mean_total_income_krw_year",
+                "mean_debt_krw",
+                "share_with_debt",
+                "mean_spending_krw_month",
+            )
         ),
     ),
 )
@@ -116,6 +149,7 @@ PUBLISHED: tuple[Published, ...] = (
     ),
     Published(table=gold.HOUSEHOLD_BREAKDOWN, readers_see=_is_large("households_unweighted"), district=_REGION_DISTRICT),
     Published(table=HOUSEHOLD_CUBE, readers_see=_is_large("households_unweighted"), district=_REGION_DISTRICT),
+    Published(table=HOUSEHOLD_GRID, readers_see=_is_large("households_unweighted")),
     Published(table=gold.PERSON_STATISTICS, readers_see=_is_large("persons"), district=_REGION_DISTRICT),
     Published(table=gold.COVERAGE, readers_see=_is_large(_COVERAGE_COUNTS), district="gu_code"),
     Published(table=gold.QUALITY_REPORT, readers_see="true"),
@@ -137,7 +171,7 @@ PUBLISHED: tuple[Published, ...] = (
 )
 """`gold.household_member` is not here: nobody's work in the database needs persons' pseudonyms, so none are in it."""
 
-MADE_ON_PUBLICATION = (HOUSEHOLD_CUBE, BUILDING_GRID)
+MADE_ON_PUBLICATION = (HOUSEHOLD_CUBE, HOUSEHOLD_GRID, BUILDING_GRID)
 """Tables without a Delta table of their own."""
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -14,10 +15,12 @@ from living_finance.contracts import quality as q
 from living_finance.contracts.core import Kind
 from living_finance.contracts.deliveries import DATASETS, DeliveredTable
 from living_finance.contracts.edits import rule_of
-from living_finance.contracts.gold import HOUSEHOLD_STATISTICS
+from living_finance.contracts.gold import PERSON_STATISTICS
 from living_finance.quality.evidence import DeliveryFacts, Evidence
 
 CENSUS_COUNTS = "census_persons"
+_ADULT = 15
+"""Years from which the bureau knows people."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ def indicators(evidence: Evidence, settings: QualitySettings) -> pd.DataFrame:
         for table in dataset.tables:
             add("table", f"delivery.{table.bronze_name}", _table(table, facts.rows.get(table.name, 0), evidence.now.edits))
         add("delivery", dataset.name, _delivery(evidence, facts, tuple(dataset.tables), settings))
-    add("table", HOUSEHOLD_STATISTICS.qualified_name, _statistics(evidence))
+    for product in evidence.products.to_dict("records"):
+        add("table", str(product["table"]), _product(evidence, product, settings))
     add("month", str(evidence.now.month), _month(evidence, settings))
     columns = [name for name in q.QUALITY_INDICATOR.column_names if name != "base_month"]
     return pd.DataFrame(rows, columns=columns)
@@ -161,21 +165,9 @@ def _delivery(
 ) -> Iterator[_Measured]:
     of_tables = [(table, facts.rows.get(table.name, 0)) for table in tables]
     yield from _pooled(evidence, of_tables, ("completeness", "validity", "consistency", "uniqueness"))
-    days = _days(facts)
-    if days is not None:
-        span = settings.lost_days - settings.due_days
-        yield _Measured(
-            "timeliness",
-            "days_to_supply",
-            f"기준월 말일부터 제공일까지 일수 ÷ 기한 {settings.due_days:g}일; {settings.lost_days:g}일에 0점",
-            f"days from the end of its month to supply ÷ {settings.due_days:g} due; no points at {settings.lost_days:g}",
-            100 * min(1.0, max(0.0, (settings.lost_days - days) / max(span, 1e-9))),
-            days,
-            settings.due_days,
-            days / settings.due_days,
-        )
+    yield from _supplied(facts, settings)
     persons = evidence.now.coverage.sum(numeric_only=True)
-    adults = evidence.now.coverage.loc[evidence.now.coverage["age_band"] >= 15].sum(numeric_only=True)
+    adults = evidence.now.coverage.loc[evidence.now.coverage["age_band"] >= _ADULT].sum(numeric_only=True)
     if facts.dataset == "bureau":
         yield from _of_report(
             evidence, "completeness", "share_of_residents_without_address", "주소 있는 거주자", "residents with an address"
@@ -251,6 +243,22 @@ def _delivery(
         )
 
 
+def _supplied(facts: DeliveryFacts, settings: QualitySettings) -> Iterator[_Measured]:
+    days = _days(facts)
+    if days is not None:
+        span = settings.lost_days - settings.due_days
+        yield _Measured(
+            "timeliness",
+            "days_to_supply",
+            f"기준월 말일부터 제공일까지 일수 ÷ 기한 {settings.due_days:g}일; {settings.lost_days:g}일에 0점",
+            f"days from the end of its month to supply ÷ {settings.due_days:g} due; no points at {settings.lost_days:g}",
+            100 * min(1.0, max(0.0, (settings.lost_days - days) / max(span, 1e-9))),
+            days,
+            settings.due_days,
+            days / settings.due_days,
+        )
+
+
 PUBLISHED_MEASURES: Mapping[str, str] = {
     "mean_total_income": "mean_total_income_krw_year",
     "mean_property_income": "mean_property_income_krw_year",
@@ -312,39 +320,81 @@ def _days(facts: DeliveryFacts) -> int | None:
     return max(0, (supplied - facts.month.last_day).days)
 
 
-def _statistics(evidence: Evidence) -> Iterator[_Measured]:
-    dongs = evidence.now.statistics[evidence.now.statistics["region_level"] == "dong"]
-    valid = evidence.regions["dong_code"]
+def _product(evidence: Evidence, product: Mapping[Hashable, Any], settings: QualitySettings) -> Iterator[_Measured]:
+    """Of a published table: all dimensions; accuracy where its rows have an error."""
     yield from _ratio(
         "completeness",
         "dongs_published",
-        valid.isin(dongs["region_code"]).sum(),
-        len(valid),
+        product["dongs"],
+        len(evidence.regions),
         "통계가 있는 행정동 ÷ 유효 행정동",
         "dongs with statistics ÷ valid dongs",
     )
-    judged = dongs.dropna(subset=["reliability"])
     yield from _ratio(
-        "accuracy",
-        "dongs_publishable",
-        (judged["reliability"] == "publishable").sum(),
-        len(judged),
-        f"평균 총소득의 변동계수가 {codes.PUBLISHABLE_CV:.0%} 이하인 행정동 ÷ 전체",
-        f"dongs whose mean total income has a coefficient of variation up to {codes.PUBLISHABLE_CV:.0%} ÷ all",
-    )
-    city, gus = (
-        evidence.now.statistics.loc[evidence.now.statistics["region_level"] == level, "households"].sum()
-        for level in ("city", "gu")
+        "validity",
+        "rows_valid",
+        product["valid"],
+        product["rows"],
+        "계약의 규칙을 지키고 분위수가 차례대로인 행 ÷ 전체 행",
+        "rows that keep the contract's checks, quantiles in order ÷ rows",
     )
     yield from _nearness(
         "consistency",
         "districts_add_up",
-        gus,
-        city,
+        product["of_districts"],
+        product["of_city"],
         0.01,
-        "자치구 가구 합 ÷ 시 가구 (1% 차이에 0점)",
-        "households of districts ÷ of the city (no points at 1 % apart)",
+        "자치구 가구(인원) 합 ÷ 시 가구(인원) (1% 차이에 0점)",
+        "households or persons of districts ÷ of the city (no points at 1 % apart)",
     )
+    yield from _ratio(
+        "uniqueness",
+        "keys_unique",
+        product["keys"],
+        product["rows"],
+        "서로 다른 키 ÷ 전체 행",
+        "different keys ÷ rows",
+    )
+    if not pd.isna(product["final"]):
+        yield from _ratio(
+            "timeliness",
+            "rows_final",
+            product["final"],
+            product["rows"],
+            "해당 연도 자료로 만든(잠정이 아닌) 행 ÷ 전체 행",
+            "rows that are not provisional, made from data of their year ÷ rows",
+        )
+    elif "bureau" in evidence.now.deliveries:
+        yield from _supplied(evidence.now.deliveries["bureau"], settings)
+    yield from _ratio(
+        "accuracy",
+        "dongs_publishable",
+        product["publishable"],
+        product["judged"],
+        f"평균 총소득의 변동계수가 {codes.PUBLISHABLE_CV:.0%} 이하인 행정동의 행 ÷ 전체",
+        f"rows of dongs whose mean total income has a coefficient of variation up to {codes.PUBLISHABLE_CV:.0%} ÷ all",
+    )
+    if product["table"] == PERSON_STATISTICS.qualified_name:
+        adults = evidence.now.coverage.loc[evidence.now.coverage["age_band"] >= _ADULT, CENSUS_COUNTS].sum()
+        yield from _nearness(
+            "coverage",
+            "persons_to_census",
+            product["covered"],
+            float(adults),
+            1.0,
+            "통계의 거주 신용거래자 ÷ 총조사 15세 이상 인구",
+            "residents in the statistics ÷ census population of 15 and over",
+        )
+    else:
+        yield from _nearness(
+            "coverage",
+            "households_to_census",
+            product["covered"],
+            float(evidence.areas["census_households"].sum()),
+            1.0,
+            "통계의 가구 ÷ 총조사 일반가구",
+            "households in the statistics ÷ private households of the census",
+        )
 
 
 def _month(evidence: Evidence, settings: QualitySettings) -> Iterator[_Measured]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from itertools import pairwise
 
 import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.contracts import gold
+from living_finance.contracts.core import Table
 from living_finance.contracts.releases import DIMENSIONS
 from living_finance.methods.exact_sums import exact_sum
 from living_finance.methods.margins import is_margin
@@ -32,6 +35,9 @@ STATISTICS_COLUMNS = (
     "cv_mean_total_income",
     "reliability",
 )
+
+_PARTS = 2.0**16
+"""Of a weighted household that sums keep: 2^47 households add up exactly."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,60 @@ class Evidence:
     deaths: pd.DataFrame
     regions: pd.DataFrame
     """silver.region: the dongs valid in the month."""
+    products: pd.DataFrame
+    """One row per table of PRODUCTS."""
+
+
+PRODUCTS = (gold.HOUSEHOLD_STATISTICS, gold.HOUSEHOLD_BREAKDOWN, gold.PERSON_STATISTICS)
+"""Published tables that are judged as a whole."""
+
+
+def _counts_once(table: Table) -> Column:
+    """Rows of a region in which everybody is counted once."""
+    dimensions = DIMENSIONS[table.name]
+    if "dimension" in table.column_names:
+        return F.col("dimension") == dimensions[0]
+    return is_margin(dimensions) & (F.col("place") == "residence" if "place" in table.column_names else F.lit(True))
+
+
+def product_facts(rows: DataFrame, table: Table) -> DataFrame:
+    """One row on a published table of a month.
+
+    Args:
+        rows: of the month.
+        table: of PRODUCTS.
+
+    Returns:
+        table; rows; keys (different ones); valid (rows that keep the contract's checks, quantiles in their order); final (rows
+        that are not provisional; missing where none can be); dongs (that have rows); judged and publishable (rows of dongs with
+        a class); of_districts and of_city (what is counted, over all cells); covered (what is counted in the city, once).
+    """
+    level = F.col("region_level")
+    quantiles = [F.col(c) for c in (f"{name}_{gold.TOTAL_INCOME}" for name, _ in gold.QUANTILES) if c in table.column_names]
+    rules = [F.expr(sql) for sql in table.constraints().values()] + [low <= high for low, high in pairwise(quantiles)]
+    is_valid = reduce(Column.__and__, (F.coalesce(rule, F.lit(True)) for rule in rules), F.lit(True))
+    reliability = F.col("reliability") if "reliability" in table.column_names else F.lit(None).cast("string")
+    is_judged = (level == "dong") & reliability.isNotNull()
+    final = F.count_if(~F.col("is_provisional")) if "is_provisional" in table.column_names else F.lit(None)
+    amount = F.col("persons" if "persons" in table.column_names else "households")
+    return rows.agg(
+        F.lit(table.qualified_name).alias("table"),
+        F.count(F.lit(1)).alias("rows"),
+        F.count_distinct(*(F.col(name) for name in table.key)).alias("keys"),
+        F.count_if(is_valid).alias("valid"),
+        final.cast("bigint").alias("final"),
+        F.count_distinct(F.when(level == "dong", F.col("region_code"))).alias("dongs"),
+        F.count_if(is_judged).alias("judged"),
+        F.count_if(is_judged & (reliability == "publishable")).alias("publishable"),
+        *(
+            F.coalesce(exact_sum(F.when(of, amount), parts=_PARTS), F.lit(0.0)).alias(name)
+            for name, of in (
+                ("of_districts", level == "gu"),
+                ("of_city", level == "city"),
+                ("covered", (level == "city") & _counts_once(table)),
+            )
+        ),
+    )
 
 
 def edit_counts(report: DataFrame) -> DataFrame:

@@ -20,6 +20,7 @@ from living_finance.months import Month
 from living_finance.reports.formats import Estimate, reliability_label, unit_label
 from living_finance.reports.labels import category_label, dimension_label, statistic_label
 from living_finance.steps.regions import check_form, check_region
+from living_finance.storage.ledger import Ledger
 from living_finance.storage.warehouse import Warehouse
 
 _REGION_DIGITS = (2, 5, 7)
@@ -108,6 +109,15 @@ def result_of(
     if analysis.compares_areas:
         extra["reference"] = reference
     return analysis.function(**frames, region=region, **extra)
+
+
+def sources_of(store: Warehouse, analysis: Analysis, month: Month) -> str:
+    """Tables with Delta versions and models that an analysis of a finished month rests on."""
+    ledger = Ledger(store.root)
+    versions = (ledger.manifest(month) or {"tables": {}})["tables"]
+    names = [table.qualified_name for table in analysis.tables.values()]
+    tables = [f"{name} v{versions[name]['version']}" if name in versions else name for name in names]
+    return f"{', '.join(tables)}; {', '.join(ledger.models(month).values()) or '–'}"
 
 
 def labelled(rows: pd.DataFrame, *, names: Mapping[str, tuple[str, str]]) -> pd.DataFrame:

@@ -73,11 +73,6 @@ def finished_months(ledger: Ledger) -> list[MonthVersions]:
         if manifest is None:
             continue
         cleansed = ledger.find(month, "cleanse")
-        models = {
-            step: str(record.facts["model_version"])
-            for step in ("households", "income")
-            if (record := ledger.find(month, step)) and "model_version" in record.facts
-        }
         tables = {name: entry for name, entry in manifest["tables"].items() if name.partition(".")[2] not in BRONZE_TABLES}
-        found.append(MonthVersions(month, tables, cleansed.facts.get("deliveries", {}) if cleansed else {}, models))
+        found.append(MonthVersions(month, tables, cleansed.facts.get("deliveries", {}) if cleansed else {}, ledger.models(month)))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, Row, SparkSession
@@ -77,11 +77,20 @@ def figure_facts(spark: SparkSession, *, root: str, table: str, month: Month, re
     )
 
 
-def household_facts(spark: SparkSession, *, root: str, household_id: str, month: Month) -> HouseholdFacts:
+def household_facts(
+    spark: SparkSession, *, root: str, household_id: str, month: Month, districts: Collection[str] | None
+) -> HouseholdFacts:
     """What a household of a month rests on.
 
+    Args:
+        spark: the session.
+        root: folder of the warehouse.
+        household_id: of the household.
+        month: a finished month.
+        districts: whose households the reader may see; None: all.
+
     Raises:
-        MissingInput: the month is not finished, or has no such household.
+        MissingInput: the month is not finished, or has no such household in these districts.
     """
     ledger, warehouse = Ledger(root), Warehouse(spark, root)
 
@@ -89,9 +98,10 @@ def household_facts(spark: SparkSession, *, root: str, household_id: str, month:
         return _dicts(warehouse.read(table, base_month=month.date).where(F.col("household_id") == household_id))
 
     ledger.finished(month)
-    household = rows(gold.HOUSEHOLD)
+    household = [row for row in rows(gold.HOUSEHOLD) if districts is None or row["gu_code"] in districts]
     if not household:
-        raise MissingInput(f"{month} has no such household.", remedy="check id and month: ids differ where nobody stayed")
+        where = "" if districts is None else f" in the districts granted to this login ({', '.join(sorted(districts)) or 'none'})"
+        raise MissingInput(f"{month} has no such household{where}.", remedy="check id and month: ids differ where nobody stayed")
     return HouseholdFacts(
         household=household[0],
         before_income=rows(silver.HOUSEHOLD)[0],

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from living_finance.config import Settings
 from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
-from living_finance.contracts.utilization import BUILDING_GRID, HOUSEHOLD_CUBE, PUBLISHED
+from living_finance.contracts.utilization import BUILDING_GRID, HOUSEHOLD_CUBE, HOUSEHOLD_GRID, PUBLISHED
 from living_finance.months import Month
 from living_finance.places.boundaries import (
     BOUNDARY_SOURCE,
@@ -22,6 +22,7 @@ from living_finance.places.boundaries import (
     region_boundaries,
 )
 from living_finance.statistics.cube import household_cube
+from living_finance.statistics.grid import household_grid
 from living_finance.steps.quality import refuse_failed
 from living_finance.storage import postgres_schema
 from living_finance.storage.ledger import Ledger
@@ -119,9 +120,12 @@ def _is_same(facts: dict[str, Any], before: Any, definition: str) -> bool:
 
 
 def _frames(warehouse: Warehouse, month: Month) -> dict[str, DataFrame]:
+    households = warehouse.read(gold.HOUSEHOLD, base_month=month.date)
+    grid = building_grid(warehouse.read(silver.BUILDING, base_month=month.date))
     made = {
-        HOUSEHOLD_CUBE: lambda: household_cube(warehouse.read(gold.HOUSEHOLD, base_month=month.date), month=month),
-        BUILDING_GRID: lambda: building_grid(warehouse.read(silver.BUILDING, base_month=month.date)),
+        HOUSEHOLD_CUBE: lambda: household_cube(households, month=month),
+        HOUSEHOLD_GRID: lambda: household_grid(households, grid),
+        BUILDING_GRID: lambda: grid,
     }
 
     def frame(table: Table) -> DataFrame:

@@ -154,6 +154,9 @@ def read_evidence(warehouse: Warehouse, month: Month, *, previous: Month | None,
             "statistics": lambda: _small(evidence.region_statistics(slice_of(gold.HOUSEHOLD_STATISTICS, of))),
         }
 
+    def product(table: Table) -> Callable[[], pd.DataFrame]:
+        return lambda: _small(evidence.product_facts(slice_of(table), table))
+
     deliveries = _deliveries(ledger, month, supplied)
     bureau = deliveries["bureau"]
     delivered = warehouse.read(
@@ -173,6 +176,7 @@ def read_evidence(warehouse: Warehouse, month: Month, *, previous: Month | None,
         "moves": lambda: _small(evidence.dong_moves(slice_of(gold.HOUSEHOLD_LINEAGE))),
         "infants": lambda: _small(evidence.dong_infants(slice_of(silver.REGISTER_PERSON))),
         "deaths": lambda: _small(evidence.dong_deaths(slice_of(silver.SET_ASIDE), delivered=delivered)),
+        **{f"products.{table.name}": product(table) for table in evidence.PRODUCTS},
         "regions": lambda: _small(slice_of(silver.REGION).select("dong_code", "gu_code")),
     }
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:  # most of a small read is waiting for the driver
@@ -187,8 +191,10 @@ def read_evidence(warehouse: Warehouse, month: Month, *, previous: Month | None,
         )
 
     own = {name: frame for name, frame in frames.items() if "." not in name}
+    products = [frame for name, frame in frames.items() if name.startswith("products.")]
     before = of_month(previous, "before", None) if previous else None
-    return Evidence(now=of_month(month, "now", code_version), before=before, **own)
+    now = of_month(month, "now", code_version)
+    return Evidence(now=now, before=before, products=pd.concat(products, ignore_index=True), **own)
 
 
 def _small(frame: DataFrame) -> pd.DataFrame:
@@ -228,11 +234,6 @@ def _deliveries(ledger: Ledger, month: Month, supplied: pd.DataFrame) -> dict[st
 
 
 def _models(ledger: Ledger, month: Month, code: str | None) -> dict[str, str]:
-    versions = {
-        step: str(record.facts["model_version"])
-        for step in ("households", "income")
-        if (record := ledger.find(month, step)) and "model_version" in record.facts
-    }
     assessed = ledger.find(month, "quality")
     made_by = code or (assessed.facts.get("code_version") if assessed else None)
-    return {**versions, **({"code": made_by} if made_by else {})}
+    return {**ledger.models(month), **({"code": made_by} if made_by else {})}

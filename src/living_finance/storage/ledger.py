@@ -84,11 +84,15 @@ class Ledger:
             )
         return manifest
 
+    def models(self, month: Month) -> dict[str, str]:
+        """Step → version of the model that a month's figures rest on."""
+        records = {step: self.find(month, step) for step in ("households", "income")}
+        found = {step: record.facts.get("model_version", "") for step, record in records.items() if record is not None}
+        return {step: str(version) for step, version in found.items() if version}
+
     def model_versions(self, month: Month) -> str:
-        """Versions of the models that a month's figures rest on."""
-        records = (self.find(month, step) for step in ("households", "income"))
-        found = [record.facts.get("model_version", "") for record in records if record is not None]
-        return ", ".join(filter(None, found)) or "unknown"
+        """The same in words."""
+        return ", ".join(self.models(month).values()) or "unknown"
 
     def note_release(self, channel: str, release_id: str, *, checksums_sha256: str) -> None:
         """Note what a candidate was when it was made; one made anew replaces it."""

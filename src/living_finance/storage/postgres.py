@@ -219,7 +219,7 @@ class Database:
             ConfigurationError: the role may not, or the statement cannot be run.
             DatabaseUnavailable: see `connection`.
         """
-        record = None if role == READER else self._begin_record(statement, role=role, person=person)
+        record = None if role == READER else self.begin_read(statement, role=role, person=person)
         with self.connection(role) as connection, connection.transaction():
             connection.execute("set transaction read only")
             try:
@@ -229,17 +229,29 @@ class Database:
             except (pg.InsufficientPrivilege, psycopg.DataError, psycopg.ProgrammingError) as error:
                 raise _refused_statement(error, role) from None
         if record is not None:
-            with self.connection(role) as connection:
-                connection.execute(f"select {schema.ACCESS}.end_read(%s, %s)".encode(), (record, len(rows)))
+            self.end_read(record, role=role, rows=len(rows))
         return columns, rows
 
-    def _begin_record(self, statement: str, *, role: str, person: str) -> int:
+    def begin_read(self, statement: str, *, role: str, person: str) -> int:
+        """Record that rows of households are about to be read.
+
+        Returns:
+            Number of the record.
+
+        Raises:
+            ConfigurationError: the login may not put on the role.
+        """
         with self.connection(role) as connection:
             begin = f"select {schema.ACCESS}.begin_read(%s, %s, %s)"
             row = connection.execute(begin.encode(), (person, role, statement)).fetchone()
         if row is None:
             raise ContractViolation("The read could not be recorded.")
         return int(row[0])
+
+    def end_read(self, record: int, *, role: str, rows: int) -> None:
+        """Complete a record by the rows that were read."""
+        with self.connection(role) as connection:
+            connection.execute(f"select {schema.ACCESS}.end_read(%s, %s)".encode(), (record, rows))
 
     def districts(self) -> list[DistrictGrant]:
         """Districts whose household rows this login may read as an analyst, also those whose time is over."""

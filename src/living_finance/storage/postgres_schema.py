@@ -17,7 +17,9 @@ from living_finance.contracts.utilization import (
     ANALYST,
     BUILDING_GRID,
     COMMON_LABELS,
+    GRID_METRES,
     HOUSEHOLD_CUBE,
+    HOUSEHOLD_GRID,
     LABELS,
     OWNER,
     PUBLISHED,
@@ -353,6 +355,11 @@ def _views() -> Iterator[str]:
                 **{name if name != "source" else "boundary_source": text for name, text in _BOUNDARY.items()},
             },
         ),
+        f"{STATISTICS}.household_grid": _View(
+            _grid_map(),
+            "격자별 가구 통계 지도 / one row per 250 m cell of five or more households, with its square (WKT, EPSG:5179)",
+            {**_contract_comments(HOUSEHOLD_GRID.columns), "wkt": "격자 / cell: POLYGON in WKT, EPSG:5179, metres"},
+        ),
         f"{STATISTICS}.publication": _View(
             _publication(),
             "현재 공표본 / what is published of each month",
@@ -456,6 +463,12 @@ def _map() -> str:
         from {STATISTICS}.household_statistics t
         left join {STATISTICS}.boundary b on b.region_level = t.region_level and b.region_code = t.region_code
         where t.region_level in ('dong', 'gu')"""
+
+
+def _grid_map() -> str:
+    square = ((0, 0), (GRID_METRES, 0), (GRID_METRES, GRID_METRES), (0, GRID_METRES), (0, 0))
+    corners = ", ', ', ".join(f"t.x_m + {east}, ' ', t.y_m + {north}" for east, north in square)
+    return f"select t.*, concat('POLYGON((', {corners}, '))') as wkt from {relation(HOUSEHOLD_GRID)} t"
 
 
 def _publication() -> str:
