@@ -667,13 +667,13 @@ def test_a_publisher_without_superuser_can_define_anew(server: Server) -> None:
 def test_a_column_added_by_a_later_contract_is_missing_in_months_before(server: Server) -> None:
     added = Column(name="added_share", kind=Kind.DECIMAL, label_ko="추가", label_en="added", is_required=True)
     grown = dataclasses.replace(gold.QUALITY_REPORT, columns=(*gold.QUALITY_REPORT.columns, added))
+    published = next(each for each in PUBLISHED if each.table is gold.QUALITY_REPORT)
     with server.publisher.connection() as connection, connection.transaction(force_rollback=True):
-        for statement in schema._table(dataclasses.replace(PUBLISHED[5], table=grown)):
+        for statement in schema._table(dataclasses.replace(published, table=grown)):
             connection.execute(statement.encode())
         connection.execute("set local role lf_owner")
         types = connection.execute("select added_share from gold.quality_report").fetchall()
     assert set(types) <= {(None,)}
-    assert PUBLISHED[5].table is gold.QUALITY_REPORT
 
 
 # --- a database that is not there ----------------------------------------------------------------------------------------------
