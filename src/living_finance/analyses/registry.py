@@ -416,8 +416,8 @@ ANALYSES: Mapping[str, Analysis] = {
                     ko="이중차분 = 한 지역의 변화 - 비교 지역의 변화, 표준오차 = √(V₁ + V₂ - 2 C), V₁과 V₂는 두 변화의 분산, "
                     "C = 두 지역에 모두 있었던 가구의 Σ u₁ u₂, u는 가구가 변화에 더한 값 w (y - R x) / Σ w x의 나중 달 - 앞선 달",
                     en="difference in differences = change of an area - change of the reference, standard error "
-                    "√(V₁ + V₂ - 2 C), V₁ and V₂ of the two changes, "
-                    "C = Σ u₁ u₂ over households that were in both, u what a household adds to a change: w (y - R x) / Σ w x, later - earlier",
+                    "√(V₁ + V₂ - 2 C), V₁ and V₂ of the two changes, C = Σ u₁ u₂ over households that were in both, "
+                    "u what a household adds to a change: w (y - R x) / Σ w x, later - earlier",
                 ),
             ),
             source=Words.same(_LINEARISED),
