@@ -80,7 +80,7 @@ _NUMBER = re.compile(r"-?(\d{1,3}(,\d{3})*)(\.\d+)?")
 _PATH = re.compile(r"(M-?\d+\.\d -?\d+\.\d(L-?\d+\.\d -?\d+\.\d)*Z)+")
 _PLACE = re.compile(r"-?\d+\.\d")
 _BOX = re.compile(r"0 0 \d+ \d+")
-_MODEL = re.compile(r"[\w .,:+;()-]{1,200}")
+_MODEL = re.compile(r"[\w .,:+;()/-]{1,200}")
 _DECIMALS = 5
 
 
