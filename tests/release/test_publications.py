@@ -31,7 +31,7 @@ KOREAN, ENGLISH, GU, DONG = *p.REPORTS, *p.MAPS
 ABOUT = p.About(
     month="2020-01",
     release="portal 202001-v1",
-    model="households v1, income v3",
+    model="joint-assignment/dc618018b752, living-finance-income/1/f2288e1e6d62",
     publisher=Words(ko="서울특별시", en="Seoul Metropolitan Government"),
     licence="KOGL-1.0",
     licence_url="https://www.kogl.or.kr/info/license.do",
