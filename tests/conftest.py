@@ -24,7 +24,7 @@ def spark() -> Iterator[SparkSession]:
         # steps run in the demo, on the cluster and in the benchmarks.
         SparkSettings(
             master="local[2]",
-            driver_memory="2g",
+            driver_memory="3g",
             shuffle_partitions=2,
             java_options="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=160m",
             extra={
