@@ -336,6 +336,17 @@ HOUSEHOLD_STATISTICS = Table(
     ),
 )
 
+MAIN_FIGURES = (
+    "households",
+    "mean_total_income_krw_year",
+    "median_total_income_krw_year",
+    "mean_debt_krw",
+    "share_with_debt",
+    "mean_spending_krw_month",
+    "gini_total_income",
+)
+"""Columns of HOUSEHOLD_STATISTICS that are looked at first: watched from month to month, and shown to the public."""
+
 HOUSEHOLD_BREAKDOWN = Table(
     layer=Layer.GOLD,
     name="household_breakdown",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
+from living_finance.contracts.gold import MAIN_FIGURES
 from living_finance.contracts.language import IN_DEVELOPMENT, NOTICE, Language, Words
 
 REPORTS: Mapping[str, Language] = {"report/report-ko.html": "ko", "report/report-en.html": "en"}
@@ -72,15 +73,6 @@ def cell_key(table: str, region_code: str, categories: Mapping[str, str], statis
     return " ".join([table, region_code, *named, statistic])
 
 
-_MAIN = (
-    "households",
-    "mean_total_income_krw_year",
-    "median_total_income_krw_year",
-    "mean_debt_krw",
-    "share_with_debt",
-    "mean_spending_krw_month",
-    "gini_total_income",
-)
 _PERSONS = ("persons", "mean_labour_business_income_krw_year", "median_labour_business_income_krw_year", "mean_debt_krw")
 
 
@@ -96,7 +88,7 @@ class PublicTable:
     by: str = ""
     """Dimension whose categories are the rows; empty: rows are regions."""
     place: str = ""
-    statistics: tuple[str, ...] = _MAIN
+    statistics: tuple[str, ...] = MAIN_FIGURES
 
     @property
     def source(self) -> str:
@@ -114,6 +106,13 @@ def _by(dimension: str, korean: str, english: str, table: str) -> PublicTable:
     return PublicTable(key=f"by-{dimension}", title=title, table=table, level="city", by=dimension)
 
 
+def _persons(place: str, korean: str) -> PublicTable:
+    title = Words(ko=f"{korean}로 본 개인", en=f"Persons by {place}")
+    return PublicTable(
+        key=f"persons-{place}", title=title, table="person_statistics", level="gu", place=place, statistics=_PERSONS
+    )
+
+
 TABLES: tuple[PublicTable, ...] = (
     PublicTable(
         key="city", title=Words(ko="시 주요 지표", en="Main figures of the city"), table="household_statistics", level="city"
@@ -126,29 +125,15 @@ TABLES: tuple[PublicTable, ...] = (
     _by("dwelling_type", "거처 유형", "dwelling", "household_breakdown"),
     _by("tenure", "점유 형태", "tenure", "household_breakdown"),
     _by("income_class", "소득 분위", "income class", "household_breakdown"),
-    PublicTable(
-        key="persons-residence",
-        title=Words(ko="거주지로 본 개인", en="Persons by residence"),
-        table="person_statistics",
-        level="gu",
-        place="residence",
-        statistics=_PERSONS,
-    ),
-    PublicTable(
-        key="persons-workplace",
-        title=Words(ko="근무지로 본 개인", en="Persons by workplace"),
-        table="person_statistics",
-        level="gu",
-        place="workplace",
-        statistics=_PERSONS,
-    ),
+    _persons("residence", "거주지"),
+    _persons("workplace", "근무지"),
     PublicTable(key="dong", title=Words(ko="행정동별 지표", en="Figures by dong"), table="household_statistics", level="dong"),
 )
 
 MAP_TABLE, MAP_LEVEL = "household_statistics", "dong"
 MAPPED = ("median_total_income_krw_year", "mean_debt_krw", "share_with_debt")
 """Statistics drawn by dong in the report."""
-MAP_STATISTICS = _MAIN
+MAP_STATISTICS = MAIN_FIGURES
 """Statistics of whole regions in the properties of the GeoJSON maps."""
 MAP_PROPERTIES = ("region_level", "region_code", "mois_code", "region_name_ko", "region_name_en")
 CLASSES = 5

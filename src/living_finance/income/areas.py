@@ -202,22 +202,22 @@ def error_budget(
             if not usual.any():
                 continue
             figure = centre[name][usual]
-
-            def square(relative: Floats, figure: Floats = figure) -> float:
-                return float(np.mean((relative / figure) ** 2))
-
             alone = [of.figures[name][usual] for of in (survey, published)]
             rest = by_draw[usual, 1 : 1 + alone[0].shape[1]] - alone[0] - alone[1]
             spreads = [each.std(axis=1, ddof=1) if each.shape[1] > 1 else np.full(len(each), np.nan) for each in (rest, *alone)]
-            parts = np.array([square(each) for each in spreads])
-            drawn = square(spread[name][usual])
-            formed = square(householding.of(name, found)[usual]) if householding else np.nan
+            parts = np.array([_mean_square(each / figure) for each in spreads])
+            drawn = _mean_square(spread[name][usual] / figure)
+            formed = _mean_square(householding.of(name, found)[usual] / figure) if householding else np.nan
             parts *= drawn / parts.sum() if parts.sum() > 0.0 else np.nan
             squares = np.array([formed, *parts, drawn + np.nan_to_num(formed)])
             rows.append((month.date, level, name, int(usual.sum()), *np.sqrt(squares).tolist()))
     columns = zip(*rows, strict=True) if rows else ((),) * len(gold.ERROR_BUDGET.columns)
     arrays = [pa.array(column, from_pandas=True) for column in columns]
     return pa.table(arrays, names=list(gold.ERROR_BUDGET.column_names))
+
+
+def _mean_square(values: Floats) -> float:
+    return float(np.mean(values**2))
 
 
 def area_draws(found: RegionDraws, *, month: Month) -> pa.Table:

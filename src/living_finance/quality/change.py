@@ -10,18 +10,9 @@ import pandas as pd
 from living_finance.config import QualitySettings
 from living_finance.contracts import codes
 from living_finance.contracts import quality as q
-from living_finance.contracts.gold import HOUSEHOLD_STATISTICS
+from living_finance.contracts.gold import HOUSEHOLD_STATISTICS, MAIN_FIGURES
 from living_finance.quality.evidence import Evidence, MonthFacts
 
-MEASURES = (
-    "households",
-    "mean_total_income_krw_year",
-    "median_total_income_krw_year",
-    "mean_debt_krw",
-    "share_with_debt",
-    "mean_spending_krw_month",
-    "gini_total_income",
-)
 _YEARLY = ("census", "survey", "benchmarks", "regions")
 _KEYS = ["region_level", "region_code"]
 
@@ -39,7 +30,7 @@ def quality_change(evidence: Evidence, settings: QualitySettings) -> pd.DataFram
     if evidence.before is None:
         return pd.DataFrame(columns=columns)
     now, before = (
-        facts.statistics.melt(id_vars=_KEYS, value_vars=list(MEASURES), var_name="measure")
+        facts.statistics.melt(id_vars=_KEYS, value_vars=list(MAIN_FIGURES), var_name="measure")
         for facts in (evidence.now, evidence.before)
     )
     rows = now.merge(before, on=[*_KEYS, "measure"], how="inner", suffixes=("", "_before"), validate="one_to_one")

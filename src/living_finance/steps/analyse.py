@@ -114,10 +114,12 @@ def result_of(
 def sources_of(store: Warehouse, analysis: Analysis, month: Month) -> str:
     """Tables with Delta versions and models that an analysis of a finished month rests on."""
     ledger = Ledger(store.root)
-    versions = (ledger.manifest(month) or {"tables": {}})["tables"]
-    names = [table.qualified_name for table in analysis.tables.values()]
-    tables = [f"{name} v{versions[name]['version']}" if name in versions else name for name in names]
-    return f"{', '.join(tables)}; {', '.join(ledger.models(month).values()) or '–'}"
+    return f"{tables_of(analysis, ledger.versions(month))}; {', '.join(ledger.models(month).values()) or '–'}"
+
+
+def tables_of(analysis: Analysis, versions: Mapping[str, str]) -> str:
+    """Tables that an analysis reads, with their Delta versions where these are known."""
+    return ", ".join(versions.get(table.qualified_name, table.qualified_name) for table in analysis.tables.values())
 
 
 def labelled(rows: pd.DataFrame, *, names: Mapping[str, tuple[str, str]]) -> pd.DataFrame:

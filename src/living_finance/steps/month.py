@@ -237,12 +237,9 @@ def form_households(run: MonthRun) -> None:
         register=run.read(silver.REGISTER_PERSON),
         buildings=run.read(silver.BUILDING),
         margins=run.read(silver.CENSUS_MARGIN),
-        census_register_counts=_register_counts_at_census(run),
-        month=run.month,
         rows=run.rows(silver.PLACED_PERSON) + run.rows(silver.REGISTER_PERSON),
-        seed=run.settings.seed,
-        is_provisional=run.is_provisional,
         previous=_previous_month(run),
+        **_about_householding(run),
     )
     shared = [frame.persist(StorageLevel.DISK_ONLY) for frame in formed.shared]
     run.commit(gold.HOUSEHOLD_MEMBER, formed.member)
@@ -311,6 +308,7 @@ def householding_error_of(run: MonthRun, estimated: EstimatedIncome) -> Househol
     at_home = homes.withColumnRenamed("address_id", "home_address_id")
     persons = run.read(silver.PLACED_PERSON).join(at_home, on="home_address_id", how="left_semi").persist()
     register = run.read(silver.REGISTER_PERSON).join(homes, on="address_id", how="left_semi").persist()
+    margins = run.read(silver.CENSUS_MARGIN).join(F.broadcast(areas), on="output_area_id", how="left_semi").persist()
     rows = persons.count() + register.count()
     model: AssignmentModel | None = None
     found = []
@@ -319,21 +317,18 @@ def householding_error_of(run: MonthRun, estimated: EstimatedIncome) -> Househol
             persons=persons,
             register=register,
             buildings=buildings,
-            margins=run.read(silver.CENSUS_MARGIN).join(F.broadcast(areas), on="output_area_id", how="left_semi"),
-            census_register_counts=_register_counts_at_census(run),
-            month=run.month,
+            margins=margins,
             rows=rows,
-            seed=run.settings.seed,
-            is_provisional=run.is_provisional,
             draw=draw,
             model=model,
+            **_about_householding(run),
         )
         model = formed.model
         shared = [frame.persist(StorageLevel.DISK_ONLY) for frame in formed.shared]
         found.append(estimated.figures_of(formed.household, formed.member, persons))
         for frame in shared:
             frame.unpersist()
-    for frame in (areas, buildings, persons, register):
+    for frame in (areas, buildings, persons, register, margins):
         frame.unpersist()
     return fit_householding_error(found[0], found[1:])
 
@@ -438,6 +433,16 @@ def coverage_of(run: MonthRun) -> DataFrame:
         targets=run.read(silver.CALIBRATION_TARGET),
         month=run.month,
     )
+
+
+def _about_householding(run: MonthRun) -> dict[str, Any]:
+    """What every householding of a month has in common, whoever takes part in it."""
+    return {
+        "census_register_counts": _register_counts_at_census(run),
+        "month": run.month,
+        "seed": run.settings.seed,
+        "is_provisional": run.is_provisional,
+    }
 
 
 def _register_counts_at_census(run: MonthRun) -> DataFrame | None:

@@ -169,8 +169,8 @@ def make_release(
         people=row_sources(warehouse, month) if rules.rows else None,
         buildings=buildings_of_month(warehouse, month),
         data_sha256=data_hash(warehouse, month),
-        ledger=Ledger(warehouse.root),
-        model=Ledger(warehouse.root).model_versions(month),
+        ledger=ledger,
+        model=ledger.model_versions(month),
     )
 
 

@@ -49,7 +49,7 @@ from living_finance.reports.document import Report
 from living_finance.reports.to_html import to_html
 from living_finance.reports.to_hwpx import to_hwpx
 from living_finance.reports.to_pdf import to_pdf
-from living_finance.steps.analyse import result_of, rows_of
+from living_finance.steps.analyse import result_of, rows_of, tables_of
 from living_finance.steps.regions import check_form, check_region, region_names
 from living_finance.storage import releases as files
 from living_finance.storage.ledger import Ledger
@@ -95,8 +95,7 @@ def data_of_warehouse(
     finished = [m for m in ledger.months() if ledger.manifest(m) is not None]
     last = _last(finished, month, year)
     series = [m for m in finished if m <= last and (year is None or m.year == year)]
-    manifest: Mapping[str, Any] = ledger.manifest(last) or {}
-    versions = {name: f"{name} v{entry['version']}" for name, entry in manifest["tables"].items()}
+    versions = ledger.versions(last)
     check_region(warehouse, last, region)
     areas = _areas(warehouse, series)
     wanted: list[tuple[Analysis, Month | None]] = [(a, None) for a in ANALYSES.values() if not a.compares_months]
@@ -274,7 +273,7 @@ def _all_analysed(
             label_en=analysis.label_en,
             formulas=analysis.formulas,
             source=analysis.source,
-            tables=", ".join(versions.get(table.qualified_name, table.qualified_name) for table in analysis.tables.values()),
+            tables=tables_of(analysis, versions),
             rows=rows.sort_values(list(KEY), ignore_index=True),
         )
 

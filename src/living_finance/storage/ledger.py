@@ -84,6 +84,11 @@ class Ledger:
             )
         return manifest
 
+    def versions(self, month: Month) -> dict[str, str]:
+        """Table → its name with its Delta version in a finished month; empty for another."""
+        manifest = self.manifest(month) or {"tables": {}}
+        return {name: f"{name} v{entry['version']}" for name, entry in manifest["tables"].items()}
+
     def models(self, month: Month) -> dict[str, str]:
         """Step → version of the model that a month's figures rest on."""
         records = {step: self.find(month, step) for step in ("households", "income")}
