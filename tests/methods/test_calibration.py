@@ -386,6 +386,18 @@ def test_bounds_are_kept_where_they_stand_in_the_way() -> None:
     assert found.weight.tolist() == [0.25, 0.25]
 
 
+def test_a_weight_leaves_its_bound_by_millionths() -> None:
+    # The least weights add up to the total exactly; the eighth household is worth a little more than that to its own target.
+    base = [0.2] * 8 + [2.4, 4.0, 4.0]
+    eighth = [int(unit == 7) for unit in range(11)]
+    others = [1 - flag for flag in eighth]
+    problem = one_area(base, [[1] * 11, others, eighth, [1] * 11], [(3, 3), (0, 0), (1, 1), (0, 0)], [0, 1, 1, 2])
+    found = solved(problem)
+    assert found.is_converged.all()
+    assert found.gap == pytest.approx(least_gaps(problem), abs=1e-9)
+    assert found.weight[7] - 0.05 == pytest.approx(6.5e-7, rel=1e-4)
+
+
 def test_logit_weights_go_to_their_bounds_when_they_must() -> None:
     found = solved(one_area([1.0, 1.0], [[1, 1]], [(20, 20)], [0]), Distance("logit", 0.25, 4.0))
     assert found.weight == pytest.approx([4.0, 4.0], abs=1e-6)

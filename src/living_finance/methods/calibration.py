@@ -71,6 +71,9 @@ _SHORTENINGS = (0.5,) * 5 + (0.1,) * 15
 """Of a step that does not bring it. Where all weights of a target are at a bound only the penalty curves, so that a step can
 be 1e8 too long."""
 
+_LENGTHENINGS = 3
+"""Bisections between the accepted and the refused length of a step that was shortened."""
+
 _WIDTH_STEP = 8
 """Areas whose numbers of targets round up to the same multiple are solved together, the smaller ones with empty columns."""
 
@@ -389,6 +392,8 @@ class _Solver:
             is_near = error <= np.maximum(self.tolerance, _INEXACTNESS * np.minimum(movement, moved))
             is_solved = self.is_open & (steps > 0) & is_near
             is_final = is_solved & (moved <= self.tolerance) & (error <= self.tolerance)
+            if is_final.any():
+                is_final &= ~self._is_leaving()
             self.is_open &= ~is_final
             is_solved &= ~is_final
             if not self.is_open.any():
@@ -401,6 +406,21 @@ class _Solver:
             steps = np.where(is_solved, 0, steps) + self.is_open
             self._newton()
             self.rounds += self.is_open
+
+    def _is_leaving(self) -> Flags:
+        """Areas where some weight stands at a bound that it will leave: multipliers move towards it and are not there yet.
+
+        Such a weight does not move for some inner problems. How far it would, by itself: the slope of the penalised gaps
+        along it, which is its score's movement over the step, by their curvature.
+        """
+        batch = self.batch
+        slope = _sums(batch.unit, batch.value * (self.multiplier - self.before).ravel()[self.place], batch.base.size)
+        curvature = _sums(batch.unit, batch.value**2 * self._reach().ravel()[self.place], batch.base.size) * batch.base
+        movement = np.where(curvature > 0.0, slope / curvature, 0.0)
+        is_low = self.ratio <= self.distance.lowest + self.tolerance
+        is_high = self.ratio >= self.distance.highest - self.tolerance
+        is_leaving = is_low & (movement > self.tolerance) | is_high & (movement < -self.tolerance)
+        return np.logical_or.reduceat(is_leaving, batch.first)
 
     def avoidable(self) -> Floats:
         """Penalised gaps less a lower bound of what any weights within the bounds leave.
@@ -448,21 +468,39 @@ class _Solver:
         return objective
 
     def _newton(self) -> None:
-        """One step in all open areas, shortened until the objective rises enough."""
+        """One step in all open areas, shortened until the objective rises enough.
+
+        The longest step that is accepted may be half of the best: a few bisections towards the shortest refused one.
+        """
         chosen = np.flatnonzero(self.is_open)
         gradient, before, origin = self._gradient()[chosen], self._objective()[chosen], self.multiplier
         direction = np.linalg.solve(self._curvature(chosen), gradient[:, :, None])[:, :, 0]
         predicted = (gradient * direction).sum(axis=1)
         slack = 1e-12 * (1.0 + np.abs(before))
-        length = np.ones(chosen.size)
-        for shortening in _SHORTENINGS:
+
+        def objective_at(length: Floats) -> Floats:
             trial = origin.copy()
             trial[chosen] += length[:, None] * direction
             self._at(trial)
-            is_enough = self._objective()[chosen] >= before + _SUFFICIENT_RISE * length * predicted - slack
+            return self._objective()[chosen]
+
+        length = refused = np.ones(chosen.size)
+        for shortening in _SHORTENINGS:
+            reached = objective_at(length)
+            is_enough = reached >= before + _SUFFICIENT_RISE * length * predicted - slack
             if is_enough.all():
-                return
+                break
+            refused = np.where(is_enough, refused, length)
             length = np.where(is_enough, length, length * shortening)
+        if (refused == length).all():
+            return
+        for _ in range(_LENGTHENINGS):
+            middle = (length + refused) / 2.0
+            risen = objective_at(middle)
+            is_better = risen > reached
+            length, reached = np.where(is_better, middle, length), np.where(is_better, risen, reached)
+            refused = np.where(is_better, refused, middle)
+        objective_at(length)
 
     def _curvature(self, chosen: Integers) -> Floats:
         """Σ_i d_i g'_i x_i x_i' + 1 / r, and 1 / price for a target that is inside its interval."""
