@@ -116,7 +116,7 @@ cluster-down: ## stop it
 test: setup ## all tests but the cluster's
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not cluster"
 test-cluster: setup ## the same months on a real cluster and locally, row by row
-	@$(BIN)/python -m pytest -m cluster
+	@$(BIN)/python -m pytest -m cluster -o faulthandler_timeout=3600
 
 # The browser's own packages stay apart from the others; the browser is the machine's.
 BROWSER_VENV ?= .venv-browser
