@@ -11,9 +11,9 @@ from test_assignment import people, people_table
 import living_finance.households.absent as absent_module
 from living_finance.households.absent import Absences, Claims, claims
 from living_finance.households.assignment import Assignment, assign
-from living_finance.households.layout import Layout
+from living_finance.households.layout import Layout, group_of
 from living_finance.households.matching import _solved
-from living_finance.households.model import AssignmentModel, cell_of, fit
+from living_finance.households.model import CELLS, AssignmentModel, cell_of, fit
 
 PRESENT, HEAD_AWAY, MOVED, BY_CHANCE = 0.85, 0.1, 0.04, 0.15
 
@@ -134,6 +134,35 @@ def test_the_probability_of_a_head_is_that_of_its_options_written_out(model: Ass
     exact = dict(zip(rows.tolist(), (worlds[1:] / worlds.sum()).tolist(), strict=True))
     assert stated == pytest.approx({row: p for row, p in exact.items() if p >= 0.001})
     assert layout.block.sex_age[result.row[result.is_made]].tolist() == [81], "heads are of their wives' age"
+
+
+@pytest.mark.parametrize("family", [((81, 0),), ((81, 0), (80, 1))], ids=["alone", "couple"])
+def test_the_probability_of_another_unit_is_that_of_its_worlds_written_out(
+    model: AssignmentModel, family: tuple[tuple[int, int], ...]
+) -> None:
+    """Nobody answers for a household in its unit; people of its sexes and ages are in the other unit of the building."""
+    adults = [sex_age for sex_age, _ in family]
+    layout = people(
+        *((1, 3, sex_age, False, 10, relation) for sex_age, relation in family),
+        (1, 4, 61, False, 11, 0),
+        *((1, 4, sex_age, True, 20 + sex_age, -1) for sex_age in adults),
+    )
+    share = 0.01
+    known = replace(model, absences=replace(model.absences, other_unit=share))
+    cells = cell_of(np.array(adults))
+    registered = np.bincount(cell_of(np.array([*adults, 61])), minlength=CELLS)
+    overall = (registered + 0.1) / (registered.sum() + 0.1 * CELLS)
+    likeness = (registered + CELLS * overall) / ((registered.sum() + CELLS) * overall)
+    rate = (np.array(model.extra_rate)[2] * model.absences.by_chance * likeness)[cells]
+    elsewhere, here = np.array(model.present)[:, group_of(np.array(adults))]
+    ages = np.maximum(np.arange(CELLS) // 2 * 10 + np.arange(CELLS) % 2, 30)
+    company = np.array(model.absences.company)[cells[0]] * np.array(model.present)[1][group_of(ages)]
+    strangers = rate[0] * np.exp(-company.sum()) * np.prod(rate[1:] + company[cells[1:]])
+    nobody = model.settled * np.prod(1 - here) + (1 - model.settled) * np.prod(1 - elsewhere)
+    worlds = np.array([(1 - share) * nobody * strangers, share * np.prod(here)])
+    stated = claimed(layout, known, np.flatnonzero(layout.block.is_bureau))
+    assert stated.probability == pytest.approx(np.full(len(adults), worlds[1] / worlds.sum()))
+    assert layout.block.sex_age[stated.slot].tolist() == layout.block.sex_age[stated.row].tolist()
 
 
 def test_draws_claim_as_often_as_is_probable_and_nobody_twice(buildings: Buildings, model: AssignmentModel) -> None:

@@ -8,7 +8,7 @@ The model, for one address:
   elsewhere) arrive as a Poisson process: per register household of the address and per sex and band (`extra_rate`).
 - What the bureau knows of a person depends on the role in the register household, or on being such an extra:
   multinomial logistic regressions per sex and age group, fitted where the dwelling unit shows who is who, and used as
-  likelihood ratios (`log P(role | features, band) - log P(role | band)`).
+  likelihood ratios (`log P(role | features, band) - log P(role | band)`), as far as people outside the fit bear them out (`trust`).
 - People who live together spend alike: residual log spending has the intraclass correlation `spending_icc`.
 - A home has one loan, in one name: two holders of a housing loan (mortgage or deposit) live together `loan_pairs` times as
   often as their roles say.
