@@ -8,7 +8,8 @@ The model, for one address:
   elsewhere) arrive as a Poisson process: per register household of the address and per sex and band (`extra_rate`).
 - What the bureau knows of a person depends on the role in the register household, or on being such an extra:
   multinomial logistic regressions per sex and age group, fitted where the dwelling unit shows who is who, and used as
-  likelihood ratios (`log P(role | features, band) - log P(role | band)`), as far as people outside the fit bear them out (`trust`).
+  likelihood ratios (`log P(role | features, band) - log P(role | band)`),
+  as far as people outside the fit bear them out (`trust`).
 - People who live together spend alike: residual log spending has the intraclass correlation `spending_icc`.
 - A home has one loan, in one name: two holders of a housing loan (mortgage or deposit) live together `loan_pairs` times as
   often as their roles say.
@@ -288,7 +289,7 @@ def _trust(design: Floats, seen: Integers, place: Integers, base: Floats) -> lis
         ratios[judged] = _log_ratios(design[judged], *_regression(design, seen, others), shares[place[judged]])
 
     def by_class(factors: Floats) -> Floats:
-        return np.r_[np.full(EXTRA, factors[0]), factors[1]]
+        return np.repeat(factors, [EXTRA, 1])
 
     def loss(factors: Floats) -> float:
         score = base[place] + by_class(factors) * ratios
@@ -296,8 +297,8 @@ def _trust(design: Floats, seen: Integers, place: Integers, base: Floats) -> lis
         log_sum = most + np.log(np.exp(score - most[:, None]).sum(axis=1))
         return float(np.mean(log_sum - score[np.arange(len(seen)), seen]))
 
-    found: Floats = by_class(minimize(loss, np.full(2, 0.5), bounds=[(0.0, 1.0)] * 2).x)
-    return found.tolist()
+    found: list[float] = by_class(minimize(loss, np.full(2, 0.5), bounds=[(0.0, 1.0)] * 2).x).tolist()
+    return found
 
 
 def role_ratios(model: AssignmentModel, features: Floats, sex_age: Integers) -> Floats:
