@@ -25,12 +25,14 @@ from living_finance.households.model import (
     CELLS,
     FEATURES,
     AssignmentModel,
+    _fit_roles,
     cell_of,
     fit,
     holds_housing_loan,
     pair_class,
     residuals,
     role_ratios,
+    terms,
 )
 from living_finance.households.pool import MOST_MOVES, Chain, Pool
 from living_finance.households.sharing import fit_sharing, share, sharing_pairs
@@ -163,6 +165,23 @@ def test_holders_of_loans_keep_apart_where_homes_have_one(town: Town, holders: s
 def test_the_mixture_reports_what_it_reached(model: AssignmentModel) -> None:
     assert model.convergence.rounds > 1
     assert model.convergence.reached == (model.convergence.largest_change < 1e-6)
+
+
+@pytest.mark.parametrize("tells_extras", [False, True])
+def test_ratios_are_trusted_as_far_as_people_outside_the_fit_bear_them_out(tells_extras: bool) -> None:
+    """Heads earn more than grown children; of sixty extras the amounts tell nothing, or everything."""
+    random = np.random.default_rng(3)
+    features = np.exp(random.normal(15, 1, (2000, len(FEATURES))))
+    seen = np.where(random.random(2000) < 0.5, 2, 4)
+    features[seen == 2, FEATURES.index("labour_krw")] *= 10
+    extras = random.choice(2000, 60, replace=False)
+    seen[extras] = EXTRA
+    if tells_extras:
+        features[extras, FEATURES.index("credit_krw")] *= 50
+    fitted = _fit_roles(terms(features), seen, np.full(2000, 101), np.ones(2000, bool))
+    assert fitted is not None
+    assert fitted.trust[2] == fitted.trust[4] > 0.9
+    assert fitted.trust[EXTRA] > 0.8 if tells_extras else fitted.trust[EXTRA] < 0.4
 
 
 def test_a_model_survives_its_json(model: AssignmentModel) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
 from living_finance.households import Householding, householding
 from living_finance.households.matching import DOUBT, accuracy
+from living_finance.households.weights import KINDS, existence_shares
 from living_finance.months import Month
 
 MONTH = Month(2020, 1)
@@ -273,6 +275,13 @@ def test_register_households(
     assert found == [(kind, size, head, quarters)]
 
 
+def test_register_households_beyond_the_capacity_of_their_building_are_all_formed(formed: Formed) -> None:
+    """M1 is one legal dwelling, and two households are registered there (silver.address marks it: is_over_capacity)."""
+    _, households, _ = formed
+    found = [row for row in households.values() if (row["address_id"], row["household_source"]) == ("M1", "register")]
+    assert sorted((row["household_type"], row["household_size"]) for row in found) == [("one_generation", 2), ("one_person", 1)]
+
+
 def test_amounts_are_whole_won_of_bureau_members(formed: Formed) -> None:
     members, households, _ = formed
     row = households[members["Pman"]["household_id"]]
@@ -296,6 +305,15 @@ def test_weights_add_up_to_the_census(formed: Formed) -> None:
     outside = [row for row in households.values() if row["is_group_quarters"] or row["address_id"] == "X1"]
     assert {row["weight"] for row in outside} == {0.0}
     assert {row["output_area_id"] for row in outside if row["address_id"] == "X1"} == {None}
+
+
+def test_the_census_tells_which_kinds_of_households_exist(spark: SparkSession) -> None:
+    """Half of the register households that nobody in the bureau answers are there, a fifth of the bureau persons alone."""
+    random, exist = Random(5), dict(zip(KINDS, (1.0, 0.5, 0.8, 0.2), strict=True))
+    areas = [{kind: float(random.randint(20, 200)) for kind in KINDS} for _ in range(400)]
+    rows = [area | {"target_households": sum(exist[kind] * area[kind] for kind in KINDS)} for area in areas]
+    found = existence_shares(spark.createDataFrame(rows)).collect()
+    assert [row.asDict() for row in found] == [pytest.approx({f"share_{kind}": exist[kind] for kind in KINDS}, abs=0.05)]
 
 
 def test_tenures_without_a_loan_come_from_the_margin(formed: Formed) -> None:

@@ -129,11 +129,13 @@ def test_empty_units_are_those_where_neither_source_knows_anybody(spark: SparkSe
     buildings = [
         building("A1", units=6), building("A2", units=1) | {"households_permitted": 5}, building("A3", units=1),
         building("A4", units=4), building("A5", units=9, dwelling="non_residential"), building("A6", units=3),
+        building("A7", units=1, dwelling="non_residential"),
     ]  # fmt: skip
     register = [
         resident("R1", "A1", 34, unit="U1"), resident("R2", "A1", 8, unit="U1"), resident("R3", "A1", 40, unit="U3"),
         resident("R4", "A2", 50), resident("R4", "A2", 9), resident("R5", "A2", 60),
         resident("R6", "A3", 70), resident("R7", "A3", 71), resident("R8", "A5", 80),
+        resident("R9", "A7", 81), resident("R10", "A7", 82),
     ]  # fmt: skip
     persons = [
         person("P1", home_address_id="A1", home_unit_id="U1"), person("P2", home_address_id="A1", home_unit_id="U2"),
@@ -148,5 +150,7 @@ def test_empty_units_are_those_where_neither_source_knows_anybody(spark: SparkSe
     placed = place_persons(spark.createDataFrame(persons, silver.PERSON.schema()), broadcast_buildings=True, **tables)
     made = summarise_addresses(placed, broadcast_buildings=True, **tables)
     assert made.schema.simpleString() == silver.ADDRESS.schema().simpleString()
-    found = {row["address_id"]: (row["empty_units"], row["register_persons"]) for row in made.collect()}
-    assert found == {"A1": (3, 3), "A2": (3, 3), "A3": (0, 2), "A4": (3, 0), "A5": (0, 1), "A6": (3, 0)}
+    rows = made.collect()
+    found = {row["address_id"]: (row["empty_units"], row["register_persons"]) for row in rows}
+    assert found == {"A1": (3, 3), "A2": (3, 3), "A3": (0, 2), "A4": (3, 0), "A5": (0, 1), "A6": (3, 0), "A7": (0, 2)}
+    assert [row["address_id"] for row in rows if row["is_over_capacity"]] == ["A3"], "two register households in a house for one"

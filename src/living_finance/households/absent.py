@@ -56,7 +56,7 @@ class Absences:
     head_kinds: list[float]
     """Share of heads by what they are to the oldest other member; each relation adds up to one."""
     other_unit: float
-    """Share of register households that nobody in their unit answers who are in another unit of the building."""
+    """Share of register households in units who are in another unit of the building."""
     company: list[list[float]]
     """People of each sex and band (columns) in the register household of somebody of a sex and band (rows)."""
 
@@ -95,14 +95,20 @@ class _Options:
 
 
 def fit_absences(
-    layout: Layout, *, rows: Integers, extra_rate: list[list[float]], present: list[list[float]], unit_known: float
+    layout: Layout,
+    *,
+    rows: Integers,
+    extra_rate: list[list[float]],
+    settled: float,
+    present: list[list[float]],
+    unit_known: float,
 ) -> Absences:
     """Shares from the month's own data.
 
     Args:
         layout: of the sampled addresses.
         rows: the extras.
-        extra_rate: of `AssignmentModel`, as are `present` and `unit_known`.
+        extra_rate: of `AssignmentModel`, as are `settled`, `present` and `unit_known`.
 
     Returns:
         The shares; 0 where there are too few such households.
@@ -110,12 +116,13 @@ def fit_absences(
     kinds, company = _head_kinds(layout), _company(layout)
     without_head = len(_oldest(layout, has_head=False))
     unanswered = len(np.unique(layout.household[_unanswered(layout)]))
+    in_units = len(np.unique(layout.household[_adults_in_units(layout)])) if unanswered >= _FEWEST else 0
     by_chance, heads_here, other_unit = 1.0, 0.0, 0.0
     for _ in range(_OUTER_ROUNDS):
         rates = np.array(extra_rate) * by_chance
         heads = _missing_heads(layout, rows, rates, kinds=kinds, unit_known=unit_known)
-        movers = _in_other_units(layout, rows, rates[2], present=np.array(present[1]), company=company)
-        heads_here, other_unit = _share(heads, without_head), _share(movers, unanswered)
+        movers = _in_other_units(layout, rows, rates[2], settled=settled, present=np.array(present), company=company)
+        heads_here, other_unit = _share(heads, without_head), _share(movers, in_units)
         claimed = heads.probability(heads_here).sum() + movers.probability(other_unit)[movers.option].sum()
         by_chance = 1 - min(claimed / max(len(rows), 1), _MOST_CLAIMED)
     return Absences(by_chance, heads_here, kinds.tolist(), other_unit, company.tolist())
@@ -127,6 +134,7 @@ def claims(
     *,
     rows: Integers,
     extra_rate: list[list[float]],
+    settled: float,
     present: list[list[float]],
     unit_known: float,
     seed: int,
@@ -138,7 +146,7 @@ def claims(
         layout: whole addresses.
         absences: the month's shares (`fit_absences`).
         rows: the extras.
-        extra_rate: of `AssignmentModel`, as are `present` and `unit_known`.
+        extra_rate: of `AssignmentModel`, as are `settled`, `present` and `unit_known`.
         seed: the run's seed.
         draw: None for the claims more probable than not; else the number of a draw.
 
@@ -148,7 +156,10 @@ def claims(
     rates, kinds, company = np.array(extra_rate) * absences.by_chance, np.array(absences.head_kinds), np.array(absences.company)
     ways = (
         (absences.heads_here, _missing_heads(layout, rows, rates, kinds=kinds, unit_known=unit_known)),
-        (absences.other_unit, _in_other_units(layout, rows, rates[2], present=np.array(present[1]), company=company)),
+        (
+            absences.other_unit,
+            _in_other_units(layout, rows, rates[2], settled=settled, present=np.array(present), company=company),
+        ),
     )
     home_row = _first_rows(layout)
     found = []
@@ -253,26 +264,33 @@ def _missing_heads(layout: Layout, rows: Integers, rates: Floats, *, kinds: Floa
     return _Options(layout.household[member], row, weight, np.arange(len(row)), row, np.full(len(row), -1))
 
 
+def _adults_in_units(layout: Layout) -> Integers:
+    block = layout.block
+    return np.flatnonzero(layout.is_register & (block.unit != 0) & ~block.is_quarters & (block.sex_age >= 0))
+
+
 def _unanswered(layout: Layout) -> Integers:
     """Adults of register households in units in which no bureau person answers anybody of the household."""
-    block = layout.block
-    adults = np.flatnonzero(layout.is_register & (block.unit != 0) & ~block.is_quarters & (block.sex_age >= 0))
+    adults = _adults_in_units(layout)
     is_answered = np.zeros(layout.households, bool)
     is_answered[layout.household[adults[(layout.partner[adults] >= 0) | layout.is_crowded[adults]]]] = True
     return adults[~is_answered[layout.household[adults]]]
 
 
-def _in_other_units(layout: Layout, rows: Integers, rate: Floats, *, present: Floats, company: Floats) -> _Options:
+def _in_other_units(
+    layout: Layout, rows: Integers, rate: Floats, *, settled: float, present: Floats, company: Floats
+) -> _Options:
     """Extras of one unit as the people of a register household of another.
 
     If they are, each adult of the household is there with the probability of a settled one, and other extras come by chance.
+    If they are not, nobody of the household has a record: of somebody alone that is common, of a family rare.
     """
     block = layout.block
     units = np.bincount(layout.address[np.unique(layout.unit, return_index=True)[1]], minlength=layout.addresses)
     adults, rows = _unanswered(layout), rows[block.unit[rows] != 0]
     adults, rows = (of[units[layout.address[of]] <= _MOST_UNITS] for of in (adults, rows))
     expected = rate[_cell(layout, rows)] * _likeness(layout, rows)
-    by_chance = _all_by_chance(layout, rows, expected, company * present[group_of(np.maximum(_CELL_SEX_AGE, _YOUNGEST_ADULT))])
+    by_chance = _all_by_chance(layout, rows, expected, company * present[1, group_of(np.maximum(_CELL_SEX_AGE, _YOUNGEST_ADULT))])
     cell = numbered(np.r_[layout.address[adults], layout.address[rows]], np.r_[block.sex_age[adults], block.sex_age[rows]])
     left, right = _joined(cell[: len(adults)], cell[len(adults) :])
     may = layout.unit[adults[left]] != layout.unit[rows[right]]
@@ -284,10 +302,21 @@ def _in_other_units(layout: Layout, rows: Integers, rate: Floats, *, present: Fl
     option = numbered(layout.household[slot], layout.unit[row])
     first = np.unique(option, return_index=True)[1]
     household, place = layout.household[slot[first]], layout.unit[row[first]]
-    here = present[group_of(block.sex_age)]
-    nobody = np.bincount(layout.household[adults], weights=np.log1p(-here[adults]), minlength=layout.households)
+    here = present[1, group_of(block.sex_age)]
+    at_random, nobody = (
+        np.bincount(
+            layout.household[adults], weights=np.log1p(-of_class[group_of(block.sex_age[adults])]), minlength=layout.households
+        )
+        for of_class in present
+    )
+    unanswered = np.logaddexp(np.log(settled) + nobody, np.log(1 - settled) + at_random)
     somebody = np.bincount(option, weights=np.log(here[slot] / (1 - here[slot]) / expected), minlength=len(first))
-    log_weight = somebody + nobody[household] + by_chance[place] - np.log(np.maximum(units[layout.address[row[first]]] - 1, 1))
+    log_weight = (
+        somebody
+        + (nobody - unanswered)[household]
+        + by_chance[place]
+        - np.log(np.maximum(units[layout.address[row[first]]] - 1, 1))
+    )
     return _Options(household, place, np.exp(np.minimum(log_weight, _MOST_LOG_WEIGHT)), option, row, slot)
 
 

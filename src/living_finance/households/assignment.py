@@ -121,6 +121,7 @@ def assign(layout: Layout, model: AssignmentModel, *, seed: int, draw: int | Non
         model.absences,
         rows=unplaced,
         extra_rate=model.extra_rate,
+        settled=model.settled,
         present=model.present,
         unit_known=model.unit_known,
         seed=seed,

@@ -8,7 +8,8 @@ The model, for one address:
   elsewhere) arrive as a Poisson process: per register household of the address and per sex and band (`extra_rate`).
 - What the bureau knows of a person depends on the role in the register household, or on being such an extra:
   multinomial logistic regressions per sex and age group, fitted where the dwelling unit shows who is who, and used as
-  likelihood ratios (`log P(role | features, band) - log P(role | band)`).
+  likelihood ratios (`log P(role | features, band) - log P(role | band)`),
+  as far as people outside the fit bear them out (`trust`).
 - People who live together spend alike: residual log spending has the intraclass correlation `spending_icc`.
 - A home has one loan, in one name: two holders of a housing loan (mortgage or deposit) live together `loan_pairs` times as
   often as their roles say.
@@ -29,6 +30,7 @@ import warnings
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from scipy.optimize import minimize
 
 from living_finance.households.absent import Absences, fit_absences
 from living_finance.households.layout import AGE_GROUP_STARTS, EXTRA, FEATURES, GROUPS, Flags, Layout, group_of, numbered, size_of
@@ -44,6 +46,7 @@ CELLS = 34
 """Values of sex and band: twice 0 … 80 in steps of five, plus one."""
 _FEWEST = 60
 _MOST_PER_GROUP = 12_000
+_FOLDS = 4
 _ROUNDS = 500
 _TOLERANCE = 1e-6
 _GAPS = 8
@@ -66,6 +69,8 @@ class RoleModel:
     base: list[list[float]]
     """Log share of each class by band of the group (rows: bands of `bands`)."""
     bands: list[int]
+    trust: list[float]
+    """By class: factor of the log ratios (`_trust`)."""
 
 
 @dataclass(frozen=True)
@@ -201,41 +206,99 @@ def fit(layout: Layout, *, certain: Flags | None = None) -> AssignmentModel:
         pair_apart=f_k,
         sharing=fit_sharing(layout),
         absences=fit_absences(
-            layout, rows=extras[layout.partner[extras] < 0], extra_rate=extra_rate, present=present, unit_known=unit_known
+            layout,
+            rows=extras[layout.partner[extras] < 0],
+            extra_rate=extra_rate,
+            settled=settled,
+            present=present,
+            unit_known=unit_known,
         ),
         convergence=convergence,
     )
 
 
 def _fit_roles(columns: Floats, seen_class: Integers, sex_age: Integers, rows: Flags) -> RoleModel | None:
+    chosen = np.flatnonzero(rows)[:_MOST_PER_GROUP]
+    seen = seen_class[chosen]
+    if len(chosen) < _FEWEST or len(np.unique(seen)) < 2:
+        return None
+    x = columns[chosen]
+    mean, scale = x.mean(axis=0), x.std(axis=0)
+    scale[scale == 0] = 1.0
+    bands, place = np.unique(sex_age[chosen] // 2, return_inverse=True)
+    design = np.hstack([(x - mean) / scale, np.eye(len(bands))[place]])
+    everybody = np.ones(len(chosen), bool)
+    coefficients, intercepts = _regression(design, seen, everybody)
+    base = _log_shares(seen, place, len(bands))
+    return RoleModel(
+        mean=mean.tolist(),
+        scale=scale.tolist(),
+        coefficients=coefficients.tolist(),
+        intercepts=intercepts.tolist(),
+        base=base.tolist(),
+        bands=bands.tolist(),
+        trust=_trust(design, seen, place, base),
+    )
+
+
+def _log_shares(seen: Integers, place: Integers, bands: int) -> Floats:
+    counts = np.bincount(place * (EXTRA + 1) + seen, minlength=bands * (EXTRA + 1)).reshape(bands, -1) + 0.5
+    return np.asarray(np.log(counts / counts.sum(axis=1, keepdims=True)))
+
+
+def _regression(design: Floats, seen: Integers, rows: Flags) -> tuple[Floats, Floats]:
+    """Coefficients (a row per class) and intercepts, from some of the rows."""
     # Seconds to import, and only the driver fits: every Python worker imports this module.
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
-    chosen = np.flatnonzero(rows)[:_MOST_PER_GROUP]
-    classes = np.unique(seen_class[chosen])
-    if len(chosen) < _FEWEST or len(classes) < 2:
-        return None
-    band = sex_age[chosen] // 2
-    bands = np.unique(band)
-    is_band = (band[:, None] == bands[None, :]).astype(float)
-    x = columns[chosen]
-    mean, scale = x.mean(axis=0), x.std(axis=0)
-    scale[scale == 0] = 1.0
-    design = np.hstack([(x - mean) / scale, is_band])
-    with warnings.catch_warnings(), threadpool_limits(1):  # small matrices: threads only wait for one another
-        warnings.simplefilter("ignore")  # a round limit reached is a slightly weaker ratio, not a wrong one
-        model = LogisticRegression(C=0.3, max_iter=150).fit(design, seen_class[chosen])
     coefficients = np.zeros((EXTRA + 1, design.shape[1]))
     intercepts = np.full(EXTRA + 1, -20.0)
+    with warnings.catch_warnings(), threadpool_limits(1):  # small matrices: threads only wait for one another
+        warnings.simplefilter("ignore")  # a round limit reached is a slightly weaker ratio, not a wrong one
+        model = LogisticRegression(C=0.3, max_iter=150).fit(design[rows], seen[rows])
     if len(model.classes_) == 2:
         coefficients[model.classes_] = np.vstack([-model.coef_[0] / 2, model.coef_[0] / 2])
         intercepts[model.classes_] = [-model.intercept_[0] / 2, model.intercept_[0] / 2]
     else:
         coefficients[model.classes_], intercepts[model.classes_] = model.coef_, model.intercept_
-    counts = np.stack([np.bincount(seen_class[chosen][band == b], minlength=EXTRA + 1) for b in bands]) + 0.5
-    base = np.log(counts / counts.sum(axis=1, keepdims=True))
-    return RoleModel(mean.tolist(), scale.tolist(), coefficients.tolist(), intercepts.tolist(), base.tolist(), bands.tolist())
+    return coefficients, intercepts
+
+
+def _log_ratios(design: Floats, coefficients: Floats, intercepts: Floats, base: Floats) -> Floats:
+    score = design @ coefficients.T + intercepts
+    score -= score.max(axis=1, keepdims=True)
+    score -= np.log(np.exp(score).sum(axis=1, keepdims=True))
+    return np.clip(score - base, -4.0, 4.0)
+
+
+def _trust(design: Floats, seen: Integers, place: Integers, base: Floats) -> list[float]:
+    """By how much the log ratios of people whom a regression has not seen are to be multiplied, so that they are right.
+
+    Of a rare class the coefficients fit the few people seen, and ratios are too sure. Each part of the people is judged by
+    regressions on the others; one factor for the roles and one for extras, 0 to 1, of largest likelihood.
+    """
+    fold = np.arange(len(seen)) * _FOLDS // len(seen)  # rows are in the order of addresses
+    ratios = np.zeros((len(seen), EXTRA + 1))
+    for number in range(_FOLDS):
+        others = fold != number
+        if len(np.unique(seen[others])) < 2:
+            return [0.0] * (EXTRA + 1)
+        shares = _log_shares(seen[others], place[others], len(base))
+        judged = ~others
+        ratios[judged] = _log_ratios(design[judged], *_regression(design, seen, others), shares[place[judged]])
+
+    def by_class(factors: Floats) -> Floats:
+        return np.repeat(factors, [EXTRA, 1])
+
+    def loss(factors: Floats) -> float:
+        score = base[place] + by_class(factors) * ratios
+        most = score.max(axis=1)
+        log_sum = most + np.log(np.exp(score - most[:, None]).sum(axis=1))
+        return float(np.mean(log_sum - score[np.arange(len(seen)), seen]))
+
+    found: list[float] = by_class(minimize(loss, np.full(2, 0.5), bounds=[(0.0, 1.0)] * 2).x).tolist()
+    return found
 
 
 def role_ratios(model: AssignmentModel, features: Floats, sex_age: Integers) -> Floats:
@@ -249,12 +312,10 @@ def role_ratios(model: AssignmentModel, features: Floats, sex_age: Integers) -> 
             continue
         bands = np.array(role.bands)
         place = np.minimum(np.searchsorted(bands, sex_age[rows] // 2), len(bands) - 1)
-        is_band = np.eye(len(bands))[place]
         x = (columns[rows] - np.array(role.mean)) / np.array(role.scale)
-        score = np.hstack([x, is_band]) @ np.array(role.coefficients).T + np.array(role.intercepts)
-        score -= score.max(axis=1, keepdims=True)
-        score -= np.log(np.exp(score).sum(axis=1, keepdims=True))
-        ratios[rows] = np.clip(score - np.array(role.base)[place], -4.0, 4.0)
+        design = np.hstack([x, np.eye(len(bands))[place]])
+        found = _log_ratios(design, np.array(role.coefficients), np.array(role.intercepts), np.array(role.base)[place])
+        ratios[rows] = np.array(role.trust) * found
     return ratios
 
 
