@@ -50,7 +50,8 @@ from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENTS, Target
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import Bits, key_bits, mixed, normal, uniform_value, unit_interval
 
-_FORMAT = 2
+FORMAT = 2
+"""Of stored models; another is not read."""
 _EARNED = ("labour", "business")
 _MARKET = (*_EARNED, "property")
 _MOST_ALIKE = 5
@@ -164,7 +165,7 @@ class IncomeModel:
         """The whole model as plain numbers and words."""
         donors = self.draws[0].earnings.donors
         return {
-            "format": _FORMAT,
+            "format": FORMAT,
             "seed": self.seed,
             "donors": {
                 "start": list(donors.start),
@@ -216,7 +217,7 @@ class IncomeModel:
             ConfigurationError: another format.
         """
         values: dict[str, Any] = json.loads(text)
-        if values.get("format") != _FORMAT:
+        if values.get("format") != FORMAT:
             raise ConfigurationError("The stored income model has another format than this code reads.", remedy="train a new one")
         stored = values["donors"]
         donors = Donors(
