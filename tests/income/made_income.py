@@ -9,6 +9,7 @@ import numpy as np
 from living_finance.income.earnings import BANDS, Earners
 from living_finance.income.model import CityHouseholds, SurveyHouseholds
 from living_finance.income.other_components import Characteristics
+from living_finance.income.programmes import People
 from living_finance.income.published import Figure, Published
 from living_finance.income.training import TrainingData
 from living_finance.methods.keyed_random import key_bits, mixed
@@ -80,8 +81,17 @@ def city_of(random: np.random.Generator, count: int) -> CityHouseholds:
         place=households.place,
     )
     dongs, dong = np.unique(households.dong_code.astype(str), return_inverse=True)
+    children = households.size - adults
     return CityHouseholds(
-        households, earners, 0.8 + 0.4 * random.random(count), key, dongs=dongs.tolist(), dong=dong.astype(np.int64)
+        households=households,
+        earners=earners,
+        people=People(
+            households.size, adults, children, adults * (households.head_age_band >= 70), households.head_age_band, key
+        ),
+        weight=0.8 + 0.4 * random.random(count),
+        key=key,
+        dongs=dongs.tolist(),
+        dong=dong.astype(np.int64),
     )
 
 

@@ -112,7 +112,7 @@ def month_of(spark: SparkSession) -> dict[str, Any]:
         "persons": frame(spark, silver.PLACED_PERSON, persons),
         "members": frame(spark, gold.HOUSEHOLD_MEMBER, members),
         "register": frame(spark, silver.REGISTER_PERSON, register),
-        "benefits": frame(spark, silver.BENEFIT, []),
+        "benefits": frame(spark, silver.BENEFIT, paid()),
         "survey": frame(spark, silver.SURVEY_HOUSEHOLD, surveyed(400)),
         "benchmarks": frame(spark, silver.BENCHMARK, published()),
     }
@@ -150,6 +150,15 @@ def surveyed(count: int) -> list[dict[str, Any]]:
     ]
 
 
+def paid() -> list[dict[str, Any]]:
+    """A programme that the rules do not know, four times as large in the first dong: 0.96 and 0.24 M a year per household."""
+    return [
+        {"base_month": MONTH.date, "gu_code": dong[:5], "dong_code": dong, "programme": "new", "edits": []}
+        | {"recipients": 40 * share, "amount_krw": 1e7 * share}
+        for dong, share in zip(DONGS, (4, 1, 1), strict=True)
+    ]
+
+
 def published() -> list[dict[str, Any]]:
     figures = {"mean_total_income": TOTAL, "mean_property_income": PROPERTY, "mean_spending_month": SPENDING}
     return [
@@ -171,12 +180,11 @@ def published() -> list[dict[str, Any]]:
 
 def estimate(inputs: dict[str, Any], *, draws: int = DRAWS, **changes: Any) -> EstimatedIncome:
     given = {**inputs, **changes}
-    register, benefits = given.pop("register"), given.pop("benefits")
-    evidence = gather_income(given.pop("households"), **given, month=MONTH, rows=HOUSEHOLDS)
+    evidence = gather_income(given.pop("households"), **given, month=MONTH, rows=HOUSEHOLDS, register_rows=3)
     data = evidence.training()
-    fitted = fit_income(data.survey, data.city, data.published, draws=draws, seed=7)
+    fitted = fit_income(data.survey, data.city, data.published, draws=draws, seed=7, benefits=data.benefits)
     stored = IncomeModel.from_json(fitted.to_json())
-    return estimate_income(evidence, model=stored, version=stored.version(), register=register, benefits=benefits)
+    return estimate_income(evidence, model=stored, version=stored.version())
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +267,13 @@ def test_quantiles_and_gini_of_draws_have_errors_and_are_near_the_published_draw
         assert areas.loc[("city", "11"), name] == pytest.approx(published, rel=0.15)
 
 
+def test_transfers_of_a_dong_follow_what_its_programmes_paid(estimated: EstimatedIncome, city: pd.DataFrame) -> None:
+    placed, given = (estimated.fit.metrics[f"programmes_{name}_krw_year"] for name in ("placed", "paid"))
+    assert placed == given == pytest.approx(12 * 6e7)
+    of_dong = [mean(city[city["dong_code"] == dong], "transfer_income_krw_year") for dong in DONGS]
+    assert of_dong[0] - (of_dong[1] + of_dong[2]) / 2 == pytest.approx(0.72e6, rel=0.4)
+
+
 def test_households_unknown_to_the_bureau_earn_and_spend(city: pd.DataFrame) -> None:
     unknown, alone = city[city["bureau_members"] == 0], city[city["bureau_members"] == 1]
     assert set(unknown["household_size"]) == {1}
@@ -307,8 +322,8 @@ def test_the_same_households_again_have_the_same_figures(estimated: EstimatedInc
 
 
 def test_shares_of_inputs_are_those_of_the_households(inputs: dict[str, Any]) -> None:
-    given = {name: rows for name, rows in inputs.items() if name not in ("register", "benefits", "households")}
-    evidence = gather_income(inputs["households"], **given, month=MONTH, rows=HOUSEHOLDS)
+    given = {name: rows for name, rows in inputs.items() if name != "households"}
+    evidence = gather_income(inputs["households"], **given, month=MONTH, rows=HOUSEHOLDS, register_rows=3)
     shares = input_shares(evidence.households)
     assert all(sum(of.values()) == pytest.approx(1.0, abs=1e-3) for of in shares.values())
     counted = inputs["households"].where("weight > 0").toPandas()

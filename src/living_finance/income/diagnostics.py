@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri
 
-from living_finance.income.model import CityHouseholds, DrawModel, IncomeModel, group_errors, month_targets
+from living_finance.income.model import CityHouseholds, DrawModel, IncomeModel, group_errors, month_targets, other_transfers
 from living_finance.income.other_components import MODELLED
 from living_finance.income.survey_weights import FIFTHS, fifths
 from living_finance.income.training import TOTAL, Assessment, TrainingData
@@ -83,11 +83,12 @@ def _profile(amount: Floats, city: CityHouseholds, *, by: Floats) -> Profile:
 def diagnose(model: IncomeModel, data: TrainingData) -> Diagnostics:
     """Diagnostics of the point fit on the data it was trained on."""
     residuals, quantiles, shrinkage, importance = {}, {}, {}, {}
+    beyond = other_transfers(data.survey, data.weight, data.city, model.draws[0].programmes, draw=0)
     for name in MODELLED:
         component = model.draws[0].components[name]
         if component.model is None:
             continue
-        amount = data.survey.amounts[name]
+        amount = data.survey.amounts[name] if name != "transfer" else beyond
         has = np.isfinite(amount) & (amount > 0.0) & (data.weight > 0.0)
         terms = data.survey.households.terms(component.terms)[has]
         regression = component.model.amount

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,8 @@ from pyspark.sql import types as T
 
 from living_finance.contracts.silver import UNSEEN_CLASSES
 from living_finance.income.evidence import NEEDED, as_city
-from living_finance.income.model import CityHouseholds, DrawModel, IncomeModel
+from living_finance.income.model import CityHouseholds, DrawModel, IncomeModel, market_need
+from living_finance.income.programmes import SCORE_BINS, Benefits, DongProgrammes, score_counts
 from living_finance.income.value_benchmark import AGE_GROUPS, BINS, COMPONENTS, Factors, Profile, age_group_of, bin_of
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import mixed
@@ -23,7 +24,7 @@ _AMOUNT_UNIT_KRW = 10_000
 _SPENDING_KEY = 0x5E4D
 _TRANSFER = COMPONENTS.index("transfer")
 _OF_DONGS = -1
-"""Draw, age and bin of a profile's rows that hold a dong's transfers."""
+"""Draw of a profile's rows that count a dong's persons by programme (in place of the age) and bin of score."""
 _PROFILE = T.StructType(
     [T.StructField(name, T.IntegerType()) for name in ("draw", "age", "bin")]
     + [T.StructField("dong_code", T.StringType())]
@@ -31,36 +32,59 @@ _PROFILE = T.StructType(
 )
 
 
-def profiles_of(evidence: DataFrame, model: IncomeModel) -> tuple[list[Profile], dict[str, float]]:
-    """Profile of each draw, and the transfers of each dong in the first (KRW/year)."""
+def profiles_of(
+    evidence: DataFrame, model: IncomeModel, benefits: Benefits
+) -> tuple[list[Profile], dict[str, dict[str, Floats]]]:
+    """Profile of each draw, and of the first draw who may receive each programme: weighted persons by dong and bin of score."""
     shared = evidence.sparkSession.sparkContext.broadcast(model)
+    programmes, young = sorted(benefits.recipients), benefits.young
 
     def add_up(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         fitted = shared.value
         cells = np.zeros((len(fitted.draws), len(AGE_GROUPS) * BINS, 1 + len(COMPONENTS)))
-        dongs: dict[str, float] = {}
+        dongs: dict[str, Floats] = {}
         for batch in batches:
             city = as_city(pa.Table.from_batches([batch]))
             weight = np.rint(city.weight * WEIGHT_UNITS)
             age = age_group_of(city.households.head_age_band)
             for number, draw in enumerate(fitted.draws):
-                amount = np.rint(draw.amounts(city) / _AMOUNT_UNIT_KRW)
+                drawn = draw.amounts(city)
+                amount = np.rint(drawn / _AMOUNT_UNIT_KRW)
                 cell = age * BINS + bin_of(amount.sum(axis=0) * _AMOUNT_UNIT_KRW)
                 for position, values in enumerate((weight, *(weight * a for a in amount))):
                     cells[number, :, position] += np.bincount(cell, weights=values, minlength=len(AGE_GROUPS) * BINS)
                 if number == 0:
-                    sums = np.bincount(city.dong, weights=weight * amount[_TRANSFER], minlength=len(city.dongs))
-                    for code, total in zip(city.dongs, sums.tolist(), strict=True):
-                        dongs[code] = dongs.get(code, 0.0) + total
+                    need = market_need(drawn, city)
+                    counts = [
+                        score_counts(
+                            city.people,
+                            need,
+                            weight,
+                            city.dong,
+                            places=len(city.dongs),
+                            programme=name,
+                            young=young,
+                            draw=draw.draw,
+                        )
+                        for name in programmes
+                    ]
+                    for position, code in enumerate(city.dongs if counts else ()):
+                        dongs[code] = dongs.get(code, 0.0) + np.stack([of[position] for of in counts])
         of_draw, cell = np.nonzero(cells[:, :, 0])
-        of_dong = np.zeros((len(dongs), 1 + len(COMPONENTS)))
-        of_dong[:, 1 + _TRANSFER] = list(dongs.values())
-        places = np.column_stack([of_draw, cell // BINS, cell % BINS])
-        keys = np.concatenate([places, np.full((len(dongs), 3), _OF_DONGS)]).astype(np.int32)
-        sums_of = np.concatenate([cells[of_draw, cell], of_dong]).astype(np.int64)
-        codes_of = pa.array([None] * len(cell) + list(dongs), pa.string())
+        keys, sums_of = [np.column_stack([of_draw, cell // BINS, cell % BINS])], [cells[of_draw, cell]]
+        codes_of: list[str | None] = [None] * len(cell)
+        for code, counted in dongs.items():
+            programme, score = np.nonzero(counted)
+            keys.append(np.column_stack([np.full(score.size, _OF_DONGS), programme, score]))
+            sums_of.append(np.zeros((score.size, 1 + len(COMPONENTS))))
+            sums_of[-1][:, 0] = counted[programme, score]
+            codes_of += [code] * score.size
         yield pa.RecordBatch.from_arrays(
-            [*(pa.array(column) for column in keys.T), codes_of, *(pa.array(column) for column in sums_of.T)],
+            [
+                *(pa.array(column) for column in np.concatenate(keys).astype(np.int32).T),
+                pa.array(codes_of, pa.string()),
+                *(pa.array(column) for column in np.concatenate(sums_of).astype(np.int64).T),
+            ],
             names=_PROFILE.fieldNames(),
         )
 
@@ -70,17 +94,18 @@ def profiles_of(evidence: DataFrame, model: IncomeModel) -> tuple[list[Profile],
         .mapInArrow(add_up, _PROFILE)
         .groupBy("draw", "age", "bin", "dong_code")
         .agg(*(F.sum(name).alias(name) for name in ("households", *COMPONENTS)))
-        .collect()  # ok: draws x bins x age groups, and a row per dong
+        .collect()  # ok: draws x bins x age groups, and dongs x programmes x bins of score
     )
     profiles = [np.zeros((len(AGE_GROUPS), BINS, 1 + len(COMPONENTS))) for _ in model.draws]
-    dongs = {}
+    found: dict[str, dict[str, Floats]] = {programme: {} for programme in programmes}
     for row in sums:
         if row["draw"] == _OF_DONGS:
-            dongs[row["dong_code"]] = row["transfer"] / WEIGHT_UNITS * _AMOUNT_UNIT_KRW
+            of_dong = found[programmes[row["age"]]].setdefault(row["dong_code"], np.zeros(SCORE_BINS))
+            of_dong[row["bin"]] = row["households"] / WEIGHT_UNITS
         else:
             values = [row["households"], *(row[name] * _AMOUNT_UNIT_KRW for name in COMPONENTS)]
             profiles[row["draw"]][row["age"], row["bin"]] = np.array(values, dtype=np.float64) / WEIGHT_UNITS
-    return profiles, dict(sorted(dongs.items()))
+    return profiles, found
 
 
 _KEPT = (
@@ -95,20 +120,22 @@ def drawn_households(
     *,
     model: IncomeModel,
     by_draw: tuple[Factors, ...],
-    lifts: Mapping[str, float],
+    programmes: DongProgrammes,
     apart: Sequence[tuple[DrawModel, Factors]] = (),
 ) -> DataFrame:
     """Households with one draw (`_<component>`), means over draws (`_mean_<component>`), totals of all draws, spending.
+
+    Programmes pay what they were paid: of a household's transfers the others take what benchmarking moves.
 
     Args:
         evidence: rows of `income_evidence` with `_place`.
         model: its draws make the means.
         by_draw: what each of them is multiplied by.
-        lifts: of transfers, by dong.
+        programmes: of the month, by dong.
         apart: further fits and factors, whose totals follow in `_totals` and are in no mean.
     """
     fits = (*zip(model.draws, by_draw, strict=True), *apart)
-    shared = evidence.sparkSession.sparkContext.broadcast((model, fits, dict(lifts)))
+    shared = evidence.sparkSession.sparkContext.broadcast((model, fits, programmes))
     kept = list(evidence.select(*_KEPT).schema)
     schema = T.StructType(
         [
@@ -121,19 +148,23 @@ def drawn_households(
     )
 
     def draw_all(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        fitted, all_fits, lift_of = shared.value
+        fitted, all_fits, of_dongs = shared.value
         point, draws = fitted.draws[0], len(fitted.draws)
         for batch in batches:
             city = as_city(pa.Table.from_batches([batch]))
-            lift = np.array([lift_of.get(code, 1.0) for code in city.dongs])[city.dong]
             mean = np.zeros((len(COMPONENTS), batch.num_rows))
             totals = np.zeros((batch.num_rows, len(all_fits)), np.int64)
-            of_point = point.amounts(city)
+
+            def drawn(draw: DrawModel, city: CityHouseholds = city) -> tuple[Floats, Floats]:
+                placed = of_dongs.at(city.dongs, city.dong, of=draw.programmes, first=point.programmes)
+                return draw.with_programmes(city, placed)
+
+            of_point = drawn(point)
             for number, (draw, factor) in enumerate(all_fits):
-                amount = of_point if draw is point else draw.amounts(city)
+                amount, received = of_point if draw is point else drawn(draw)
                 by_household = factor.of_households(amount.sum(axis=0), city.households.head_age_band)
                 amount = amount * np.asarray(factor.ratios)[:, None] * by_household
-                amount[_TRANSFER] *= lift
+                amount[_TRANSFER] = np.maximum(amount[_TRANSFER], received)
                 totals[:, number] = np.rint(amount.sum(axis=0)).astype(np.int64)
                 if number < draws:
                     mean += amount

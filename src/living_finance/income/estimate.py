@@ -20,12 +20,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.income.areas import area_draws, area_errors, consistent, debt_ratios, error_budget, finished, with_totals
-from living_finance.income.benefit_lifts import transfer_lifts
 from living_finance.income.draws import drawn_households, profiles_of
 from living_finance.income.drift import score_shares
 from living_finance.income.evidence import as_city, as_survey, income_evidence, places_of, with_place
 from living_finance.income.householding_error import HouseholdingError
 from living_finance.income.model import IncomeModel, group_errors, month_targets
+from living_finance.income.programmes import Benefits, benefits_of, dong_programmes
 from living_finance.income.published import Figure, Published, published_figures
 from living_finance.income.region_draws import RegionDraws, region_draws
 from living_finance.income.survey_weights import FIFTHS
@@ -61,6 +61,7 @@ class IncomeEvidence:
     """Dong → mean log score among peers."""
     survey: DataFrame
     published: Mapping[Figure, Published]
+    benefits: Benefits
     refused: tuple[str, ...]
     """Why other published figures are not met."""
     rows: int
@@ -73,7 +74,7 @@ class IncomeEvidence:
         is_sampled = F.pmod(F.xxhash64(F.lit("income"), "household_id"), F.lit(_SAMPLE_STEPS)) < int(share * _SAMPLE_STEPS)
         sampled = self.households.where(is_sampled & (F.col("weight") > 0)).orderBy("household_id")
         city = as_city(sampled.toArrow())  # ok: a bounded sample
-        return TrainingData(as_survey(self.survey, self.place), city, self.published)
+        return TrainingData(as_survey(self.survey, self.place), city, self.published, self.benefits, share)
 
 
 def gather_income(
@@ -83,8 +84,11 @@ def gather_income(
     members: DataFrame,
     survey: DataFrame,
     benchmarks: DataFrame,
+    register: DataFrame,
+    benefits: DataFrame,
     month: Month,
     rows: int,
+    register_rows: int,
 ) -> IncomeEvidence:
     """Evidence by household and for the whole month.
 
@@ -94,8 +98,11 @@ def gather_income(
         members: gold.HOUSEHOLD_MEMBER.
         survey: silver.SURVEY_HOUSEHOLD used for the month.
         benchmarks: silver.BENCHMARK used for the month.
+        register: silver.REGISTER_PERSON.
+        benefits: silver.BENEFIT.
         month: the month.
         rows: about how many households there are; decides the sample.
+        register_rows: about how many registered persons; the same.
     """
     gathered = income_evidence(households, persons=persons, members=members).persist(StorageLevel.DISK_ONLY)
     place = places_of(gathered)
@@ -104,7 +111,18 @@ def gather_income(
     def release() -> None:
         gathered.unpersist()
 
-    return IncomeEvidence(with_place(gathered, place), persons, place, survey, published, refused, rows, month, release)
+    return IncomeEvidence(
+        households=with_place(gathered, place),
+        persons=persons,
+        place=place,
+        survey=survey,
+        published=published,
+        benefits=benefits_of(benefits, register=register, register_rows=register_rows),
+        refused=refused,
+        rows=rows,
+        month=month,
+        release=release,
+    )
 
 
 @dataclass(frozen=True)
@@ -150,14 +168,12 @@ class EstimatedIncome:
         return area_draws(self.regions, month=self.month)
 
 
-def estimate_income(
-    evidence: IncomeEvidence, *, model: IncomeModel, version: str, register: DataFrame, benefits: DataFrame
-) -> EstimatedIncome:
+def estimate_income(evidence: IncomeEvidence, *, model: IncomeModel, version: str) -> EstimatedIncome:
     """Income by component of every household, with its error by area.
 
     - labour, business: scores of the members the bureau knows, corrected (`earnings`), and of adults it does not know.
-    - property, transfer, irregular: two-part models of the survey (`other_components`); transfers of a dong are moved by what
-      its benefits differ from those of dongs of the same ages and earnings.
+    - property, irregular, transfers beyond the city's programmes: two-part models of the survey (`other_components`).
+    - programmes: placed by their rules, tied to what each dong was paid (`programmes`).
     - benchmarks: `value_benchmark`, in every draw, to the month's published figures.
     - debt: the bureau's, by dong moved to the total of all its bureau residents, those without an address included. No published
       mean is met: household finance surveys count deposits that landlords owe.
@@ -167,8 +183,6 @@ def estimate_income(
         evidence: of the month.
         model: what to score with; each of its draws gives one income of the whole city, the first from the point fit.
         version: what the rows shall say it is.
-        register: silver.REGISTER_PERSON.
-        benefits: silver.BENEFIT.
 
     Returns:
         gold.HOUSEHOLD (one row per household; components in whole won that add up to the total;
@@ -178,7 +192,8 @@ def estimate_income(
     parts = min(_PART_DRAWS, draws - 1)
     # Draw number 0: the chances of persons, households and areas are those of the point fit.
     of_survey = tuple(replace(draw, draw=point.draw) for draw in model.draws[1 : 1 + parts])
-    all_profiles, transfers = profiles_of(evidence.households, replace(model, draws=(*model.draws, *of_survey)))
+    everything = replace(model, draws=(*model.draws, *of_survey))
+    all_profiles, who_may = profiles_of(evidence.households, everything, evidence.benefits)
     profiles = all_profiles[:draws]
     targets = month_targets(evidence.published, draws=draws, seed=model.seed)
     own = own_errors(profiles[1:] or profiles, targets[1:] or targets)
@@ -188,12 +203,12 @@ def estimate_income(
         return factors(profile, target, own=own, errors=errors)
 
     by_draw = tuple(factors_of(profile, target) for profile, target in zip(profiles, targets, strict=True))
-    lifts = transfer_lifts(transfers, place=evidence.place, register=register, benefits=benefits)
+    programmes = dong_programmes(who_may, evidence.benefits)
     apart = (
         *((draw, factors_of(profile, targets[0])) for draw, profile in zip(of_survey, all_profiles[draws:], strict=True)),
         *((point, factors_of(profiles[0], target)) for target in targets[1 : 1 + parts]),
     )
-    drawn = drawn_households(evidence.households, model=model, by_draw=by_draw, lifts=lifts, apart=apart)
+    drawn = drawn_households(evidence.households, model=model, by_draw=by_draw, programmes=programmes, apart=apart)
     drawn = drawn.persist(StorageLevel.DISK_ONLY)
     indicators = {"total": "mean_total_income", "spending": "mean_spending_month"}
     found = {name: evidence.published.get((indicator, "all", "all")) for name, indicator in indicators.items()}
@@ -210,7 +225,11 @@ def estimate_income(
     fit = IncomeFit(
         model_version=version,
         parameters={"draws": len(model.draws)},
-        metrics=_metrics(profiles[0], by_draw[0], model),
+        metrics={
+            **_metrics(profiles[0], by_draw[0], model),
+            "programmes_paid_krw_year": programmes.paid,
+            "programmes_placed_krw_year": programmes.placed,
+        },
         notes=(*model.notes, *evidence.refused),
         content={
             "model_version": version,
@@ -226,7 +245,7 @@ def estimate_income(
 
     def figures_of(households: DataFrame, members: DataFrame, persons: DataFrame) -> RegionDraws:
         others = with_place(income_evidence(households, persons=persons, members=members), evidence.place)
-        redone = drawn_households(others, model=model, by_draw=by_draw, lifts=lifts)
+        redone = drawn_households(others, model=model, by_draw=by_draw, programmes=programmes)
         return region_draws(redone, draws=draws, levels=("output_area",))
 
     regions = region_draws(drawn, draws=draws + 2 * parts)

@@ -15,6 +15,7 @@ from living_finance.contracts.silver import UNSEEN_BITS, UNSEEN_CLASSES
 from living_finance.income.earnings import BANDS, FIRST_BAND, Earners
 from living_finance.income.model import CityHouseholds, SurveyHouseholds
 from living_finance.income.other_components import Characteristics
+from living_finance.income.programmes import People
 from living_finance.income.value_benchmark import COMPONENTS
 from living_finance.methods.joins import join_to_one
 from living_finance.methods.keyed_random import key_bits, mixed
@@ -30,7 +31,7 @@ _EARNERS = T.ArrayType(
 )
 NEEDED = (
     *("household_id", "head_age_band", "household_size", "tenure", "dwelling_type", "household_type", "dong_code", "weight"),
-    *("unseen_adults", "_place", "_earners"),
+    *("adults", "children", "elderly", "unseen_adults", "_place", "_earners"),
 )
 """Columns that `as_city` reads."""
 
@@ -159,7 +160,16 @@ def as_city(table: pa.Table) -> CityHouseholds:
         earnings=np.zeros(rows),
         place=place,
     )
+    size, adults, children, elderly = (
+        column[name].astype(np.int64) for name in ("household_size", "adults", "children", "elderly")
+    )
     dongs, dong = np.unique(column["dong_code"].astype(str), return_inverse=True)
     return CityHouseholds(
-        households, earners, column["weight"].astype(np.float64), key, dongs=dongs.tolist(), dong=dong.astype(np.int64)
+        households=households,
+        earners=earners,
+        people=People(size, adults, children, elderly, column["head_age_band"].astype(np.int64), key),
+        weight=column["weight"].astype(np.float64),
+        key=key,
+        dongs=dongs.tolist(),
+        dong=dong.astype(np.int64),
     )

@@ -32,7 +32,17 @@ from living_finance.income.earnings import (
     donors_of,
     fit_earnings,
 )
-from living_finance.income.other_components import MODELLED, Characteristics, ComponentModel, fit_component
+from living_finance.income.other_components import MODELLED, NO_COMPONENT, Characteristics, ComponentModel, fit_component
+from living_finance.income.programmes import (
+    NO_BENEFITS,
+    NO_PROGRAMMES,
+    Benefits,
+    People,
+    Programmes,
+    learned_programmes,
+    need_of,
+    without_programmes,
+)
 from living_finance.income.published import Figure, Published
 from living_finance.income.small_area_model import SmallAreaModel
 from living_finance.income.survey_weights import FIFTHS, SurveyTargets, calibrated_weights, margin_classes
@@ -40,8 +50,14 @@ from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENTS, Target
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import Bits, key_bits, mixed, normal, uniform_value, unit_interval
 
-_FORMAT = 1
+FORMAT = 2
+"""Of stored models; another is not read."""
 _EARNED = ("labour", "business")
+_MARKET = (*_EARNED, "property")
+_MOST_ALIKE = 5
+"""Size from which households are of one kind."""
+_OLD = 60
+"""Age of the head from which programmes of the survey add up apart."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +80,7 @@ class CityHouseholds:
     households: Characteristics
     """`earnings` are not used: they are what is drawn."""
     earners: Earners
+    people: People
     weight: Floats
     key: Bits
     """`key_bits` of each household."""
@@ -95,15 +112,36 @@ class DrawModel:
     draw: int
     earnings: EarningsModel
     components: Mapping[str, ComponentModel]
+    """Of transfers: those beyond programmes."""
+    programmes: Programmes = NO_PROGRAMMES
+    """Of the whole city, in the month of the training."""
 
     def amounts(self, city: CityHouseholds) -> Floats:
-        """Components x households, KRW/year."""
+        """Components x households, KRW/year, with programmes as the whole city had them."""
+        return self.with_programmes(city, self.programmes)[0]
+
+    def with_programmes(self, city: CityHouseholds, programmes: Programmes) -> tuple[Floats, Floats]:
+        """Components x households, and what of the transfers is from programmes, KRW/year."""
         labour, business = self.earnings.amounts(city.earners, draw=self.draw)
         known = replace(city.households, earnings=labour + business)
-        modelled = (
-            self.components[name].draw(self.draw, known, dongs=city.dongs, dong=city.dong, key=city.key) for name in MODELLED
+        amounts = np.vstack(
+            [
+                labour,
+                business,
+                *(
+                    self.components[name].draw(self.draw, known, dongs=city.dongs, dong=city.dong, key=city.key)
+                    for name in MODELLED
+                ),
+            ]
         )
-        return np.vstack([labour, business, *modelled])
+        received = programmes.given(city.people, market_need(amounts, city), draw=self.draw)
+        amounts[COMPONENTS.index("transfer")] += received
+        return amounts, received
+
+
+def market_need(amounts: Floats, city: CityHouseholds) -> Floats:
+    """What programmes that go by income look at: `need_of` households with components x households."""
+    return need_of(amounts[: len(_MARKET)].sum(axis=0), city.people.size)
 
 
 @dataclass(frozen=True)
@@ -127,7 +165,7 @@ class IncomeModel:
         """The whole model as plain numbers and words."""
         donors = self.draws[0].earnings.donors
         return {
-            "format": _FORMAT,
+            "format": FORMAT,
             "seed": self.seed,
             "donors": {
                 "start": list(donors.start),
@@ -153,6 +191,11 @@ class IncomeModel:
                         }
                         for name, model in each.components.items()
                     },
+                    "programmes": {
+                        "limits": dict(each.programmes.limits),
+                        "amounts": dict(each.programmes.amounts),
+                        "young": [list(shares) for shares in each.programmes.young],
+                    },
                 }
                 for each in self.draws
             ],
@@ -174,7 +217,7 @@ class IncomeModel:
             ConfigurationError: another format.
         """
         values: dict[str, Any] = json.loads(text)
-        if values.get("format") != _FORMAT:
+        if values.get("format") != FORMAT:
             raise ConfigurationError("The stored income model has another format than this code reads.", remedy="train a new one")
         stored = values["donors"]
         donors = Donors(
@@ -204,6 +247,7 @@ class IncomeModel:
                         )
                         for name, of in each["components"].items()
                     },
+                    Programmes(**{**each["programmes"], "young": tuple(map(tuple, each["programmes"]["young"]))}),
                 )
                 for each in values["draws"]
             ),
@@ -219,7 +263,14 @@ class IncomeModel:
 
 
 def fit_income(
-    survey: SurveyHouseholds, city: CityHouseholds, published: Mapping[Figure, Published], *, draws: int, seed: int
+    survey: SurveyHouseholds,
+    city: CityHouseholds,
+    published: Mapping[Figure, Published],
+    *,
+    draws: int,
+    seed: int,
+    benefits: Benefits = NO_BENEFITS,
+    sample_share: float = 1.0,
 ) -> IncomeModel:
     """Fit all draws.
 
@@ -229,6 +280,8 @@ def fit_income(
         published: figures to meet.
         draws: 1 for the point fit alone.
         seed: the run's seed.
+        benefits: what the month's programmes were paid.
+        sample_share: share of the month's households in `city`.
     """
     shares = city_shares(city)
     donors = donors_of(city.earners)
@@ -236,7 +289,7 @@ def fit_income(
     fitted: list[DrawModel] = []
     notes: tuple[str, ...] = ()
     spending = None
-    after = before = weighted_mean(_total(survey), survey.weight)
+    after = design = weighted_mean(_total(survey), survey.weight)
     for draw, targets in enumerate(month_targets(published, draws=draws, seed=seed)):
         weight = survey.weight * _bootstrap(survey.keys, draw=draw, seed=seed)
         weight = calibrated_weights(
@@ -256,17 +309,17 @@ def fit_income(
             places=_place_slope(survey, weight, index),
             chance=None if draw == 0 else uniform_value(draw, seed=seed, purpose="noise share"),
         )
-        components = {
-            name: fit_component(
-                name,
-                survey.households,
-                survey.amounts[name],
-                weight,
-                seed=int(key_bits([f"{seed}|{name}"])[0] >> np.uint64(1)),
-            )
-            for name in MODELLED
-        }
-        fitted.append(DrawModel(draw, earnings, components))
+
+        def fit(name: str, amount: Floats, weight: Floats = weight) -> ComponentModel:
+            of_name = int(key_bits([f"{seed}|{name}"])[0] >> np.uint64(1))
+            return fit_component(name, survey.households, amount, weight, seed=of_name)
+
+        # Who receives programmes goes by the other income, and transfers beyond them are what is left.
+        components = {name: NO_COMPONENT if name == "transfer" else fit(name, survey.amounts[name]) for name in MODELLED}
+        need = market_need(DrawModel(draw, earnings, components).amounts(city), city)
+        programmes = learned_programmes(city.people, need, city.weight, benefits=benefits, share=sample_share, draw=draw)
+        components["transfer"] = fit("transfer", other_transfers(survey, weight, city, programmes, draw=draw))
+        fitted.append(DrawModel(draw, earnings, components, programmes))
         if draw == 0:
             after = weighted_mean(_total(survey), weight)
             spending = _fit_spending(survey, weight)
@@ -276,7 +329,32 @@ def fit_income(
                 if components[name].model is None
             )
             notes = (*said, *empty)
-    return IncomeModel(seed, tuple(fitted), spending, notes, before, after)
+    return IncomeModel(seed, tuple(fitted), spending, notes, design, after)
+
+
+def other_transfers(
+    survey: SurveyHouseholds, weight: Floats, city: CityHouseholds, programmes: Programmes, *, draw: int
+) -> Floats:
+    """Transfers of surveyed households beyond the city's programmes, KRW/year, NaN where missing."""
+    market = np.sum([np.nan_to_num(survey.amounts[name]) for name in _MARKET], axis=0)
+    return without_programmes(
+        survey.amounts["transfer"],
+        weight,
+        need_of(market, survey.households.size),
+        _kinds(survey.households),
+        key_bits(survey.keys),
+        (survey.households.head_age_band >= _OLD).astype(np.int64),
+        people=city.people,
+        people_kinds=_kinds(city.households),
+        programmes=programmes,
+        draw=draw,
+    )
+
+
+def _kinds(households: Characteristics) -> npt.NDArray[np.str_]:
+    """Head's age, size and type: who has members of like ages."""
+    number = 10 * np.minimum(households.size, _MOST_ALIKE) + households.head_age_band // 10
+    return np.char.add(number.astype(np.str_), households.household_type.astype(np.str_))
 
 
 def _bootstrap(keys: npt.NDArray[np.str_], *, draw: int, seed: int) -> Floats:

@@ -55,6 +55,8 @@ def model_card(trained: TrainedIncome, *, facts: Mapping[str, str], verdict: str
         "",
         "- 점수는 동료집단 안의 순위를 지켜 보정하고, 나머지는 이단계 경험적 최량예측으로 추정한다(결정 0021).",
         "- Scores are corrected by rank within peers, the rest are two-part empirical best predictors (decision 0021).",
+        "- 사회수혜금은 사업별 요건에 따라 배분해 동별 지급액에 맞추고, 그 밖의 이전소득만 모형으로 추정한다(결정 0051).",
+        "- Benefit programmes go by their rules and add up to what dongs were paid; the model has the rest (decision 0051).",
         f"- 모수 {len(model.draws)}벌, 추출마다 하나. {len(model.draws)} sets of parameters, one per draw.",
         "- 가정: 순위는 성·5세 연령 안에서 잡음 몫만큼만 바뀐다. Assumption: ranks are kept within sex and five-year age but for",
         "  a share of noise.",

@@ -96,6 +96,9 @@ class ComponentModel:
         return self.model.draw(number, households.terms(self.terms), labels=dongs, area=dong, key=key)
 
 
+NO_COMPONENT = ComponentModel((), None, 0, 0)
+
+
 def fit_component(name: str, households: Characteristics, amount: Floats, weight: Floats, *, seed: int) -> ComponentModel:
     """A two-part model: whether a household has any (logistic), how much (log scale), both with effects of dongs.
 

@@ -8,6 +8,7 @@ import pandas as pd
 from living_finance.income.earnings import BANDS, FIRST_BAND, Earners, classes_of_peers
 from living_finance.income.model import CityHouseholds, IncomeModel
 from living_finance.income.other_components import Characteristics
+from living_finance.income.programmes import People
 from living_finance.income.value_benchmark import COMPONENTS
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import key_bits, mixed
@@ -43,7 +44,10 @@ def made_up_households() -> pd.DataFrame:
             "household_id": "made-up-1",
             "dong_code": "0000000",
             "head_age_band": 40,
-            "household_size": 3,
+            "household_size": 4,
+            "adults": 3,
+            "children": 1,
+            "elderly": 1,
             "tenure": "jeonse",
             "dwelling_type": "apartment",
             "household_type": "two_generation",
@@ -55,7 +59,10 @@ def made_up_households() -> pd.DataFrame:
             "household_id": "made-up-2",
             "dong_code": "0000000",
             "head_age_band": 60,
-            "household_size": 1,
+            "household_size": 2,
+            "adults": 2,
+            "children": 0,
+            "elderly": 0,
             "tenure": "owned",
             "dwelling_type": "multi_family",
             "household_type": "one_person",
@@ -108,4 +115,15 @@ def _as_city(rows: pd.DataFrame) -> CityHouseholds:
         **{name: rows[name].to_numpy(dtype=object) for name in ("tenure", "dwelling_type", "household_type", "dong_code")},
     )
     dongs, dong = np.unique(rows["dong_code"].astype(str), return_inverse=True)
-    return CityHouseholds(households, earners, np.ones(len(rows)), key, dongs=dongs.tolist(), dong=dong.astype(np.int64))
+    size, adults, children, elderly = (
+        rows[name].to_numpy(dtype=np.int64) for name in ("household_size", "adults", "children", "elderly")
+    )
+    return CityHouseholds(
+        households=households,
+        earners=earners,
+        people=People(size, adults, children, elderly, rows["head_age_band"].to_numpy(dtype=np.int64), key),
+        weight=np.ones(len(rows)),
+        key=key,
+        dongs=dongs.tolist(),
+        dong=dong.astype(np.int64),
+    )

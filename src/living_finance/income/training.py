@@ -1,9 +1,10 @@
 """Training apart from scoring: the model of all data, and models that leave districts out, by which it is judged.
 
-A district's surveyed households are held against models that have not seen them. Labour and business income, and the total,
-are means of the city's own households in the district (survey and bureau have no common key); the other components are
-predicted for the surveyed households themselves, which takes what kind of households they are out of the comparison.
-The survey's weights are the calibrated ones: rich households answer less.
+A district's surveyed households are held against models that have not seen them. Labour, business and transfer income, and the
+total, are means of the city's own households in the district (survey and bureau have no common key, and the survey does not say
+how old those are who receive programmes); property and irregular income are predicted for the surveyed households themselves,
+which takes what kind of households they are out of the comparison. The survey's weights are the calibrated ones: rich
+households answer less.
 
 Source: Särndal, Swensson & Wretman (1992), Model Assisted Survey Sampling, ch. 5 (errors of ratios); Rubin (1981) for the
 replicates of a comparison.
@@ -29,6 +30,7 @@ from living_finance.income.model import (
     weighted_mean,
 )
 from living_finance.income.other_components import MODELLED
+from living_finance.income.programmes import NO_BENEFITS, Benefits
 from living_finance.income.published import Figure, Published
 from living_finance.income.survey_weights import SurveyTargets, calibrated_weights
 from living_finance.income.value_benchmark import COMPONENTS
@@ -49,6 +51,9 @@ class TrainingData:
     survey: SurveyHouseholds
     city: CityHouseholds
     published: Mapping[Figure, Published]
+    benefits: Benefits = NO_BENEFITS
+    sample_share: float = 1.0
+    """Of the month's households, in `city`."""
 
     @cached_property
     def weight(self) -> Floats:
@@ -168,7 +173,19 @@ def train_income(data: TrainingData, *, draws: int, seed: int, folds: int) -> Tr
         seed: the run's seed.
         folds: groups of areas, at most one per area.
     """
-    model = fit_income(data.survey, data.city, data.published, draws=draws, seed=seed)
+
+    def fit(survey: SurveyHouseholds, draws: int) -> IncomeModel:
+        return fit_income(
+            survey,
+            data.city,
+            data.published,
+            draws=draws,
+            seed=seed,
+            benefits=data.benefits,
+            sample_share=data.sample_share,
+        )
+
+    model = fit(data.survey, draws)
     surveyed, _ = data.areas
     names = np.unique(surveyed)
     count = min(folds, names.size)
@@ -176,7 +193,7 @@ def train_income(data: TrainingData, *, draws: int, seed: int, folds: int) -> Tr
     for number in range(count if count > 1 else 0):
         left_out = names[number::count]
         kept = survey_rows(data.survey, ~np.isin(surveyed, left_out))
-        made.append(Fold(tuple(left_out.tolist()), fit_income(kept, data.city, data.published, draws=1, seed=seed)))
+        made.append(Fold(tuple(left_out.tolist()), fit(kept, 1)))
     found = tuple(made)
     return TrainedIncome(model, found, assess(data, found, otherwise=model))
 
@@ -262,11 +279,12 @@ def _predictions(data: TrainingData, model: IncomeModel) -> Iterator[tuple[str, 
     point = model.draws[0]
     _, sampled = data.areas
     amounts = dict(zip(COMPONENTS, point.amounts(data.city), strict=True))
-    for name in ("labour", "business"):
+    # The survey does not say how old members are, by whom programmes are received.
+    for name in ("labour", "business", "transfer"):
         yield name, _Predicted(None, _means(amounts[name], data.city.weight, sampled))
     yield TOTAL, _Predicted(None, _means(np.sum(list(amounts.values()), axis=0), data.city.weight, sampled))
     households = data.survey.households
-    for name in MODELLED:
+    for name in (name for name in MODELLED if name != "transfer"):
         component = point.components[name]
         expected = np.zeros(households.size.size)
         if component.model is not None:

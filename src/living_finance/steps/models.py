@@ -13,7 +13,7 @@ from living_finance.income.diagnostics import diagnose, plots, sample_profile
 from living_finance.income.drift import input_shares, score_shares, stability
 from living_finance.income.estimate import IncomeEvidence
 from living_finance.income.gate import Verdict, compare, due, unfit_for, verdict
-from living_finance.income.model import IncomeModel
+from living_finance.income.model import FORMAT, IncomeModel
 from living_finance.income.model_card import model_card
 from living_finance.income.serving import expected_income, made_up_households
 from living_finance.income.training import assess, folds_from_json, folds_to_json, train_income
@@ -23,6 +23,7 @@ from living_finance.registry import CHALLENGER, CHAMPION, ModelVersion, Registry
 YEARLY = ("benchmarks", "census", "survey")
 _COMPARED = "compared_with"
 _TRAINED_WITH = "trained_with"
+_FORMAT = f"format {FORMAT}"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Circumstances:
     @property
     def trained_with(self) -> str:
         """Settings that a model has in it."""
-        return f"draws {self.settings.income.draws}, seed {self.settings.seed}"
+        return f"draws {self.settings.income.draws}, seed {self.settings.seed}, {_FORMAT}"
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,12 @@ def train_version(
         where: settings, store, month.
         evidence: of the month.
         registry: of the store.
-        champion: to compare with; None: the stated bounds count.
+        champion: to compare with; None, or one stored in another format: the stated bounds count.
         now: `input_shares` of the month.
     """
     settings = where.settings
+    if champion is not None and not champion.tags.get(_TRAINED_WITH, "").endswith(_FORMAT):
+        champion = None
     data = evidence.training()
     trained = train_income(data, draws=settings.income.draws, seed=settings.seed, folds=settings.models.folds)
     metrics = trained.assessment.metrics()

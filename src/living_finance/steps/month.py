@@ -270,8 +270,6 @@ def model_income(run: MonthRun) -> None:
         evidence,
         model=chosen.model,
         version=chosen.version.label,
-        register=run.read(silver.REGISTER_PERSON),
-        benefits=run.read(silver.BENEFIT),
     )
     run.commit(gold.HOUSEHOLD, estimated.household, expected_rows=run.rows(silver.HOUSEHOLD))
     area, budget = estimated.errors(householding_error_of(run, estimated))
@@ -341,12 +339,18 @@ def income_evidence_of(run: MonthRun) -> IncomeEvidence:
         members=run.read(gold.HOUSEHOLD_MEMBER),
         survey=run.read(silver.SURVEY_HOUSEHOLD),
         benchmarks=run.read(silver.BENCHMARK),
+        register=run.read(silver.REGISTER_PERSON),
+        benefits=run.read(silver.BENEFIT),
         month=run.month,
         rows=run.rows(silver.HOUSEHOLD),
+        register_rows=run.rows(silver.REGISTER_PERSON),
     )
 
 
-_TRAINED_ON = (silver.HOUSEHOLD, silver.PLACED_PERSON, gold.HOUSEHOLD_MEMBER, silver.SURVEY_HOUSEHOLD, silver.BENCHMARK)
+_TRAINED_ON = (
+    *(silver.HOUSEHOLD, silver.PLACED_PERSON, gold.HOUSEHOLD_MEMBER, silver.SURVEY_HOUSEHOLD, silver.BENCHMARK),
+    *(silver.REGISTER_PERSON, silver.BENEFIT),
+)
 
 
 def circumstances_of(run: MonthRun) -> Circumstances:
