@@ -160,7 +160,7 @@ def _quality(author: Author, report: pd.DataFrame) -> Grid:
 
 def _delivered(name: str, author: Author) -> str:
     """Label of a delivered table."""
-    tables = {table.name: table for table in DELIVERED_TABLES}
+    tables = {table.bronze_name: table for table in DELIVERED_TABLES}
     return author.say(tables[name].label_ko, tables[name].label_en) if name in tables else name
 
 
