@@ -199,6 +199,12 @@ def test_a_delivered_part_of_the_city_is_named(korean: Report) -> None:
     assert "25개 중 2개(마포구, 강남구)" in text
 
 
+@pytest.mark.parametrize(("language", "shown"), [("ko", "2020-01부터 2020-03까지 3개월"), ("en", "3 months, 2020-01 to 2020-03")])
+def test_a_years_report_says_which_months_it_rests_on(language: Language, shown: str) -> None:
+    assert shown in build_report(small_city(year=2020), language).subtitle
+    assert shown not in build_report(small_city(), language).subtitle
+
+
 def test_a_district_edition_shows_its_dongs_only() -> None:
     report = build_report(small_city(region="11140", changes={}), "ko")
     names = {row[0] for row in grid_of(report, "행정동별 주요 지표").rows}

@@ -172,16 +172,19 @@ def parts(rows: pd.DataFrame, *, title: str, names: Sequence[str]) -> Chart:
     )
 
 
-def series(rows: pd.DataFrame, *, title: str) -> Chart:
+def series(rows: pd.DataFrame, *, title: str, months: str) -> Chart:
     """A line over months with its 95 % band.
 
     Args:
         rows: month (text), value, error (standard error, may be missing).
-        title: of the axis, with the unit.
+        title: of the axis of values, with the unit.
+        months: title of the axis of months.
     """
     error = rows["error"].astype(float).fillna(0.0)
     frame = rows.assign(low=rows["value"] - _SURE * error, high=rows["value"] + _SURE * error)
-    base = alt.Chart(_values(frame)).encode(x=alt.X("month:O", title=None, axis=alt.Axis(labelAngle=-45 if len(rows) > 6 else 0)))
+    base = alt.Chart(_values(frame)).encode(
+        x=alt.X("month:O", title=months, axis=alt.Axis(labelAngle=-45 if len(rows) > 6 else 0))
+    )
     scale = alt.Scale(zero=False, nice=True)
     y = alt.Y("low:Q", title=title, scale=scale, axis=alt.Axis(format=",f"))
     band = base.mark_area(color=_CLASSES[1], opacity=0.6).encode(y=y, y2="high:Q")
