@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(VENV) $(BIN)/uv
 DEMO ?= .demo
 DEMO_MONTH ?= 202001
+NEXT_MONTH ?= 202002
 WAREHOUSE ?= $(DEMO)/warehouse
 
 # Another Spark, an editor's Python path or a tool's telemetry must not reach our runs.
@@ -67,7 +68,7 @@ $(VENV)/.made-jars: $(VENV)/.made-packages conf/jars.sha256 conf/fetch_jars.py |
 
 .PHONY: demo
 demo: setup ## a small synthetic city: deliveries, one month to statistics, scores, database, report
-	@$(BIN)/living-finance synthesize --gu 11140,11230 --fraction 0.02 --months $(DEMO_MONTH) --seed 7 \
+	@$(BIN)/living-finance synthesize --gu 11140,11230 --fraction 0.02 --months $(DEMO_MONTH)..$(NEXT_MONTH) --seed 7 \
 	  --out $(DEMO)/landing --truth $(DEMO)/truth
 	@$(BIN)/living-finance run --landing $(DEMO)/landing --warehouse $(DEMO)/warehouse --month $(DEMO_MONTH)
 	@$(BIN)/living-finance evaluate --warehouse $(DEMO)/warehouse --truth $(DEMO)/truth --month $(DEMO_MONTH) \
@@ -77,6 +78,7 @@ demo: setup ## a small synthetic city: deliveries, one month to statistics, scor
 	@echo
 	@echo "The demo is made. Where to look:"
 	@echo "  the report   $(DEMO)/report/report-$(DEMO_MONTH)-ko.html (and .pdf, .hwpx)"
+	@echo "  more of it   make editions: a second month with changes, a district's, the public one, in English too"
 	@echo "  deliveries   $(DEMO)/landing"
 	@echo "  tables       $(DEMO)/warehouse/gold/household_statistics (and the others beside it)"
 	@echo "  scores       $(DEMO)/scores.json"
@@ -87,6 +89,19 @@ demo: setup ## a small synthetic city: deliveries, one month to statistics, scor
 	@echo "  a figure     $(BIN)/living-finance explain gold.household_statistics --warehouse $(DEMO)/warehouse --month $(DEMO_MONTH)"
 	@echo "  a notebook   notebooks/README.md"
 	@echo "  the models   make mlflow-ui"
+
+RELEASED = $(DEMO)/releases/portal/$(DEMO_MONTH)-v1
+.PHONY: editions
+editions: setup ## every edition of the demo's report: a second month (year), a district, public; English; quality pages
+	@test -d $(DEMO)/warehouse/gold || { echo "No warehouse $(DEMO)/warehouse. Remedy: make demo" >&2; exit 1; }
+	@$(BIN)/living-finance run --landing $(DEMO)/landing --warehouse $(DEMO)/warehouse --month $(NEXT_MONTH)
+	@$(BIN)/living-finance report --warehouse $(DEMO)/warehouse --year $(shell echo $(NEXT_MONTH) | cut -c1-4) --lang ko,en --out $(DEMO)/editions
+	@$(BIN)/living-finance report --warehouse $(DEMO)/warehouse --month $(NEXT_MONTH) --region 11140 --lang ko,en --out $(DEMO)/editions
+	@for lang in ko en; do $(BIN)/living-finance quality --warehouse $(DEMO)/warehouse --month $(NEXT_MONTH) --lang $$lang \
+	  --out $(DEMO)/editions/quality-$(NEXT_MONTH)-$$lang.html; done
+	@test -d $(RELEASED) || $(BIN)/living-finance release --warehouse $(DEMO)/warehouse --month $(DEMO_MONTH) --out $(DEMO)/releases
+	@grep -q '"approved"' $(DEMO)/releases/register.jsonl || $(BIN)/living-finance approve $(RELEASED) --approver demo
+	@$(BIN)/living-finance report --release $(RELEASED) --lang ko,en --out $(DEMO)/editions
 
 .PHONY: mlflow-ui
 mlflow-ui: setup ## the models of WAREHOUSE (default: the demo's), at http://127.0.0.1:5000
@@ -120,14 +135,14 @@ test-cluster: setup ## the same months on a real cluster and locally, row by row
 
 # The browser's own packages stay apart from the others; the browser is the machine's.
 BROWSER_VENV ?= .venv-browser
-QUALITY_PAGES = $(wildcard $(DEMO)/quality*.html $(DEMO)/quality/*.html)
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
-.PHONY: test-browser
-test-browser: $(BROWSER_VENV)/.made ## open the demo's reports in Chromium, draw their PDF; pictures in .demo
+.PHONY: test-browser browser
+test-browser: browser $(BROWSER_VENV)/.made editions ## open every edition of the demo's report in Chromium, draw the PDFs; pictures in .demo
+	@$(BROWSER_VENV)/bin/python tests/browser/check_report.py $(DEMO)/report/report-*.html $(DEMO)/editions/report-*.html \
+	  --pages $(DEMO)/editions/quality-*.html $(RELEASED)/report/*.html --browser "$(CHROMIUM)" --out $(DEMO)/screenshots
+
+browser:
 	@test -n "$(CHROMIUM)" || { echo "No Chromium found. Remedy: Debian: apt-get install chromium, or CHROMIUM=/path/to/it" >&2; exit 1; }
-	@ls $(DEMO)/report/*.html >/dev/null 2>&1 || { echo "No report in $(DEMO)/report. Remedy: make demo" >&2; exit 1; }
-	@$(BROWSER_VENV)/bin/python tests/browser/check_report.py $(DEMO)/report/*.html --pages $(QUALITY_PAGES) \
-	  --browser "$(CHROMIUM)" --out $(DEMO)/screenshots
 
 $(BROWSER_VENV)/.made: conf/browser.lock
 	@python="$$($(FIND_PYTHON))"; "$$python" -m venv --clear $(BROWSER_VENV)

@@ -70,6 +70,7 @@ def test_make_lists_the_commands() -> None:
     for target in (
         "setup",
         "demo",
+        "editions",
         "test",
         "test-cluster",
         "test-browser",

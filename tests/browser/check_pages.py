@@ -1,7 +1,8 @@
-"""Draw the pages of a PDF and find blank ones, as `check_report` does with the PDF beside a report."""
+"""What `check_report` looks for without a browser: blank pages of a PDF, Korean words of an English text."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pypdfium2
@@ -27,3 +28,8 @@ def draw_pages(file: Path, *, out: Path) -> list[str]:
             found.append(f"page {number} is blank")
     document.close()
     return found
+
+
+def korean_words(text: str) -> list[str]:
+    """Korean in an English text, but for what stands in brackets behind its translation."""
+    return re.findall(r"[가-힣]+", re.sub(r"\([^()]*\)", "", text))

@@ -1,7 +1,7 @@
 """Open reports in Chromium at desktop and phone width, and draw their PDFs; `make test-browser` runs it with its own environment.
 
-Fails on console errors, requests, sideways scrolling, serious or critical findings of axe-core and blank pages; leaves
-screenshots and pages.
+Fails on console errors, requests, sideways scrolling, serious or critical findings of axe-core, a banner that is not there,
+Korean in English pages and blank pages; leaves screenshots and pages.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
-from check_pages import draw_pages
+from check_pages import draw_pages, korean_words
 from playwright.sync_api import Browser, sync_playwright
 
 WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
@@ -37,6 +37,10 @@ def look(browser: Browser, file: Path, *, view: str, out: Path, has_typeface: bo
         found.append(f"wider than the window: {wide} > {width}")
     if has_typeface and not page.evaluate("document.fonts.check('1rem NanumGothic', '가')"):
         found.append("the Korean font is not there")
+    if not page.locator("p.banner").first.is_visible():
+        found.append("no banner says that the statistic is in development")
+    if page.evaluate("document.documentElement.lang") == "en":
+        found += [f"not translated: {words}" for words in korean_words(page.evaluate("document.body.innerText"))]
     violations = Axe().run(page).response["violations"]
     found += [f"axe {v['impact']}: {v['id']} ({len(v['nodes'])}×): {v['help']}" for v in violations if v["impact"] in SERIOUS]
     page.screenshot(path=out / f"{file.stem}-{view}.png", full_page=True)

@@ -1,4 +1,4 @@
-"""A blank page of a report's PDF is found, though it has a running head and a number."""
+"""A blank page of a report's PDF is found, though it has a running head and a number; so is Korean in English."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import typst
-from check_pages import draw_pages
+from check_pages import draw_pages, korean_words
 
 PAGE = '#set page(paper: "a4", margin: (top: 22mm, bottom: 20mm), header: [In development], footer: [1 / 3], fill: white)\n'
 
@@ -22,3 +22,8 @@ def test_blank_pages_are_found(body: str, found: list[str], tmp_path: Path) -> N
     file.write_bytes(made)
     assert draw_pages(file, out=tmp_path) == found
     assert len(list(tmp_path.glob("report-page-*.png"))) == 2 + len(found)
+
+
+def test_korean_in_english_is_found_but_in_brackets() -> None:
+    assert korean_words("For internal use (내부용), SGIS (통계청 통계지리정보서비스)") == []
+    assert korean_words("mean income of 마포구 (마포)") == ["마포구"]

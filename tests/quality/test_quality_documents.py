@@ -49,7 +49,9 @@ def tables() -> dict[Table, pd.DataFrame]:
 )
 def test_the_page_needs_nothing_else_and_is_well_formed(language: Language, words: tuple[str, ...]) -> None:
     edits = edit_rows([("labour_income_krw_year:imputed", 50, 0, 0), ("<script>:imputed", 3, 0, 0)])
-    page = quality_page(tables(), edits=edits, coverage=coverage_rows(), month=two_months().now.month, language=language)
+    page = quality_page(
+        tables(), edits=edits, coverage=coverage_rows(), month=two_months().now.month, models="m/1", language=language
+    )
     tags = _Tags()
     tags.feed(page)
     assert tags.open == []
@@ -59,12 +61,25 @@ def test_the_page_needs_nothing_else_and_is_well_formed(language: Language, word
     headings = {attributes["id"] for tag, attributes in tags.seen if tag == "h2"}
     labelled = {attributes["aria-labelledby"] for tag, attributes in tags.seen if tag == "section"}
     assert len(headings) == 8 and labelled == headings
+    assert len(re.findall(r"gold\.\w+ · \w+: 202002 · \w+: m/1<", page)) == 8
 
 
-def test_small_counts_are_not_printed() -> None:
-    page = quality_page(tables(), edits=edit_rows(), coverage=coverage_rows(), month=two_months().now.month, language="en")
-    births = next(line for line in page.splitlines() if "births: registered" in line)
-    assert "&lt;5" in births and ">3<" not in births
+def test_the_page_holds_its_typeface_and_money_in_ten_thousands() -> None:
+    asked = []
+    page = quality_page(
+        tables(),
+        edits=edit_rows(),
+        coverage=coverage_rows(),
+        month=two_months().now.month,
+        models="m/1",
+        language="ko",
+        versions={"gold.quality_score": "gold.quality_score v7"},
+        fonts=lambda text: asked.append(text) or {400: "AAAA"},
+    )
+    assert "url(data:font/woff;base64,AAAA)" in page and "품질 점수" in asked[0]
+    assert "출처: gold.quality_score v7 · 기준월: 202002" in page
+    row = next(line for line in page.splitlines() if "<td>평균 총소득 (만원/연)</td>" in line)
+    assert re.findall(r'class="n">([\d,]+)<', row) == ["5,000", "5,000"]
 
 
 GROUPS = pd.DataFrame(

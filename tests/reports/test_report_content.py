@@ -132,6 +132,28 @@ def test_the_error_budget_stands_beside_the_reliability() -> None:
     assert "gold.error_budget v3" in grid.origin.source
 
 
+@pytest.mark.parametrize(("language", "shown"), [("ko", "주민등록"), ("en", "resident register")])
+def test_delivered_tables_have_their_names(language: Language, shown: str) -> None:
+    assert list(rows_of(build_report(small_city(), language), {"ko": "정제 내역", "en": "What became"}[language])) == [shown]
+
+
+def test_an_english_report_is_english() -> None:
+    """But for what is quoted: the marking of internal papers and the publisher of the boundaries."""
+    data = small_city()
+    shown = repr(build_report(data, "en").numbered()).replace("(내부용)", "").replace(data.boundary_source, "")
+    assert re.findall(r"[가-힣]+", shown) == []
+
+
+def test_a_map_is_as_high_as_its_regions() -> None:
+    heights = []
+    for north in (0.2, 0.6, 3.0):
+        corners = [[0, 0], [0, north], [1, north], [1, 0], [0, 0]]
+        feature = {"geometry": {"type": "Polygon", "coordinates": [corners]}, "properties": {"dong_code": "1"}}
+        drawn = choropleth([feature], classes={"1": "low"}, order=["low"], missing=[], title="").to_dict()
+        heights.append(drawn["height"])
+    assert heights[0] < 0.5 * heights[1] + 50 < heights[1] < heights[2] <= drawn["width"]
+
+
 def test_maps_leave_out_unreliable_dongs(korean: Report) -> None:
     maps = next(section for section in korean.sections if section.key == "maps")
     figures = [block for block in maps.blocks if hasattr(block, "svg")]
@@ -175,6 +197,12 @@ def test_the_banner_and_for_whom_it_is(korean: Report) -> None:
 def test_a_delivered_part_of_the_city_is_named(korean: Report) -> None:
     text = " ".join(p for b in korean.sections[0].blocks if hasattr(b, "paragraphs") for p in b.paragraphs)
     assert "25개 중 2개(마포구, 강남구)" in text
+
+
+@pytest.mark.parametrize(("language", "shown"), [("ko", "2020-01부터 2020-03까지 3개월"), ("en", "3 months, 2020-01 to 2020-03")])
+def test_a_years_report_says_which_months_it_rests_on(language: Language, shown: str) -> None:
+    assert shown in build_report(small_city(year=2020), language).subtitle
+    assert shown not in build_report(small_city(), language).subtitle
 
 
 def test_a_district_edition_shows_its_dongs_only() -> None:

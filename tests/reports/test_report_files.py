@@ -12,6 +12,9 @@ import pypdfium2
 import pytest
 from fontTools.ttLib import TTFont
 from hwpx import HwpxDocument
+from hwpx.tools.id_integrity import check_id_integrity
+from hwpx.tools.package_validator import validate_package
+from hwpx.tools.validator import validate_document
 from small_city import small_city
 
 from living_finance.analyses.registry import ANALYSES
@@ -23,7 +26,7 @@ from living_finance.reports.fonts import font_folder
 from living_finance.reports.to_html import to_html
 from living_finance.reports.to_hwpx import to_hwpx
 from living_finance.reports.to_pdf import to_pdf
-from living_finance.steps.report import FORMATS, check_formats, write_report
+from living_finance.steps.report import FORMATS, check_formats, check_languages, write_report
 
 _VOID = {"meta", "link", "br", "img", "input", "hr", "path", "line", "rect"}
 
@@ -124,6 +127,35 @@ def test_hwpx_opens_again_with_its_tables(report: Report, hwpx: bytes) -> None:
     assert "국가통계 승인 전 시험 통계" in text
     first = tables[0]
     assert [first.cell(1, column).text for column in range(first.column_count)] == list(grids[0].rows[0])
+    sides = [
+        {cell.paragraphs[0].para_pr_id_ref for cell in column} for column in zip(*(r.cells for r in first.rows), strict=True)
+    ]
+    assert [len(side) for side in sides] == [1] * len(sides) and sides[0] != sides[1] == sides[-1]
+
+
+def test_hwpx_keeps_to_the_schema_of_its_format(report: Report, hwpx: bytes) -> None:
+    """KS X 6101: mimetype first, a manifest of what is there, section and header by their XSD, no reference to nothing."""
+    package = validate_package(hwpx)
+    assert package.ok and {issue.level for issue in package.issues} <= {"warning"}
+    assert {"mimetype", "META-INF/container.xml", "Contents/content.hpf", "Contents/section0.xml"} <= set(package.checked_parts)
+    document = validate_document(hwpx)
+    assert document.ok and set(document.validated_parts) == {"Contents/header.xml", "Contents/section0.xml"}
+    assert check_id_integrity(HwpxDocument.open(hwpx)).dangling == []
+    with zipfile.ZipFile(io.BytesIO(hwpx)) as archive:
+        assert archive.read("Preview/PrvText.txt").decode().splitlines()[:2] == [report.title, report.banner]
+        pictures = [name for name in archive.namelist() if name.startswith("BinData/")]
+        section = archive.read("Contents/section0.xml").decode()
+    assert len(pictures) == len(list(report.figures()))
+    pointed = re.findall(r'\bidRef="(\d{5,})"', section)
+    assert pointed and set(pointed) <= set(re.findall(r'\bid="(\d+)"', section))
+
+
+def test_hwpx_numbers_each_heading_once(report: Report, hwpx: bytes) -> None:
+    """The outline style writes the number; text with one of its own would have two."""
+    document = HwpxDocument.open(hwpx)
+    outline = {p.style_id_ref for s in document.sections for p in s.paragraphs if p.text == report.sections[0].title}
+    headings = [p.text for s in document.sections for p in s.paragraphs if p.style_id_ref in outline]
+    assert headings == [section.title for section in report.sections]
 
 
 @pytest.mark.parametrize(
@@ -182,3 +214,10 @@ def test_files_are_named_by_month_region_and_language(tmp_path: Path) -> None:
 def test_unknown_formats_are_refused_first(formats: list[str]) -> None:
     with pytest.raises(ConfigurationError):
         check_formats(formats)
+
+
+def test_both_languages_are_written_from_one_reading() -> None:
+    assert check_languages(["ko", "en", "ko"]) == ["ko", "en"]
+    for names in (["ko", "fr"], [""]):
+        with pytest.raises(ConfigurationError):
+            check_languages(names)

@@ -206,7 +206,7 @@ def report(
         Path | None, typer.Option("--release", help="Approved release instead: public report of its cells.", exists=True)
     ] = None,
     region: Annotated[str, typer.Option(help="City (11) or a district (11140).")] = "11",
-    language: Lang = "ko",
+    languages: Annotated[str, typer.Option("--lang", help="ko, en, or ko,en: both from one reading.")] = "ko",
     formats: Annotated[str, typer.Option("--format", help="Comma-separated: html, pdf, hwpx.")] = "html,pdf,hwpx",
     config: ConfigFile = None,
 ) -> None:
@@ -215,11 +215,12 @@ def report(
     Exit codes: 10 no code of a region, 21 the month is not finished or has no such region,
     61 the release is not approved, 62 it was changed.
     """
-    from living_finance.steps.report import check_formats, data_of_release, data_of_warehouse, write_report
+    from living_finance.steps.report import check_formats, check_languages, data_of_release, data_of_warehouse, write_report
     from living_finance.storage.warehouse import Warehouse
 
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
     check_formats(wanted)
+    read_in = check_languages(name.strip() for name in languages.split(","))
     if (warehouse is None) == (release_folder is None):
         raise ConfigurationError("A report is made from a warehouse or from a release.", remedy="--warehouse or --release")
     if release_folder is not None:
@@ -234,5 +235,6 @@ def report(
                 region=region,
                 settings=settings.analyses,
             )
-    for file in write_report(data, language=language, formats=wanted, out=out):
-        console.print(f"report      {file}")
+    for language in read_in:
+        for file in write_report(data, language=language, formats=wanted, out=out):
+            console.print(f"report      {file}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,13 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from living_finance.contracts import codes
+from living_finance.contracts import codes, gold
 from living_finance.contracts import quality as q
 from living_finance.contracts.core import CodeList, Table
 from living_finance.contracts.edits import rule_of
 from living_finance.contracts.gold import EDIT_COUNTS, HOUSEHOLD_STATISTICS
 from living_finance.contracts.language import IN_DEVELOPMENT, Language
+from living_finance.contracts.publications import SHOWN
 from living_finance.contracts.utilization import LABELS
 from living_finance.months import Month
 
@@ -34,16 +35,15 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "first": ("없음(첫 월)", "nothing: the first month"),
     "nothing": ("해당 없음", "None."),
     "footer": (
-        "출처: gold.quality_indicator, quality_score, quality_check, quality_change, cross_validation, population_movement, "
-        "edit_report, coverage. "
         "산식과 기준: docs/decisions/0023, conf/local.yaml(quality). 5 미만의 인원·가구 수는 표시하지 않습니다.",
-        "From gold.quality_indicator, quality_score, quality_check, quality_change, cross_validation, population_movement, "
-        "edit_report and coverage. "
         "Methods and limits: docs/decisions/0023, conf/local.yaml (quality). Counts under 5 are not shown.",
     ),
     "yes": ("충족", "yes"),
     "no": ("미충족", "no"),
     "unknown": ("해당 없음", "nothing to check"),
+    "source": ("출처", "Source"),
+    "month": ("기준월", "Month"),
+    "models": ("모형", "Model"),
     "blocking": ("공표 차단", "stops publication"),
 }
 
@@ -60,11 +60,20 @@ class _Section:
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[_Cell]]
+    source: Table
     note: str = ""
 
 
 def quality_page(
-    tables: Mapping[Table, pd.DataFrame], *, edits: pd.DataFrame, coverage: pd.DataFrame, month: Month, language: Language
+    tables: Mapping[Table, pd.DataFrame],
+    *,
+    edits: pd.DataFrame,
+    coverage: pd.DataFrame,
+    month: Month,
+    models: str,
+    language: Language,
+    versions: Mapping[str, str] | None = None,
+    fonts: Callable[[str], Mapping[int, str]] = lambda _: {},
 ) -> str:
     """The page.
 
@@ -73,7 +82,10 @@ def quality_page(
         edits: of `evidence.edit_counts`.
         coverage: gold.coverage of the month.
         month: the month.
+        models: versions of the models that its figures rest on.
         language: of the page.
+        versions: table → its name with its version.
+        fonts: text → weight → WOFF file, base64, with its characters.
 
     Returns:
         HTML without a reference to any other file.
@@ -84,20 +96,26 @@ def quality_page(
     own = scores[scores["object_type"] == "month"]
     previous = f"{Month.from_date(changes['previous_month'].iloc[0])}" if len(changes) else texts["first"]
     maker = _Maker(language, texts)
-    page = jinja2.Environment(
+    template = jinja2.Environment(
         loader=jinja2.PackageLoader("living_finance.quality", "."),
         autoescape=True,
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,
     ).get_template("report.html.j2")
-    return page.render(
-        language=language,
-        t=texts,
-        month=str(month),
-        score=_number(own["score"].iloc[0], 1) if len(own) else "–",
-        grade=q.GRADE.label(own["grade"].iloc[0], language) if len(own) else "–",
-        previous=previous,
-        sections=[
+    origins = {
+        table.qualified_name: f"{texts['source']}: {(versions or {}).get(table.qualified_name, table.qualified_name)}"
+        f" · {texts['month']}: {month} · {texts['models']}: {models}"
+        for table in (*tables, gold.COVERAGE, gold.EDIT_REPORT)
+    }
+    content: dict[str, Any] = {
+        "language": language,
+        "t": texts,
+        "month": str(month),
+        "score": _number(own["score"].iloc[0], 1) if len(own) else "–",
+        "grade": q.GRADE.label(own["grade"].iloc[0], language) if len(own) else "–",
+        "previous": previous,
+        "origins": origins,
+        "sections": [
             maker.checks(tables[q.QUALITY_CHECK]),
             maker.scores(scores),
             maker.changes(changes),
@@ -107,7 +125,8 @@ def quality_page(
             maker.edits(edits),
             maker.indicators(tables[q.QUALITY_INDICATOR]),
         ],
-    )
+    }
+    return template.render(**content, fonts=fonts(template.render(**content, fonts={})))
 
 
 class _Maker:
@@ -151,7 +170,10 @@ class _Maker:
             self._say("기준", "threshold"),
         )
         return _Section(
-            self._say("공표 전 점검", "Checks before publication"), (*columns, "", self._say("설명", "explanation")), lines
+            self._say("공표 전 점검", "Checks before publication"),
+            (*columns, "", self._say("설명", "explanation")),
+            lines,
+            q.QUALITY_CHECK,
         )
 
     def scores(self, rows: pd.DataFrame) -> _Section:
@@ -171,7 +193,7 @@ class _Maker:
             "점수는 측정된 차원의 가중평균입니다. 빈칸은 측정하지 않은 차원입니다.",
             "A score is the weighted mean of the dimensions that are measured; blank: not measured.",
         )
-        return _Section(self._say("품질 점수", "Scores"), (*columns, *dimensions), lines, note)
+        return _Section(self._say("품질 점수", "Scores"), (*columns, *dimensions), lines, q.QUALITY_SCORE, note)
 
     def changes(self, rows: pd.DataFrame) -> _Section:
         shown = rows[(rows["region_level"] == "city") | ~rows["is_within_limit"].astype(bool)]
@@ -180,9 +202,9 @@ class _Maker:
         lines = [
             (
                 _Cell(f"{self._label(codes.REGION_LEVEL, row['region_level'])} {row['region_code']}"),
-                _Cell(self._measure(row["measure"])),
-                _Cell(_number(row["previous_value"], 3), "n"),
-                _Cell(_number(row["value"], 3), "n"),
+                _Cell(self._measure(row["measure"], unit := _unit(row["measure"]))),
+                _Cell(_amount(row["previous_value"], unit, 3), "n"),
+                _Cell(_amount(row["value"], unit, 3), "n"),
                 _Cell(_percent(row["relative_change"]), "n"),
                 self._passed(row["is_within_limit"]),
                 _Cell(_text(row[f"explanation_{self._language}"])),
@@ -197,6 +219,7 @@ class _Maker:
             self._say("전월 대비 변화", "Change since the month before"),
             columns,
             lines,
+            q.QUALITY_CHANGE,
             self._cut(len(shown), "시 전체와 한계 초과 지역", "the city and regions beyond their limit"),
         )
 
@@ -205,11 +228,11 @@ class _Maker:
         city = rows[(rows["region_level"] == "city") & ~is_reference & rows["ratio"].notna()]
         lines = [
             (
-                _Cell(self._measure(row["measure"])),
+                _Cell(self._measure(row["measure"], row["unit"])),
                 _Cell(f"{self._label(q.SOURCE, row['source'])} · {row[f'definition_{self._language}']}"),
-                _Cell(_number(row["value"], 3 if row["unit"] == "share" else 0), "n"),
+                _Cell(_amount(row["value"], row["unit"], 3 if row["unit"] == "share" else 0), "n"),
                 _Cell(self._label(q.SOURCE, row["reference_source"])),
-                _Cell(_number(row["reference_value"], 3 if row["unit"] == "share" else 0), "n"),
+                _Cell(_amount(row["reference_value"], row["unit"], 3 if row["unit"] == "share" else 0), "n"),
                 _Cell(_number(row["ratio"], 3), "n"),
                 _Cell(self._say("일치", "same") if row["is_same_definition"] else self._say("다름", "differs")),
             )
@@ -223,6 +246,7 @@ class _Maker:
             self._say("자료 간 교차검증(시 전체)", "Cross-validation of the sources, whole city"),
             columns,
             lines,
+            q.CROSS_VALIDATION,
             self._say("구·동별 값: gold.cross_validation", "Districts and dongs: gold.cross_validation"),
         )
 
@@ -248,6 +272,7 @@ class _Maker:
             self._say("출생·사망·이동의 타당성", "Plausibility of births, deaths and moves"),
             columns,
             lines,
+            q.POPULATION_MOVEMENT,
             self._cut(len(shown), "시 전체와 범위 밖 지역", "the city and regions out of their bounds"),
         )
 
@@ -269,7 +294,7 @@ class _Maker:
             "성별|연령|총조사|신용거래자 ÷ 총조사|등록 ÷ 총조사|가중 ÷ 총조사",
             "sex|age|census|bureau ÷ census|register ÷ census|weighted ÷ census",
         )
-        return _Section(self._say("포괄 범위(성·연령별)", "Coverage by sex and age"), columns, lines)
+        return _Section(self._say("포괄 범위(성·연령별)", "Coverage by sex and age"), columns, lines, gold.COVERAGE)
 
     def edits(self, rows: pd.DataFrame) -> _Section:
         lines = []
@@ -280,7 +305,7 @@ class _Maker:
             counts = (_Cell(_count(row[name]), "n") for name in EDIT_COUNTS)
             lines.append((_Cell(str(row["table"])), _Cell(str(row["reason"])), _Cell(what), *counts))
         columns = self._columns("테이블|사유|의미|유지|수정|격리|제외", "table|reason|meaning|kept|edited|quarantined|removed")
-        return _Section(self._say("정제 내역", "Edits"), columns, lines)
+        return _Section(self._say("정제 내역", "Edits"), columns, lines, gold.EDIT_REPORT)
 
     def indicators(self, rows: pd.DataFrame) -> _Section:
         lines = [
@@ -298,18 +323,21 @@ class _Maker:
             "대상|차원|측정 항목|산식|값|점수",
             "object|dimension|indicator|how|value|score",
         )
-        return _Section(self._say("측정값과 산식", "Indicators and how they are computed"), columns, lines)
+        return _Section(self._say("측정값과 산식", "Indicators and how they are computed"), columns, lines, q.QUALITY_INDICATOR)
 
-    def _measure(self, name: object) -> str:
+    def _measure(self, name: object, unit: str) -> str:
         if name in HOUSEHOLD_STATISTICS.column_names:
             column = HOUSEHOLD_STATISTICS.column(str(name))
-            return self._say(column.label_ko, column.label_en)
-        return self._say(*_MEASURE_LABELS.get(str(name), (str(name), str(name))))
+            label = self._say(column.label_ko, column.label_en)
+        else:
+            label = self._say(*_MEASURE_LABELS.get(str(name), (str(name), str(name))))
+        return f"{label} ({SHOWN[unit].words.of(self._language)})" if unit in _MONEY else label
 
     def _cut(self, rows: int, ko: str, en: str) -> str:
         return self._say(f"{ko}, {min(rows, _MOST_ROWS)}/{rows}행", f"{en}; {min(rows, _MOST_ROWS)} of {rows} rows")
 
 
+_MONEY = ("KRW", "KRW/year", "KRW/month")
 _MEASURE_LABELS = {
     "persons": ("인구", "persons"),
     "persons_15_and_over": ("15세 이상 인구", "persons of 15 and over"),
@@ -334,6 +362,17 @@ def _number(value: Any, digits: int) -> str:
     return (
         f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:,.0f}"
     )
+
+
+def _unit(measure: object) -> str:
+    return HOUSEHOLD_STATISTICS.column(str(measure)).unit if measure in HOUSEHOLD_STATISTICS.column_names else ""
+
+
+def _amount(value: Any, unit: str, digits: int) -> str:
+    """As readers read it: money in 만원."""
+    if unit not in _MONEY or value is None or pd.isna(value):
+        return _number(value, digits)
+    return _number(value / SHOWN[unit].scale, 1 if unit == "KRW/month" else 0)
 
 
 def _count(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -10,6 +11,7 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
+import shapely
 import vl_convert as vlc
 
 from living_finance.reports.fonts import FAMILY, font_folder
@@ -27,6 +29,9 @@ _PARTS = ("#005a9c", "#e69f00", "#009e73", "#cc79a7", "#56b4e9")
 """Okabe & Ito (2008), Color universal design."""
 _SHORT = 8
 """Letters of a name of which three stand beside each other in a legend."""
+_LEGEND_TITLE, _LEGEND_LINE = 50, 18
+"""Pixels of a legend below: its distance and title, a line of it."""
+_HIGHEST_MAP = 0.95
 _SHAPES = {"publishable": "circle", "caution": "diamond", "unreliable": "cross"}
 _SURE = 1.96
 
@@ -167,16 +172,19 @@ def parts(rows: pd.DataFrame, *, title: str, names: Sequence[str]) -> Chart:
     )
 
 
-def series(rows: pd.DataFrame, *, title: str) -> Chart:
+def series(rows: pd.DataFrame, *, title: str, months: str) -> Chart:
     """A line over months with its 95 % band.
 
     Args:
         rows: month (text), value, error (standard error, may be missing).
-        title: of the axis, with the unit.
+        title: of the axis of values, with the unit.
+        months: title of the axis of months.
     """
     error = rows["error"].astype(float).fillna(0.0)
     frame = rows.assign(low=rows["value"] - _SURE * error, high=rows["value"] + _SURE * error)
-    base = alt.Chart(_values(frame)).encode(x=alt.X("month:O", title=None, axis=alt.Axis(labelAngle=-45 if len(rows) > 6 else 0)))
+    base = alt.Chart(_values(frame)).encode(
+        x=alt.X("month:O", title=months, axis=alt.Axis(labelAngle=-45 if len(rows) > 6 else 0))
+    )
     scale = alt.Scale(zero=False, nice=True)
     y = alt.Y("low:Q", title=title, scale=scale, axis=alt.Axis(format=",f"))
     band = base.mark_area(color=_CLASSES[1], opacity=0.6).encode(y=y, y2="high:Q")
@@ -275,9 +283,17 @@ def choropleth(
                 else []
             ),
         )
-        .properties(width=WIDTH, height=round(WIDTH * 0.95))
+        .properties(width=WIDTH, height=_map_height(drawn, entries=len(order) + len(greys)))
         .project(type="mercator")
     )
+
+
+def _map_height(drawn: Sequence[Mapping[str, Any]], *, entries: int) -> int:
+    """Pixels of a map as high as its regions ask for, with a legend of so many entries in two columns below."""
+    shapes = shapely.from_geojson([json.dumps(each["geometry"]) for each in drawn])
+    west, south, east, north = map(float, shapely.total_bounds(shapes))
+    ratio = (north - south) / ((east - west) * math.cos(math.radians((north + south) / 2)))
+    return round(min(ratio * WIDTH + _LEGEND_TITLE + _LEGEND_LINE * math.ceil(entries / 2), _HIGHEST_MAP * WIDTH))
 
 
 def _shades(count: int) -> tuple[str, ...]:

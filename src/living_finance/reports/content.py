@@ -45,7 +45,7 @@ def build_report(data: ReportData, language: Language) -> Report:
         title=author.say(
             f"생활금융 동향보고서: {author.name} {when_ko}", f"Living-finance trend report: {author.name} {when_en}"
         ),
-        subtitle=author.say("가구의 소득·부채·소비", "Household income, debt and spending"),
+        subtitle=author.say("가구의 소득·부채·소비", "Household income, debt and spending") + _months_of_year(author),
         banner=IN_DEVELOPMENT.of(author.language),
         marking=author.say("공개용: 승인된 공표 셀만 사용", "Public: approved cells only")
         if data.is_public
@@ -53,6 +53,18 @@ def build_report(data: ReportData, language: Language) -> Report:
         summary=tuple(overview.summary(author)),
         sections=tuple(section for section in made if section is not None),
         words=_WORDS[author.language],
+    )
+
+
+def _months_of_year(author: Author) -> str:
+    """Which months a year's report rests on: it can be made before the year is over."""
+    data = author.data
+    if data.year is None:
+        return ""
+    first, last, number = month_text(data.months[0]), month_text(data.months[-1]), len(data.months)
+    return author.say(
+        f" · {first}부터 {last}까지 {number}개월, 수준은 마지막 달의 값",
+        f" · {number} month{'s' if number > 1 else ''}, {first} to {last}; levels are those of the last",
     )
 
 

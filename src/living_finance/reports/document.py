@@ -5,6 +5,8 @@ Renderers (`html`, `pdf`, `hwpx`) show the same content; none of them computes a
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +14,15 @@ from typing import Any
 
 from living_finance.contracts.language import Language
 from living_finance.reports.charts import Chart, draw
+
+
+def breadth(text: str) -> int:
+    """How wide a text is, in Latin letters; a Korean one is as wide as two.
+
+    >>> breadth("12.3 ± 1"), breadth("마포구")
+    (8, 6)
+    """
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +65,20 @@ class Grid:
     def __post_init__(self) -> None:
         if any(len(row) != len(self.header) for row in self.rows):
             raise ValueError(f"{self.caption}: a row has not as many cells as the header")
+
+    @property
+    def breadths(self) -> tuple[int, ...]:
+        """Letters that each column should have room for: its widest cell and the longest word of its head.
+
+        >>> origin = Origin(source="gold.x", month="2020-01", model="m/1")
+        >>> Grid(caption="", header=("dong", "평균 총소득 (만원/연)"), rows=(("Dong 1", "9 ± 1"),), origin=origin).breadths
+        (6, 9)
+        """
+        heads = (re.findall(r"[^\s(]+|\([^\s]*", head) for head in self.header)
+        columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.header)
+        return tuple(
+            max((breadth(text) for text in (*words, *cells)), default=1) for words, cells in zip(heads, columns, strict=True)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +192,7 @@ class Report:
             "caption": grid.caption,
             "header": grid.header,
             "rows": grid.rows,
+            "breadths": grid.breadths,
             "notes": grid.notes,
             "origin": self._origin(grid.origin),
             "is_long": grid.is_long,

@@ -293,7 +293,7 @@ def series(author: Author) -> Section:
             f"{label}: from {first['value']:,.0f} in {first['month']} to {last['value']:,.0f} in {last['month']}, "
             f"{len(drawn)} months. The band is the 95 % interval.",
         ),
-        chart=charts.series(drawn, title=label),
+        chart=charts.series(drawn, title=label, months=author.say("기준월", "month")),
         key="series",
         origin=data.origin("household_statistics", months=months),
         notes=(

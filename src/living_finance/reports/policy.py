@@ -13,7 +13,7 @@ from living_finance.contracts.language import Language
 from living_finance.reports import charts
 from living_finance.reports.data import PERSONS_AT, PolicyAnalysis, ReportData
 from living_finance.reports.document import Block, Figure, Grid, Origin, Section, Text
-from living_finance.reports.formats import Estimate, is_missing, marks_note, unit_label
+from living_finance.reports.formats import NONE, Estimate, is_missing, marks_note, unit_label
 from living_finance.reports.labels import category_label, dimension_label, position, statistic_label
 
 REGIONS, STATISTICS, PUBLISHED = "regions", "statistics", "minus_published"
@@ -369,7 +369,11 @@ def _shown(
             _first(view, data, language),
             *(_head(statistic_label(s, language), units[s], language, is_difference) for s in columns),
         )
-        body = tuple((naming(row), *(_cell(cells.get((row, s)), is_difference, language) for s in columns)) for row in order)
+        told = ((naming(row), *(_cell(cells.get((row, s)), is_difference, language) for s in columns)) for row in order)
+        # Of the whole city nothing is counted that is counted around a dong.
+        body = tuple(row for row in told if set(row[1:]) != {NONE})
+    if not body:
+        return
     title = analysis.label_ko if language == "ko" else analysis.label_en
     by = header[0]
     place = [part for part in f"{view.by} / {view.of}".split(" / ") if part in codes.PLACE.codes]
@@ -490,7 +494,7 @@ def _cells(rows: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
 
 def _cell(estimate: Estimate | None, is_difference: bool, language: Language) -> str:
     if estimate is None:
-        return "–"
+        return NONE
     return estimate.change(language) if is_difference else estimate.shown()
 
 

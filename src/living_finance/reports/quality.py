@@ -148,8 +148,8 @@ def _quality(author: Author, report: pd.DataFrame) -> Grid:
             (
                 quality_label(str(row["indicator"]), author.language),
                 str(row["table"]),
-                NONE if is_missing(row["value"]) else f"{row['value']:.4g}",
-                NONE if is_missing(row["threshold"]) else f"{row['threshold']:.4g}",
+                _decimals(row["value"]),
+                _decimals(row["threshold"]),
                 NONE if is_missing(row["passed"]) else yes if row["passed"] else no,
             )
             for _, row in report.sort_values(["table", "indicator"]).iterrows()
@@ -158,9 +158,18 @@ def _quality(author: Author, report: pd.DataFrame) -> Grid:
     )
 
 
+def _decimals(value: object) -> str:
+    """With as many as four decimals; what is less is nothing here.
+
+    >>> _decimals(0.05636), _decimals(12.0), _decimals(1e-06), _decimals(None)
+    ('0.0564', '12', '0', '–')
+    """
+    return NONE if is_missing(value) else f"{value:,.4f}".rstrip("0").rstrip(".")
+
+
 def _delivered(name: str, author: Author) -> str:
     """Label of a delivered table."""
-    tables = {table.name: table for table in DELIVERED_TABLES}
+    tables = {table.bronze_name: table for table in DELIVERED_TABLES}
     return author.say(tables[name].label_ko, tables[name].label_en) if name in tables else name
 
 

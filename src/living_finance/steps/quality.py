@@ -23,6 +23,7 @@ from living_finance.quality.bureau import bureau_feedback, resident_groups
 from living_finance.quality.evidence import DeliveryFacts, Evidence, MonthFacts
 from living_finance.quality.report import quality_page
 from living_finance.quality.tables import quality_tables
+from living_finance.reports.fonts import embedded
 from living_finance.storage.ledger import Ledger
 from living_finance.storage.warehouse import Warehouse
 
@@ -104,12 +105,16 @@ def write_page(warehouse: Warehouse, month: Month, *, language: Language, out: P
         MissingInput: its quality has not been assessed.
     """
     _assessed(warehouse, month)
+    ledger = Ledger(warehouse.root)
     page = quality_page(
         {table: _small(warehouse.read(table, base_month=month.date)) for table in q.QUALITY_TABLES},
         edits=_small(evidence.edit_counts(warehouse.read(gold.EDIT_REPORT, base_month=month.date))),
         coverage=_small(warehouse.read(gold.COVERAGE, base_month=month.date)),
         month=month,
+        models=ledger.model_versions(month),
         language=language,
+        versions=ledger.versions(month),
+        fonts=embedded,
     )
     out.write_text(page, encoding="utf-8")
 
