@@ -13,7 +13,7 @@ from rdflib.namespace import DCAT, DCTERMS, PROV, RDF, RDFS, SKOS
 
 from living_finance.catalog.products import KOREAN_ITEMS, MonthVersions, product_catalogue, product_list
 from living_finance.config import CatalogSettings
-from living_finance.contracts import STORED_TABLES, gold, silver
+from living_finance.contracts import STORED_TABLES, gold, quality, silver
 from living_finance.contracts import catalogue as c
 from living_finance.contracts.core import Layer, Measure
 from living_finance.contracts.gold import GOLD_TABLES
@@ -22,7 +22,9 @@ from living_finance.contracts.utilization import MADE_ON_PUBLICATION
 from living_finance.dcat import BASE, Dataset, Description
 from living_finance.errors import MissingInput
 from living_finance.months import Month
+from living_finance.quality.evidence import PRODUCTS
 from living_finance.steps import month as month_steps
+from living_finance.steps import quality as quality_steps
 from living_finance.steps.catalogue import JSON_LD, LIST, write_catalogue
 from living_finance.storage.ledger import Ledger, StepRecord
 from living_finance.storage.warehouse import Commit
@@ -136,6 +138,13 @@ def test_lineage_is_what_the_steps_read(functions: str) -> None:
         table = getattr(gold if name.startswith("gold") else silver, name.rpartition(".")[2])
         wanted = {t.qualified_name for t in c.MADE_FROM[table.qualified_name]}
         assert wanted <= named, name
+
+
+def test_lineage_of_quality_is_what_its_step_reads() -> None:
+    """All of it: what is read is a source of one of the tables, and the other way round."""
+    read = re.findall(r"\b(silver|gold)\.([A-Z_]+)", inspect.getsource(quality_steps.read_evidence))
+    tables = {getattr({"silver": silver, "gold": gold}[layer], name) for layer, name in read} | {*PRODUCTS}
+    assert tables == {source for table in quality.QUALITY_TABLES for source in c.MADE_FROM[table.qualified_name]}
 
 
 def test_the_same_months_give_the_same_bytes() -> None:

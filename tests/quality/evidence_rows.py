@@ -9,7 +9,7 @@ import pandas as pd
 
 from living_finance.contracts import gold
 from living_finance.months import Month
-from living_finance.quality.evidence import PRODUCTS, SURVEY_MEASURES, DeliveryFacts, Evidence, MonthFacts
+from living_finance.quality.evidence import MEAN_AMOUNTS, PRODUCTS, SURVEY_MEASURES, DeliveryFacts, Evidence, MonthFacts
 
 DONGS = ("1111051", "1111053", "1114055")
 JANUARY, FEBRUARY = Month(2020, 1), Month(2020, 2)
@@ -143,6 +143,11 @@ def evidence(*, before: MonthFacts | None = None) -> Evidence:
                 **{name: [300.0, 300.0, 600.0] for name in ("of_districts", "of_city", "covered")},
             }
         ),
+        household=pd.DataFrame(
+            [{"rows": 250, "placed": 245, "valid": 250, "final": 200, "covered": 300.0, **dict.fromkeys(MEAN_AMOUNTS, 50e6)}]
+        ),
+        member=pd.DataFrame([{"rows": 400, "keys": 400, "valid": 400, "sure": 320.0, "residents": 400}]),
+        links=pd.DataFrame([{"households": 250, "agreeing": 250, "linked": 400}]),
         regions=pd.DataFrame({"dong_code": DONGS, "gu_code": [dong[:5] for dong in DONGS]}),
     )
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from evidence_rows import DONGS, evidence, two_months
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from living_finance.config import QualitySettings
 from living_finance.contracts import gold
 from living_finance.contracts import quality as q
+from living_finance.contracts.core import Table
 from living_finance.quality import evidence as ev
 from living_finance.quality.tables import quality_tables
 from living_finance.storage.warehouse import Warehouse
@@ -122,6 +123,47 @@ def test_a_published_table_is_counted_by_key_rule_and_region(spark: SparkSession
         "table": "gold.household_breakdown", "rows": 7, "keys": 6, "valid": 5, "final": 6, "dongs": 2, "judged": 2,
         "publishable": 1, "of_districts": 40.0, "of_city": 60.0, "covered": 30.0,
     }  # fmt: skip
+
+
+def test_rows_of_households_and_members_are_counted(spark: SparkSession) -> None:
+    """A household twice, one with a member too many, one without a place; a member of no household, one twice."""
+
+    def home(name: str, members: int, **values: object) -> tuple[object, ...]:
+        plain: dict[str, object] = {
+            "household_id": name,
+            "bureau_members": members,
+            "weight": 2.0,
+            "debt_krw": 100,
+            "is_provisional": False,
+        }
+        plain |= {"base_month": dt.date(2020, 1, 1), "output_area_id": f"{HERE}0001", "dwelling_type": "apartment"}
+        plain |= dict.fromkeys(gold.INCOME_COMPONENTS, 0) | {"labour_income_krw_year": 30, "total_income_krw_year": 30}
+        return tuple((plain | values).get(column) for column in gold.HOUSEHOLD.column_names)
+
+    def frame(table: Table, rows: list[tuple[object, ...]]) -> DataFrame:
+        return spark.createDataFrame(rows, T.StructType([T.StructField(f.name, f.dataType) for f in table.schema()]))
+
+    household = frame(
+        gold.HOUSEHOLD,
+        [
+            home("H1", 2, is_provisional=True),
+            home("H2", 1, weight=1.0, debt_krw=800, labour_income_krw_year=60),
+            home("H3", 0, output_area_id=None, dwelling_type=None, weight=0.0),
+            home("H4", 1),
+            home("H4", 1),
+        ],
+    )
+    persons = [("P1", "H1", 1.0), ("P2", "H1", 0.5), ("P3", "H2", 0.5), ("P4", "H2", 0.75), ("P5", "H9", 1.25), ("P5", "H4", 0.5)]
+    members = frame(gold.HOUSEHOLD_MEMBER, [(dt.date(2020, 1, 1), "11110", p, h, "alone", share) for p, h, share in persons])
+    placed = spark.createDataFrame([(True,)] * 6 + [(False,)], "has_household boolean")
+    assert ev.link_facts(household, members).collect()[0].asDict() == {"households": 4, "agreeing": 2, "linked": 4}
+    assert ev.member_facts(members, placed).collect()[0].asDict() == {
+        "rows": 6, "keys": 5, "valid": 5, "sure": 4.5, "residents": 6
+    }  # fmt: skip
+    found = ev.household_facts(household).collect()[0].asDict()
+    # A total that is not the sum of its components breaks a check.
+    assert [found[name] for name in ("rows", "placed", "valid", "final", "covered")] == [5, 4, 4, 4, 7.0]
+    assert found["debt_krw"] == pytest.approx((2 * 100 * 3 + 800) / 7)
 
 
 @pytest.mark.parametrize("found", [evidence(), two_months()], ids=["first month", "second month"])

@@ -113,6 +113,47 @@ def test_published_tables_are_measured_in_every_dimension_that_applies() -> None
     assert value_of(persons, "score", indicator="days_to_supply") == 100
 
 
+def test_rows_of_households_and_members_are_measured_in_every_dimension() -> None:
+    rows = indicators(evidence(), SETTINGS)
+    of = {name: rows[rows["object_name"] == name] for name in ("gold.household", "gold.household_member")}
+    for name, found in of.items():
+        assert set(found["dimension"]) == set(q.DIMENSION.codes), name
+        assert set(found["object_type"]) == {"table"}
+    household, member = of.values()
+    assert value_of(household, "value", indicator="households_placed") == pytest.approx(245 / 250)
+    assert value_of(household, "value", indicator="rows_final") == pytest.approx(200 / 250)
+    assert value_of(household, "score", indicator="published_mean_total_income") == 100
+    assert value_of(household, "value", indicator="households_to_census") == pytest.approx(1.0)
+    assert value_of(member, "value", indicator="assignments_expected_right") == pytest.approx(320 / 400)
+    assert value_of(member, "value", indicator="persons_to_census") == pytest.approx(400 / 900)
+    scored = scores(rows, SETTINGS).set_index("object_name")
+    assert scored.loc["gold.household_member", "accuracy_score"] == pytest.approx(80.0)
+
+
+@pytest.mark.parametrize(
+    ("part", "fact", "value", "table", "dimension"),
+    [
+        ("household", "placed", 200, "gold.household", "completeness"),
+        ("household", "valid", 200, "gold.household", "validity"),
+        ("links", "agreeing", 200, "gold.household", "consistency"),
+        ("links", "households", 200, "gold.household", "uniqueness"),
+        ("household", "final", 100, "gold.household", "timeliness"),
+        ("household", "total_income_krw_year", 40e6, "gold.household", "accuracy"),
+        ("household", "covered", 200.0, "gold.household", "coverage"),
+        ("member", "residents", 500, "gold.household_member", "completeness"),
+        ("member", "valid", 300, "gold.household_member", "validity"),
+        ("links", "linked", 300, "gold.household_member", "consistency"),
+        ("member", "keys", 300, "gold.household_member", "uniqueness"),
+        ("member", "sure", 200.0, "gold.household_member", "accuracy"),
+    ],
+)
+def test_a_flaw_of_rows_costs_points_of_its_dimension(part: str, fact: str, value: float, table: str, dimension: str) -> None:
+    sound = evidence()
+    flawed = dataclasses.replace(sound, **{part: getattr(sound, part).assign(**{fact: value})})
+    before, after = (scores(indicators(found, SETTINGS), SETTINGS).set_index("object_name") for found in (sound, flawed))
+    assert after.loc[table, f"{dimension}_score"] < before.loc[table, f"{dimension}_score"]
+
+
 def test_a_score_weighs_the_dimensions_that_are_measured() -> None:
     columns = ["object_type", "object_name", "dimension", "indicator", "score"]
     measured = pd.DataFrame(

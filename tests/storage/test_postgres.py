@@ -35,8 +35,8 @@ from living_finance.storage.postgres import CopyTarget, Database, copy_part, loa
 from living_finance.storage.postgres_server import embedded_server, folder_of
 
 FEBRUARY = Month(2020, 2)
-LOGINS = {"reader": READER, "analyst": ANALYST, "late_analyst": ANALYST, "publisher": OWNER}
-"""People's logins: the first analyst may see one district, the other's grant has ended."""
+LOGINS = {"reader": READER, "analyst": ANALYST, "late_analyst": ANALYST, "publisher": OWNER, "outsider": None}
+"""People's logins: the first analyst may see one district, the other's grant has ended, the outsider is in no group."""
 
 
 class Server:
@@ -70,7 +70,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         database.prepare(boundaries)
         with database.connection(role=None) as connection:
             for login, group in LOGINS.items():
-                connection.execute(f"create role {login} login in role {group}".encode())
+                connection.execute(f"create role {login} login {f'in role {group}' if group else ''}".encode())
         with database.connection() as connection:
             connection.execute("insert into access.district_grant (grantee, gu_code) values ('analyst', '11140')")
             connection.execute(
@@ -282,12 +282,16 @@ ACTIONS = {
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize(
     ("login", "role"),
-    [("reader", None), ("analyst", None), ("reader", READER), ("analyst", ANALYST), ("postgres", READER), ("postgres", ANALYST)],
+    [
+        *(("reader", None), ("analyst", None), ("outsider", None)),
+        *(("reader", READER), ("analyst", ANALYST), ("postgres", READER), ("postgres", ANALYST)),
+    ],
 )
 def test_every_role_on_every_object_with_every_action(server: Server, login: str, role: str | None, action: str) -> None:
     """A login as it is, and in the role that `query --role` puts on; the embedded server has one login, a superuser."""
     everything = (*OBJECTS_FOR_READERS, *OBJECTS_FOR_ANALYSTS, *OBJECTS_FOR_NOBODY)
     may_read = {*OBJECTS_FOR_READERS, *(OBJECTS_FOR_ANALYSTS if ANALYST in (role, LOGINS.get(login)) else ())}
+    may_read = set() if login == "outsider" else may_read
     allowed = set()
     with server.login(login).connection(role=role) as connection:
         for name in everything:

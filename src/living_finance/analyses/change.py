@@ -27,6 +27,8 @@ from living_finance.months import Month
 
 _REGION = ("region_level", "region_code")
 _VALUE = "equivalised_income_krw_year"
+_BEFORE = "_before"
+_UNIT = ("base_month", "household_id", "dong_code", "weight")
 _BEYOND = f"change_since{SEPARATOR}minus_region"
 _WON_SQUARED, _UNIT_SQUARED = 1.0, 2.0**50
 """Parts of a covariance that are added up as whole numbers: of a mean in won, of a share or rate."""
@@ -103,20 +105,18 @@ def change(
         distribution (Gini, quantiles).
     """
     placed = _on_boundaries(household, building, month=month, against=against)
-    people = counted(placed).transform(with_relative_income)
-    members = members_of(people, household_members, counts=("children", "elderly"))
+    equivalised = counted(placed)
+    members = members_of(equivalised.transform(with_relative_income), household_members, counts=("children", "elderly"))
     owing = with_loans(members, household_member, placed_person)
-    moved = with_moves(counted(household), household_lineage)
-    departed = moved.withColumns({"dong_code": F.col("former_dong_code")}).where(F.col("dong_code").isNotNull())
+    moves = _moves(household, household_lineage)
     changes = [
         _ratio_change(frame, measures, places=places, month=month, against=against, reference=reference)
         for frame, places, measures in (
             (owing, placed, measures_changed(settings)),
-            (moved, moved, (share(CAME, F.col("has_crossed")),)),
-            (departed, departed, (share(LEFT, F.col("has_crossed")),)),
+            (moves, moves, tuple(share(name, F.when(F.col("_share") == name, F.col("has_crossed"))) for name in (CAME, LEFT))),
         )
     ]
-    rows = reduce(DataFrame.unionByName, [*changes, _distribution_change(people, month=month, against=against)])
+    rows = reduce(DataFrame.unionByName, [*changes, _distribution_change(equivalised, month=month, against=against)])
     since, is_beyond = f"{against.date:%Y-%m}", F.col("dimension") == _BEYOND
     return finished_difference(
         rows,
@@ -135,6 +135,19 @@ def _on_boundaries(household: DataFrame, building: DataFrame, *, month: Month, a
     return placed.withColumns({"dong_code": dong, "gu_code": F.substring(dong, 1, 5)}).drop("_dong")
 
 
+def _moves(household: DataFrame, household_lineage: DataFrame) -> DataFrame:
+    """Households that go on, by `_share`: where they are, for CAME, and where they were, for LEFT."""
+    came = with_moves(counted(household), household_lineage).withColumns({"_share": F.lit(CAME)})
+    left = came.withColumns(
+        {
+            "dong_code": F.col("former_dong_code"),
+            "household_id": F.concat(F.lit("left "), "household_id"),
+            "_share": F.lit(LEFT),
+        }
+    )
+    return came.unionByName(left.where(F.col("dong_code").isNotNull()))
+
+
 def _ratio_change(
     people: DataFrame, measures: Sequence[Ratio], *, places: DataFrame, month: Month, against: Month, reference: str
 ) -> DataFrame:
@@ -149,8 +162,13 @@ def _ratio_change(
         reference: code of an area, or empty.
     """
     cells = ratio_cells(people, measures, weight="weight", groups={})
-    found = ratios.estimates(cells, measures, by=CELL)
-    changes = _differences(found, _ratio_covariances(people, cells, measures, month=month, against=against), month, against)
+    both = _side_by_side(ratios.estimates(cells, measures, by=CELL, with_denominators=True), month, against)
+    products = _shared_products(people, measures, month=month, against=against)
+    joined = join_to_one(both, products, on=[*_REGION, "statistic"], how="left")
+    now, before = ((F.col(f"denominator{of}"), F.col(f"value{of}")) for of in ("", _BEFORE))
+    xx, xy, yx, yy = (F.col(name) for name in ratios.PRODUCTS)
+    covariance = ratios.covariance_of((xx, xy, yx, yy), now, before)
+    changes = _differences(joined.withColumns({"covariance": covariance}))
     if not reference:
         return changes
     were_there = places.where(F.col("dong_code").startswith(reference)).select("household_id").distinct()
@@ -184,10 +202,10 @@ def _change_covariances(rows: DataFrame, cells: DataFrame, measures: Sequence[Ra
     What a household adds to a change is what it adds to the later figure less what it adds to the earlier one:
     w (y - R x) / Σ w x each.
     """
-    values = ratios.unit_values(rows, measures, keep=["base_month", "household_id", "dong_code", "weight"], of="_one")
-    names = [name for name in values.columns if name.endswith("_one")]
-    placed = values.select("base_month", "household_id", "weight", F.inline(regions()), *names)
+    values = ratios.unit_values(rows, measures, keep=_UNIT)
     totals = [name for number in range(len(measures)) for name in (f"_x_{number}", f"_y_{number}")]
+    own = {name: f"{name}_one" for name in totals}
+    placed = values.withColumnsRenamed(own).select("base_month", "household_id", "weight", F.inline(regions()), *own.values())
     keys = ["base_month", *_REGION]
     joined = join_to_one(placed, cells.select(*keys, *totals), on=keys, how="inner", broadcast=True)
     sign = F.when(F.col("base_month") == F.lit(month.date), F.col("weight")).otherwise(-F.col("weight"))
@@ -198,8 +216,11 @@ def _change_covariances(rows: DataFrame, cells: DataFrame, measures: Sequence[Ra
         added[f"_u_{number}"] = F.coalesce(F.try_divide(sign * deviation, x), F.lit(0.0))
     # Two terms at most: the same in either order.
     units = joined.groupBy(*_REGION, "household_id").agg(*(F.sum(value).alias(name) for name, value in added.items()))
-    base = units.where(F.col("region_code") == reference).select("household_id", *(F.col(n).alias(f"{n}_base") for n in added))
-    pairs = join_to_one(units.where(F.col("region_code") != reference), base, on=["household_id"], how="inner")
+    # A household is in a region once, so the largest is the only one.
+    household = Window.partitionBy("household_id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    is_reference = F.col("region_code") == reference
+    base = {f"{n}_base": F.max(F.when(is_reference, F.col(n))).over(household) for n in added}
+    pairs = units.withColumns(base).where(~is_reference & F.col("_u_0_base").isNotNull())
     parts = [_WON_SQUARED if measure.unit.startswith("KRW") else _UNIT_SQUARED for measure in measures]
     sums = pairs.groupBy(*_REGION).agg(
         *(exact_sum(F.col(n) * F.col(f"{n}_base"), parts=p).alias(n) for n, p in zip(added, parts, strict=True))
@@ -211,34 +232,25 @@ def _change_covariances(rows: DataFrame, cells: DataFrame, measures: Sequence[Ra
     return sums.select(*_REGION, F.inline(F.array(*structs)))
 
 
-def _ratio_covariances(
-    people: DataFrame, cells: DataFrame, measures: Sequence[Ratio], *, month: Month, against: Month
-) -> DataFrame:
-    """Covariance of each ratio between the months, by region."""
-    later, earlier = (people.where(F.col("base_month") == F.lit(m.date)) for m in (month, against))
-    keep = [F.col(name) for name in ("dong_code", "weight")]
-    one, other = (
-        ratios.unit_values(
-            frame.select("*", *(column.alias(f"{name}{of}") for column, name in zip(keep, ("_dong", "_weight"), strict=True))),
-            measures,
-            keep=["household_id", f"_dong{of}", f"_weight{of}"],
-            of=of,
+def _shared_products(people: DataFrame, measures: Sequence[Ratio], *, month: Month, against: Month) -> DataFrame:
+    """`ratios.shared_products` of both months by region, over the households that are in it in both."""
+    values = ratios.unit_values(people, measures, keep=_UNIT)
+    names = [name for name in values.columns if name not in ("base_month", "household_id")]
+    # A household is there once a month: of the rows that have a value there is one.
+    sides = {"_one": month, "_other": against}
+    pairs = values.groupBy("household_id").agg(
+        *(
+            F.first(
+                F.when(F.col("base_month") == F.lit(m.date), F.struct(*(F.col(name).alias(f"{name}{of}") for name in names))),
+                ignorenulls=True,
+            ).alias(of)
+            for of, m in sides.items()
         )
-        for frame, of in ((later, "_one"), (earlier, "_other"))
     )
-    pairs = join_to_one(one, other, on=["household_id"], how="inner")
-    here, there = regions(dong=F.col("_dong_one")), regions(dong=F.col("_dong_other"))
-    shared = F.array_intersect(here, there)
-    values = [name for name in pairs.columns if name not in ("household_id", "_dong_one", "_dong_other")]
-    by_region = pairs.select(F.inline(shared), *values)
-    products = ratios.shared_sums(by_region, measures, weight="_weight", by=_REGION)
-    totals = [name for number in range(len(measures)) for name in (f"_x_{number}", f"_y_{number}")]
-    now = cells.where(F.col("base_month") == F.lit(month.date)).select(*_REGION, *totals)
-    before = cells.where(F.col("base_month") == F.lit(against.date)).select(
-        *_REGION, *(F.col(name).alias(f"{name}_before") for name in totals)
-    )
-    joined = join_to_one(join_to_one(products, now, on=_REGION, how="inner"), before, on=_REGION, how="inner")
-    return ratios.covariances(joined, measures, keys=_REGION, of="_before", products=("xx", "xy", "yx", "yy"))
+    in_both = pairs.where(F.col("_one").isNotNull() & F.col("_other").isNotNull()).select("_one.*", "_other.*")
+    here, there = regions(dong=F.col("dong_code_one")), regions(dong=F.col("dong_code_other"))
+    by_region = in_both.select(F.inline(F.array_intersect(here, there)), *in_both.columns)
+    return ratios.shared_products(by_region, measures, weight="weight", by=_REGION)
 
 
 def _distribution_change(people: DataFrame, *, month: Month, against: Month) -> DataFrame:
@@ -246,27 +258,33 @@ def _distribution_change(people: DataFrame, *, month: Month, against: Month) -> 
     found = distribution(places, cells=["base_month", *_REGION], value=_VALUE, weight="person_weight")
     shared = covariances(places, cells=_REGION, value=_VALUE, weight="person_weight", unit="household_id", occasion="base_month")
     everybody = {"dimension": F.lit("all"), "category": F.lit("all")}
-    return _differences(found.withColumns(everybody), shared, month, against)
+    both = _side_by_side(found.withColumns(everybody), month, against)
+    return _differences(join_to_one(both, shared, on=[*_REGION, "statistic"], how="left"))
 
 
-def _differences(found: DataFrame, shared: DataFrame, month: Month, against: Month) -> DataFrame:
-    """Later less earlier; without shared households the covariance is 0."""
-    keys = [*CELL[1:], "statistic"]
-    earlier = found.where(F.col("base_month") == F.lit(against.date)).select(
-        *keys,
-        F.col("value").alias("_value"),
-        F.col("standard_error").alias("_error"),
-        F.col("contributors").alias("_contributors"),
-    )
-    later = found.where(F.col("base_month") == F.lit(month.date))
-    joined = join_to_one(join_to_one(later, earlier, on=keys, how="inner"), shared, on=[*_REGION, "statistic"], how="left")
-    n = F.least("contributors", "_contributors").cast("double")
+def _side_by_side(found: DataFrame, month: Month, against: Month) -> DataFrame:
+    """One row per region × statistic that both months have: columns of the later one, of the earlier one ending in _BEFORE."""
+    keys = [*CELL[1:], "statistic", "unit"]
+    names = [name for name in found.columns if name not in ("base_month", *keys)]
+    # A statistic is there once a month: of the rows that have a value there is one.
+    sides = {"": F.col("base_month") == F.lit(month.date), _BEFORE: F.col("base_month") == F.lit(against.date)}
+    values = (F.first(F.when(is_of, F.col(n)), ignorenulls=True).alias(f"{n}{of}") for of, is_of in sides.items() for n in names)
+    there = (F.count_if(is_of).alias(f"_there{of}") for of, is_of in sides.items())
+    both = found.groupBy(*keys).agg(*values, *there).where((F.col("_there") > 0) & (F.col(f"_there{_BEFORE}") > 0))
+    return both.drop(*(f"_there{of}" for of in sides)).withColumns({"base_month": F.lit(month.date)})
+
+
+def _differences(both: DataFrame) -> DataFrame:
+    """Later less earlier, of `_side_by_side` with `covariance`, 0 where it is missing: without shared households."""
+    n = F.least("contributors", f"contributors{_BEFORE}").cast("double")
     together = F.coalesce(F.col("covariance") * F.try_divide(n, n - 1), F.lit(0.0))
-    own = F.col("standard_error") * F.col("standard_error") + F.col("_error") * F.col("_error")
-    return joined.withColumns(
-        {
-            "value": F.col("value") - F.col("_value"),
-            "standard_error": F.sqrt(F.greatest(own - F.lit(2.0) * together, F.lit(0.0))),
-            "contributors": F.least("contributors", "_contributors"),
-        }
-    ).drop("_value", "_error", "_contributors", "covariance")
+    own = F.pow("standard_error", F.lit(2.0)) + F.pow(f"standard_error{_BEFORE}", F.lit(2.0))
+    return both.select(
+        *CELL,
+        "statistic",
+        "unit",
+        (F.col("value") - F.col(f"value{_BEFORE}")).alias("value"),
+        F.sqrt(F.greatest(own - F.lit(2.0) * together, F.lit(0.0))).alias("standard_error"),
+        "population",
+        F.least("contributors", f"contributors{_BEFORE}").alias("contributors"),
+    )

@@ -57,20 +57,29 @@ def with_income_quintile(households: DataFrame) -> DataFrame:
 
 
 def with_relative_income(households: DataFrame) -> DataFrame:
-    """Adds the income relative to the median of all members of the city's households, and how sure that median is.
+    """Adds the income relative to the median of all members of the city's households.
 
     Args:
         households: as `counted`, of the whole city: the median is everybody's, whatever region is looked at.
 
     Returns:
-        The rows with `relative_income` (1 = the month's median equivalised income) and what `line_share` needs.
+        The rows with `relative_income` (1 = the month's median equivalised income) and the quartiles it rests on.
     """
     months = _monthly_quantiles(households, value="equivalised_income_krw_year", weight="person_weight", probabilities=_QUARTILES)
     joined = join_to_one(households, months, on=["base_month"], how="left", broadcast=True)
     relative = F.try_divide(F.col("equivalised_income_krw_year"), F.when(F.col("_q50") > 0, F.col("_q50")))
+    return joined.withColumns({"relative_income": relative})
+
+
+def with_error_of_line(households: DataFrame) -> DataFrame:
+    """Adds how sure the median is that relative incomes are multiples of: what errors of `line_share` need.
+
+    Args:
+        households: as `with_relative_income`, of the whole city.
+    """
     size = F.col("household_size").cast("double")
     below = F.when(F.col("relative_income") <= 1.0, F.lit(1.0)).otherwise(0.0)
-    rows = joined.withColumns({"relative_income": relative}).withColumns({"_half": size * (below - F.lit(0.5))})
+    rows = households.withColumns({"_half": size * (below - F.lit(0.5))})
     w = F.col("person_weight")
     spread = F.try_divide(F.col("_q75") - F.col("_q25"), F.when(F.col("_q50") > 0, F.col("_q50")))
     totals = rows.groupBy("base_month", spread.alias("_spread")).agg(
@@ -96,7 +105,8 @@ def line_share(name: str, *, above: float | None = None, below: float | None = N
     """The share of members whose relative income is from `above` to `below`.
 
     A lower end is inside. An upper end is inside where there is a lower end too (the middle class), else not (the
-    poor are below their line). The error holds that of the median, which the ends are multiples of.
+    poor are below their line). The error holds that of the median, which the ends are multiples of, and needs
+    `with_error_of_line`.
 
     Args:
         name: of the statistic.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from living_finance.analyses.households import counted, line_share, with_relative_income
+from living_finance.analyses.households import counted, line_share, with_error_of_line, with_relative_income
 from living_finance.analyses.result import finished, ratio_results, regions
 from living_finance.contracts import codes
 from living_finance.methods.distribution import distribution, theil_decomposition, theil_parts
@@ -45,7 +45,8 @@ def inequality(*, household: DataFrame, region: str) -> DataFrame:
     people = counted(household)
     places = people.select("base_month", F.inline(regions()), _VALUE, "person_weight")
     spread = distribution(places, cells=_CELLS, value=_VALUE, weight="person_weight")
-    classes = ratio_results(people.transform(with_relative_income), class_measures(), weight="weight", groups={})
+    placed = people.transform(with_relative_income).transform(with_error_of_line)
+    classes = ratio_results(placed, class_measures(), weight="weight", groups={})
     everybody = {"dimension": F.lit(codes.ALL), "category": F.lit(codes.ALL)}
     rows = spread.withColumns(everybody).unionByName(_decomposed(people).withColumns(everybody)).unionByName(classes)
     return finished(rows, region=region)

@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from living_finance.analyses.households import counted, head_groups, line_share, members_of, with_relative_income
+from living_finance.analyses.households import (
+    counted,
+    head_groups,
+    line_share,
+    members_of,
+    with_error_of_line,
+    with_relative_income,
+)
 from living_finance.analyses.result import finished, ratio_results, regions
 from living_finance.methods.ratios import Ratio, mean
 
@@ -55,7 +62,8 @@ def low_income(*, household: DataFrame, household_members: DataFrame, benefit: D
         RESULT; dimension `programme` for benefits: recipients and amounts are counts without error, reach has the error of the
         members it is divided by. `contributors` are recipients; where there are none, the households that members are of.
     """
-    people = members_of(counted(household), household_members, counts=_COUNTS).transform(with_relative_income)
+    relative = counted(household).transform(with_relative_income).transform(with_error_of_line)
+    people = members_of(relative, household_members, counts=_COUNTS)
     is_lone_parent = (F.col("adults") == 1) & (F.col("children") > 0)
     family = (
         F.when(is_lone_parent, F.lit("lone_parent"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from living_finance.analyses import households, persons
@@ -94,14 +94,14 @@ def ranks_of(rows: DataFrame) -> DataFrame:
         *(F.max(F.when(is_share, F.col(name))).alias(name) for name in ("value", "population", "contributors")),
         F.max(F.when(F.col("statistic") == _COUNT, effective)).alias("_n"),
     )
-    sizes = shares.groupBy(*_KEY).agg(F.count(F.lit(1)).alias("_groups"))
+    level = Window.partitionBy(*_KEY).rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     z = _normal_quantile(F.lit(_MISS / 2.0) / F.col("_groups"))
     n, p = F.col("_n"), F.col("value")
     z2 = F.col("_z") * F.col("_z")
     centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n)
     reach = F.col("_z") / (1.0 + z2 / n) * F.sqrt(p * (1.0 - p) / n + z2 / (4.0 * n * n))
     groups = (
-        shares.join(F.broadcast(sizes), on=list(_KEY), how="inner")  # one row per key on the right
+        shares.withColumns({"_groups": F.count(F.lit(1)).over(level)})
         .withColumns({"_z": z})
         .withColumns({"_low": centre - reach, "_high": centre + reach})
     )

@@ -54,6 +54,11 @@ _ERRORS_FROM = (
     *(silver.SURVEY_HOUSEHOLD, silver.BENCHMARK, silver.OUTPUT_AREA, silver.BUILDING, silver.CENSUS_MARGIN),
 )
 _QUALITY_SOURCES = (gold.EDIT_REPORT, gold.COVERAGE, gold.HOUSEHOLD_STATISTICS, gold.QUALITY_REPORT, silver.REGION)
+_MEASURED_FROM = (
+    *(*_QUALITY_SOURCES, silver.OUTPUT_AREA, silver.CALIBRATION_TARGET, silver.SURVEY_HOUSEHOLD, silver.BENCHMARK),
+    *(gold.HOUSEHOLD_BREAKDOWN, gold.PERSON_STATISTICS, gold.HOUSEHOLD, gold.HOUSEHOLD_MEMBER, silver.PLACED_PERSON),
+)
+_MOVED_FROM = (gold.HOUSEHOLD_LINEAGE, gold.COVERAGE, silver.REGISTER_PERSON, silver.SET_ASIDE, silver.OUTPUT_AREA, silver.REGION)
 
 PRODUCTS: tuple[Product, ...] = (
     Product(
@@ -127,14 +132,14 @@ PRODUCTS: tuple[Product, ...] = (
         "제공 자료·테이블·기준월의 품질 차원별 측정값과 산식",
         "quality of deliveries, tables and the month by dimension, with how it is computed",
         INTERNAL,
-        (*_QUALITY_SOURCES, silver.OUTPUT_AREA, silver.CALIBRATION_TARGET, silver.SURVEY_HOUSEHOLD, silver.BENCHMARK),
+        _MEASURED_FROM,
     ),
     Product(
         quality.QUALITY_SCORE,
         "제공 자료·테이블·기준월의 100점 만점 품질 점수와 등급",
         "scores out of 100 and grades of deliveries, tables and the month",
         INTERNAL,
-        (*_QUALITY_SOURCES, silver.OUTPUT_AREA, silver.CALIBRATION_TARGET, silver.SURVEY_HOUSEHOLD, silver.BENCHMARK),
+        _MEASURED_FROM,
     ),
     Product(
         quality.CROSS_VALIDATION,
@@ -151,7 +156,7 @@ PRODUCTS: tuple[Product, ...] = (
         "행정동·자치구·시의 출생, 사망, 이동과 타당성 범위",
         "births, deaths and moves of dongs, districts and the city with their plausible bounds",
         INTERNAL,
-        (gold.HOUSEHOLD_LINEAGE, gold.COVERAGE, silver.REGISTER_PERSON, silver.SET_ASIDE, silver.OUTPUT_AREA, silver.REGION),
+        _MOVED_FROM,
     ),
     Product(
         quality.QUALITY_CHANGE,
@@ -165,7 +170,7 @@ PRODUCTS: tuple[Product, ...] = (
         "공표 전 점검 결과",
         "checks before publication",
         INTERNAL,
-        (*_QUALITY_SOURCES, silver.OUTPUT_AREA, silver.BENCHMARK),
+        tuple(dict.fromkeys((*_MEASURED_FROM, *_MOVED_FROM))),
     ),
     Product(
         gold.HOUSEHOLD,

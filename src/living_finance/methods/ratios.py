@@ -206,8 +206,14 @@ def merged(cells: DataFrame, *, by: Sequence[str]) -> DataFrame:
     return cells.groupBy(*by).agg(*((F.max if is_constant[name] else F.sum)(name).alias(name) for name in names))
 
 
-def estimates(cells: DataFrame, ratios: Sequence[Ratio], *, by: Sequence[str]) -> DataFrame:
+def estimates(cells: DataFrame, ratios: Sequence[Ratio], *, by: Sequence[str], with_denominators: bool = False) -> DataFrame:
     """Values and standard errors of the cells.
+
+    Args:
+        cells: of `sums`, `merged` or `clustered_sums`.
+        ratios: as there.
+        by: columns that name the cell.
+        with_denominators: also `denominator`, Σ w denominator, for `covariance_of`.
 
     Returns:
         One row per cell × ratio that has contributors: `by` and the columns of ESTIMATE; of `clustered_sums` also `clusters`.
@@ -224,6 +230,7 @@ def estimates(cells: DataFrame, ratios: Sequence[Ratio], *, by: Sequence[str]) -
             (F.col(f"_p_{number}") / F.lit(_LINEAR[False])).alias("population"),
             F.col(f"_n_{number}").alias("contributors"),
             *([F.col(f"_c_{number}").alias("clusters")] if has_clusters else []),
+            *([_linear(ratio_, number, "")[0].alias("denominator")] if with_denominators else []),
         )
         for number, ratio_ in enumerate(ratios)
     ]
@@ -284,7 +291,15 @@ def covariance(
     scales = (fx * fx, fx * fy, fx * fy, fy * fy)
     xx, xy, yx, yy = (F.col(f"_{name}_{number}{of}") / F.lit(scale) for name, scale in zip(products, scales, strict=True))
     (x1, y1), (x2, y2) = one, other
-    r1, r2 = F.try_divide(y1, x1), F.try_divide(y2, x2)
+    return covariance_of((xx, xy, yx, yy), (x1, F.try_divide(y1, x1)), (x2, F.try_divide(y2, x2)))
+
+
+def covariance_of(
+    products: tuple[Column, Column, Column, Column], one: tuple[Column, Column], other: tuple[Column, Column]
+) -> Column:
+    """As `covariance`, of sums of products in their own units and of each estimate's Σ w denominator and value."""
+    xx, xy, yx, yy = products
+    (x1, r1), (x2, r2) = one, other
     return F.try_divide(yy - r2 * yx - r1 * xy + r1 * r2 * xx, x1 * x2)
 
 
@@ -320,7 +335,11 @@ def totals_of(ratio_: Ratio, number: int, *, of: str = "") -> tuple[Column, Colu
     return _linear(ratio_, number, of)
 
 
-def shared_sums(pairs: DataFrame, ratios: Sequence[Ratio], *, weight: str, by: Sequence[str]) -> DataFrame:
+PRODUCTS = ("xx", "xy", "yx", "yy")
+"""Products of denominator and numerator of two estimates, the first letter of the first; columns of `shared_products`."""
+
+
+def shared_products(pairs: DataFrame, ratios: Sequence[Ratio], *, weight: str, by: Sequence[str]) -> DataFrame:
     """Sums of products of two occasions over the units that are in both.
 
     Args:
@@ -331,26 +350,28 @@ def shared_sums(pairs: DataFrame, ratios: Sequence[Ratio], *, weight: str, by: S
         by: columns that name the cell.
 
     Returns:
-        One row per cell: `by` and `_xx_k`, `_xy_k`, `_yx_k`, `_yy_k`, the first letter for the first occasion.
+        One row per cell × ratio: `by`, statistic and PRODUCTS, for `covariance_of`.
     """
     w = F.col(f"{weight}_one").cast("double") * F.col(f"{weight}_other").cast("double")
-    columns = []
+    columns, rows = [], []
     for number, ratio_ in enumerate(ratios):
         scale = {"x": _FACTOR[ratio_.is_of_amounts], "y": _FACTOR[ratio_.has_amounts]}
-        for first in "xy":
-            for second in "xy":
-                one = F.col(f"_{first}_{number}_one") * F.lit(scale[first])
-                other = F.col(f"_{second}_{number}_other") * F.lit(scale[second])
-                whole = F.rint(w * one * other).cast("bigint")
-                columns.append(F.coalesce(F.sum(whole), F.lit(0)).alias(f"_{first}{second}_{number}"))
-    return pairs.groupBy(*by).agg(*columns)
+        products = []
+        for name in PRODUCTS:
+            first, second = name[0], name[1]
+            one = F.col(f"_{first}_{number}_one") * F.lit(scale[first])
+            other = F.col(f"_{second}_{number}_other") * F.lit(scale[second])
+            columns.append(F.coalesce(F.sum(F.rint(w * one * other).cast("bigint")), F.lit(0)).alias(f"_{name}_{number}"))
+            products.append((F.col(f"_{name}_{number}") / F.lit(scale[first] * scale[second])).alias(name))
+        rows.append(F.struct(F.lit(ratio_.name).alias("statistic"), *products))
+    return pairs.groupBy(*by).agg(*columns).select(*by, F.inline(F.array(*rows)))
 
 
-def unit_values(frame: DataFrame, ratios: Sequence[Ratio], *, keep: Sequence[str], of: str) -> DataFrame:
-    """Numerator and denominator of each unit, missing where it does not count: input of `shared_sums`."""
+def unit_values(frame: DataFrame, ratios: Sequence[Ratio], *, keep: Sequence[str]) -> DataFrame:
+    """`_x_k` and `_y_k` of each unit, denominator and numerator of the k-th ratio, missing where it does not count."""
     values = {}
     for number, ratio_ in enumerate(ratios):
         known = ratio_.numerator.isNotNull() & ratio_.denominator.isNotNull()
-        values[f"_x_{number}{of}"] = F.when(known, ratio_.denominator)
-        values[f"_y_{number}{of}"] = F.when(known, ratio_.numerator)
+        values[f"_x_{number}"] = F.when(known, ratio_.denominator)
+        values[f"_y_{number}"] = F.when(known, ratio_.numerator)
     return frame.select(*keep, *(value.alias(name) for name, value in values.items()))

@@ -15,8 +15,8 @@ from living_finance.contracts import quality as q
 from living_finance.contracts.core import Kind
 from living_finance.contracts.deliveries import DATASETS, DeliveredTable
 from living_finance.contracts.edits import rule_of
-from living_finance.contracts.gold import PERSON_STATISTICS
-from living_finance.quality.evidence import DeliveryFacts, Evidence
+from living_finance.contracts.gold import HOUSEHOLD, HOUSEHOLD_MEMBER, PERSON_STATISTICS
+from living_finance.quality.evidence import MEAN_AMOUNTS, DeliveryFacts, Evidence
 
 CENSUS_COUNTS = "census_persons"
 _ADULT = 15
@@ -77,6 +77,8 @@ def indicators(evidence: Evidence, settings: QualitySettings) -> pd.DataFrame:
         add("delivery", dataset.name, _delivery(evidence, facts, tuple(dataset.tables), settings))
     for product in evidence.products.to_dict("records"):
         add("table", str(product["table"]), _product(evidence, product, settings))
+    add("table", HOUSEHOLD.qualified_name, _households(evidence, settings))
+    add("table", HOUSEHOLD_MEMBER.qualified_name, _members(evidence, settings))
     add("month", str(evidence.now.month), _month(evidence, settings))
     columns = [name for name in q.QUALITY_INDICATOR.column_names if name != "base_month"]
     return pd.DataFrame(rows, columns=columns)
@@ -352,18 +354,10 @@ def _product(evidence: Evidence, product: Mapping[Hashable, Any], settings: Qual
         "keys_unique",
         product["keys"],
         product["rows"],
-        "서로 다른 키 ÷ 전체 행",
-        "different keys ÷ rows",
+        *_DIFFERENT_KEYS,
     )
     if not pd.isna(product["final"]):
-        yield from _ratio(
-            "timeliness",
-            "rows_final",
-            product["final"],
-            product["rows"],
-            "해당 연도 자료로 만든(잠정이 아닌) 행 ÷ 전체 행",
-            "rows that are not provisional, made from data of their year ÷ rows",
-        )
+        yield from _final(product["final"], product["rows"])
     elif "bureau" in evidence.now.deliveries:
         yield from _supplied(evidence.now.deliveries["bureau"], settings)
     yield from _ratio(
@@ -375,26 +369,111 @@ def _product(evidence: Evidence, product: Mapping[Hashable, Any], settings: Qual
         f"rows of dongs whose mean total income has a coefficient of variation up to {codes.PUBLISHABLE_CV:.0%} ÷ all",
     )
     if product["table"] == PERSON_STATISTICS.qualified_name:
-        adults = evidence.now.coverage.loc[evidence.now.coverage["age_band"] >= _ADULT, CENSUS_COUNTS].sum()
-        yield from _nearness(
-            "coverage",
-            "persons_to_census",
-            product["covered"],
-            float(adults),
-            1.0,
-            "통계의 거주 신용거래자 ÷ 총조사 15세 이상 인구",
-            "residents in the statistics ÷ census population of 15 and over",
-        )
+        yield from _persons_covered(evidence, product["covered"], "통계의 거주 신용거래자", "residents in the statistics")
     else:
-        yield from _nearness(
-            "coverage",
-            "households_to_census",
-            product["covered"],
-            float(evidence.areas["census_households"].sum()),
-            1.0,
-            "통계의 가구 ÷ 총조사 일반가구",
-            "households in the statistics ÷ private households of the census",
-        )
+        yield from _households_covered(evidence, product["covered"], "통계의 가구", "households in the statistics")
+
+
+def _households(evidence: Evidence, settings: QualitySettings) -> Iterator[_Measured]:
+    """Of the rows of gold.household: all dimensions; a row has no error of its own, so accuracy is that of their means."""
+    own, links = evidence.household.iloc[0], evidence.links.iloc[0]
+    rows = own["rows"]
+    yield from _ratio(
+        "completeness",
+        "households_placed",
+        own["placed"],
+        rows,
+        "집계구와 거처 유형을 아는 가구 ÷ 전체 가구",
+        "households whose output area and dwelling type are known ÷ rows",
+    )
+    yield from _ratio("validity", "rows_valid", own["valid"], rows, *_KEEPS_CHECKS)
+    yield from _ratio(
+        "consistency",
+        "members_agree",
+        links["agreeing"],
+        links["households"],
+        "신용거래 가구원 수가 gold.household_member와 일치하는 가구 ÷ 전체 가구",
+        "households with as many bureau members as gold.household_member has ÷ households",
+    )
+    yield from _ratio("uniqueness", "keys_unique", links["households"], rows, *_DIFFERENT_KEYS)
+    yield from _final(own["final"], rows)
+    yield from _near_sources(evidence, settings, {f"mean_{name}": own[name] for name in MEAN_AMOUNTS})
+    yield from _households_covered(evidence, own["covered"], "가구 가중치의 합", "sum of the households' weights")
+
+
+def _members(evidence: Evidence, settings: QualitySettings) -> Iterator[_Measured]:
+    """Of the rows of gold.household_member: all dimensions; accuracy is what the assignment's own probabilities expect."""
+    own, links = evidence.member.iloc[0], evidence.links.iloc[0]
+    rows = own["rows"]
+    yield from _ratio(
+        "completeness",
+        "residents_in_households",
+        own["keys"],
+        own["residents"],
+        "가구에 배정된 사람 ÷ 주소가 확인된 거주 신용거래자",
+        "persons in a household ÷ bureau residents with a known address",
+    )
+    yield from _ratio("validity", "rows_valid", own["valid"], rows, *_KEEPS_CHECKS)
+    yield from _ratio(
+        "consistency",
+        "members_of_households",
+        links["linked"],
+        rows,
+        "gold.household에 있는 가구의 가구원 ÷ 전체 행",
+        "members of a household that gold.household has ÷ rows",
+    )
+    yield from _ratio("uniqueness", "keys_unique", own["keys"], rows, *_DIFFERENT_KEYS)
+    if "bureau" in evidence.now.deliveries:
+        yield from _supplied(evidence.now.deliveries["bureau"], settings)
+    yield from _ratio(
+        "accuracy",
+        "assignments_expected_right",
+        own["sure"],
+        rows,
+        "배정 확률의 합 ÷ 전체 행 (가구화 모형이 스스로 기대하는 정확 배정 비율)",
+        "sum of the assignments' probabilities ÷ rows: the share that the model of householding expects to be right",
+    )
+    yield from _persons_covered(evidence, own["keys"], "가구원인 신용거래자", "bureau members of households")
+
+
+_KEEPS_CHECKS = ("계약의 규칙을 지키는 행 ÷ 전체 행", "rows that keep the contract's checks ÷ rows")
+_DIFFERENT_KEYS = ("서로 다른 키 ÷ 전체 행", "different keys ÷ rows")
+
+
+def _final(final: float, rows: float) -> Iterator[_Measured]:
+    yield from _ratio(
+        "timeliness",
+        "rows_final",
+        final,
+        rows,
+        "해당 연도 자료로 만든(잠정이 아닌) 행 ÷ 전체 행",
+        "rows that are not provisional, made from data of their year ÷ rows",
+    )
+
+
+def _persons_covered(evidence: Evidence, persons: float, ko: str, en: str) -> Iterator[_Measured]:
+    adults = evidence.now.coverage.loc[evidence.now.coverage["age_band"] >= _ADULT, CENSUS_COUNTS].sum()
+    yield from _nearness(
+        "coverage",
+        "persons_to_census",
+        persons,
+        float(adults),
+        1.0,
+        f"{ko} ÷ 총조사 15세 이상 인구",
+        f"{en} ÷ census population of 15 and over",
+    )
+
+
+def _households_covered(evidence: Evidence, households: float, ko: str, en: str) -> Iterator[_Measured]:
+    yield from _nearness(
+        "coverage",
+        "households_to_census",
+        households,
+        float(evidence.areas["census_households"].sum()),
+        1.0,
+        f"{ko} ÷ 총조사 일반가구",
+        f"{en} ÷ private households of the census",
+    )
 
 
 def _month(evidence: Evidence, settings: QualitySettings) -> Iterator[_Measured]:
@@ -434,13 +513,19 @@ def _month(evidence: Evidence, settings: QualitySettings) -> Iterator[_Measured]
 
 def _accuracy(evidence: Evidence, settings: QualitySettings) -> Iterator[_Measured]:
     city = evidence.now.statistics[evidence.now.statistics["region_level"] == "city"]
-    if city.empty:
-        return
+    if not city.empty:
+        yield from _near_sources(
+            evidence, settings, {column: float(city[column].iloc[0]) for column in PUBLISHED_MEASURES.values()}
+        )
+
+
+def _near_sources(evidence: Evidence, settings: QualitySettings, means: Mapping[str, float]) -> Iterator[_Measured]:
+    """Means of the city beside published ones and, of total income, the survey's; `means` has the names of PUBLISHED_MEASURES."""
     for indicator, column in PUBLISHED_MEASURES.items():
         figure = published(evidence, indicator)
         if figure is not None:
             yield from _nearness(
-                "accuracy", f"published_{indicator}", float(city[column].iloc[0]), figure[0], settings.accuracy_tolerance,
+                "accuracy", f"published_{indicator}", means[column], figure[0], settings.accuracy_tolerance,
                 f"추정값 ÷ 공표값 ({settings.accuracy_tolerance:.0%} 차이에 0점)",
                 f"estimate ÷ published figure (no points at {settings.accuracy_tolerance:.0%} apart)",
             )  # fmt: skip
@@ -448,7 +533,7 @@ def _accuracy(evidence: Evidence, settings: QualitySettings) -> Iterator[_Measur
     if sums.get("w_total", 0) > 0:
         surveyed = sums["s_total"] / sums["w_total"]
         yield from _nearness(
-            "accuracy", "survey_mean_total_income", float(city["mean_total_income_krw_year"].iloc[0]), surveyed,
+            "accuracy", "survey_mean_total_income", means[PUBLISHED_MEASURES["mean_total_income"]], surveyed,
             settings.accuracy_tolerance,
             f"추정 평균 총소득 ÷ 검증 조사 평균 ({settings.accuracy_tolerance:.0%} 차이에 0점)",
             f"estimated mean total income ÷ the survey's (no points at {settings.accuracy_tolerance:.0%} apart)",

@@ -92,8 +92,13 @@ class Evidence:
     """silver.region: the dongs valid in the month."""
     products: pd.DataFrame
     """One row per table of PRODUCTS."""
+    household: pd.DataFrame
+    member: pd.DataFrame
+    links: pd.DataFrame
 
 
+MEAN_AMOUNTS = (gold.TOTAL_INCOME, *gold.INCOME_COMPONENTS, "debt_krw", "spending_krw_month")
+"""Amounts of a household whose means are compared with published ones."""
 PRODUCTS = (gold.HOUSEHOLD_STATISTICS, gold.HOUSEHOLD_BREAKDOWN, gold.PERSON_STATISTICS)
 """Published tables that are judged as a whole."""
 
@@ -104,6 +109,12 @@ def _counts_once(table: Table) -> Column:
     if "dimension" in table.column_names:
         return F.col("dimension") == dimensions[0]
     return is_margin(dimensions) & (F.col("place") == "residence" if "place" in table.column_names else F.lit(True))
+
+
+def _keeps_checks(table: Table, *more: Column) -> Column:
+    """Whether a row keeps the contract's checks, and more; a rule on a value that is missing is kept."""
+    rules = [*(F.expr(sql) for sql in table.constraints().values()), *more]
+    return reduce(Column.__and__, (F.coalesce(rule, F.lit(True)) for rule in rules), F.lit(True))
 
 
 def product_facts(rows: DataFrame, table: Table) -> DataFrame:
@@ -120,8 +131,7 @@ def product_facts(rows: DataFrame, table: Table) -> DataFrame:
     """
     level = F.col("region_level")
     quantiles = [F.col(c) for c in (f"{name}_{gold.TOTAL_INCOME}" for name, _ in gold.QUANTILES) if c in table.column_names]
-    rules = [F.expr(sql) for sql in table.constraints().values()] + [low <= high for low, high in pairwise(quantiles)]
-    is_valid = reduce(Column.__and__, (F.coalesce(rule, F.lit(True)) for rule in rules), F.lit(True))
+    is_valid = _keeps_checks(table, *(low <= high for low, high in pairwise(quantiles)))
     reliability = F.col("reliability") if "reliability" in table.column_names else F.lit(None).cast("string")
     is_judged = (level == "dong") & reliability.isNotNull()
     final = F.count_if(~F.col("is_provisional")) if "is_provisional" in table.column_names else F.lit(None)
@@ -143,6 +153,70 @@ def product_facts(rows: DataFrame, table: Table) -> DataFrame:
                 ("covered", (level == "city") & _counts_once(table)),
             )
         ),
+    )
+
+
+def household_facts(household: DataFrame) -> DataFrame:
+    """One row on gold.household of a month.
+
+    Returns:
+        rows; placed (with output area and dwelling type); valid (that keep the contract's checks); final (not provisional);
+        covered (sum of weights); the weighted mean of each of MEAN_AMOUNTS.
+    """
+    weight = exact_sum(F.col("weight"), parts=_PARTS)
+    is_placed = F.col("output_area_id").isNotNull() & F.col("dwelling_type").isNotNull()
+    return household.agg(
+        F.count(F.lit(1)).alias("rows"),
+        F.count_if(is_placed).alias("placed"),
+        F.count_if(_keeps_checks(gold.HOUSEHOLD)).alias("valid"),
+        F.count_if(~F.col("is_provisional")).alias("final"),
+        F.coalesce(weight, F.lit(0.0)).alias("covered"),
+        *(F.try_divide(exact_sum(F.col("weight") * F.col(name), parts=1.0), weight).alias(name) for name in MEAN_AMOUNTS),
+    )
+
+
+def member_facts(members: DataFrame, placed_person: DataFrame) -> DataFrame:
+    """One row on gold.household_member of a month.
+
+    Args:
+        members: of the month.
+        placed_person: silver.placed_person of the month.
+
+    Returns:
+        rows; keys (different persons); valid (rows that keep the contract's checks); sure (sum of the probabilities of their
+        assignments: how many are expected to be where they belong); residents (persons who belong into a household).
+    """
+    residents = placed_person.agg(F.count_if("has_household").alias("residents"))
+    of_members = members.agg(
+        F.count(F.lit(1)).alias("rows"),
+        F.count_distinct("person_id").alias("keys"),
+        F.count_if(_keeps_checks(gold.HOUSEHOLD_MEMBER)).alias("valid"),
+        F.coalesce(exact_sum(F.col("assignment_probability"), parts=_PARTS), F.lit(0.0)).alias("sure"),
+    )
+    return of_members.crossJoin(residents)  # one row each
+
+
+def link_facts(household: DataFrame, members: DataFrame) -> DataFrame:
+    """One row on how gold.household and gold.household_member of a month agree.
+
+    Returns:
+        households (different ones); agreeing (once there, with as many members as they say); linked (members of a household
+        that is there once).
+    """
+    homes = household.select(
+        "household_id", F.lit(1).alias("_home"), F.col("bureau_members").alias("_said"), F.lit(0).alias("_member")
+    )
+    persons = members.select("household_id", F.lit(0).alias("_home"), F.lit(0).alias("_said"), F.lit(1).alias("_member"))
+    both = (
+        homes.unionByName(persons)
+        .groupBy("household_id")
+        .agg(*(F.sum(name).alias(name) for name in ("_home", "_said", "_member")))
+    )
+    is_once = F.col("_home") == 1
+    return both.agg(
+        F.count_if(F.col("_home") > 0).alias("households"),
+        F.count_if(is_once & (F.col("_said") == F.col("_member"))).alias("agreeing"),
+        F.coalesce(F.sum(F.when(is_once, F.col("_member"))), F.lit(0)).alias("linked"),
     )
 
 

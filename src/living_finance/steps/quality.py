@@ -182,6 +182,9 @@ def read_evidence(warehouse: Warehouse, month: Month, *, previous: Month | None,
         "infants": lambda: _small(evidence.dong_infants(slice_of(silver.REGISTER_PERSON))),
         "deaths": lambda: _small(evidence.dong_deaths(slice_of(silver.SET_ASIDE), delivered=delivered)),
         **{f"products.{table.name}": product(table) for table in evidence.PRODUCTS},
+        "household": lambda: _small(evidence.household_facts(slice_of(gold.HOUSEHOLD))),
+        "member": lambda: _small(evidence.member_facts(slice_of(gold.HOUSEHOLD_MEMBER), slice_of(silver.PLACED_PERSON))),
+        "links": lambda: _small(evidence.link_facts(slice_of(gold.HOUSEHOLD), slice_of(gold.HOUSEHOLD_MEMBER))),
         "regions": lambda: _small(slice_of(silver.REGION).select("dong_code", "gu_code")),
     }
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:  # most of a small read is waiting for the driver
