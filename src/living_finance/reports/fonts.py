@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Mapping
 from functools import cache
+from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,7 +22,7 @@ _LATIN = "".join(map(chr, range(0x20, 0x7F))) + "·–—…’“”†×→"
 _HANGUL = "".join(c for c in map(chr, range(0xAC00, 0xD7A4)) if len(c.encode("euc_kr")) == 2)
 """The 2,350 syllables of KS X 1001."""
 _CHARACTERS: Mapping[Language, str] = {"ko": _LATIN + _HANGUL, "en": _LATIN}
-_PUBLIC = Path(__file__).parent / "data"
+_PUBLIC = resources.files("living_finance.reports").joinpath("data")
 
 
 @cache
@@ -57,17 +58,14 @@ def public_fonts(language: Language) -> dict[int, bytes]:
     Returns:
         Weight → WOFF file, as it lies beside this module.
     """
-    return {weight: (_PUBLIC / _public_name(language, weight)).read_bytes() for weight in _FILES}
+    files = {weight: _PUBLIC.joinpath(f"{FAMILY}-{language}-{weight}.woff") for weight in _FILES}
+    return {weight: file.read_bytes() for weight, file in files.items()}  # ok: part of the package
 
 
 def made_anew(language: Language) -> dict[int, bytes]:
     """What `public_fonts` returns, from the installed fonts; how it is packed can differ from one zlib to another."""
     characters = [ord(character) for character in _CHARACTERS[language]]
     return {weight: _subset(file, characters) for weight, file in _FILES.items()}
-
-
-def _public_name(language: Language, weight: int) -> str:
-    return f"{FAMILY}-{language}-{weight}.woff"
 
 
 def _subset(name: str, characters: list[int]) -> bytes:
@@ -87,4 +85,5 @@ def _subset(name: str, characters: list[int]) -> bytes:
 if __name__ == "__main__":
     for wanted in _CHARACTERS:
         for number, content in made_anew(wanted).items():
-            (_PUBLIC / _public_name(wanted, number)).write_bytes(content)
+            with resources.as_file(_PUBLIC.joinpath(f"{FAMILY}-{wanted}-{number}.woff")) as made:
+                made.write_bytes(content)  # ok: part of the package, made anew by hand
