@@ -76,9 +76,7 @@ def rotate_key(
                 on_progress(f"{label}: {count:,} rows")
                 done.append((label, count))
         _name_key(warehouse, key_id)
-        for table in IDENTIFIED:
-            if warehouse.exists(table):
-                warehouse.vacuum(table)
+        warehouse.vacuum(IDENTIFIED)
     return done
 
 
