@@ -107,13 +107,18 @@ def test_every_code_of_the_tables_has_labels_in_the_package(package: Path) -> No
         if resource["format"] != "csv":
             continue
         frame = pd.read_csv(package / resource["path"], dtype=str, encoding="utf-8-sig", keep_default_na=False, na_values=[""])
+        assert set(frame.get("statistic", [])) <= {statistic["name"] for statistic in described["statistics"]}
         for field in resource["schema"]["fields"]:
+            korean, _, english = field["title"].partition(" / ")
+            assert f"| `{field['name']}` | {korean} | {english}" in readme
             if "codes" in field:
                 codes = {code["code"] for code in field["codes"]}
                 assert set(frame[field["name"]].dropna()) <= codes == set(field["constraints"]["enum"])
                 assert all(code["label_ko"] and code["label_en"] for code in field["codes"])
                 assert all(f"| `{c['code']}` | {c['label_ko']} | {c['label_en']} |" in readme for c in field["codes"])
                 said[field["name"]] = codes
+    for one in described["statistics"]:
+        assert f"| `{one['name']}` | {one['label_ko']} | {one['label_en']} | {one['unit']} |" in readme
     assert said.keys() == {
         *("region_level", "head_sex", "head_age_band", "household_type", "dwelling_type", "tenure", "household_size"),
         *("income_class", "place", "sex", "age_band", "unit", "status", "reliability", "dimension", "evidence"),

@@ -10,7 +10,7 @@ import pandas as pd
 from living_finance.contracts import row_files as rf
 from living_finance.contracts.core import Column, Kind, Measure
 from living_finance.contracts.releases import Labels
-from living_finance.release.package import closed_to, code_table
+from living_finance.release.package import closed_to, code_table, column_table
 from living_finance.release.rules import RowRules
 
 _KINDS = {Kind.MONEY: "integer", Kind.DECIMAL: "number"}
@@ -148,6 +148,10 @@ def readme(loss: Mapping[str, pd.DataFrame], followed: Mapping[str, int], *, rul
   (l-diversity). Categories may be generalised further in one district than in another; `all`: not told apart.
 - Amounts are rounded to {year} KRW a year, {month} KRW a month, {balance} KRW for balances; both tails are replaced by a
   limit. Total income need not equal the sum of its parts. `weight` counts households of the city; persons have none.
+
+### 행 자료의 데이터 사전 / Data dictionary of row-level files
+
+{column_table(list({column.name: column for file in rf.ROW_FILES.values() for column in file.columns}.values()))}
 
 ### 행 자료의 코드 / Codes of row-level files
 
