@@ -10,7 +10,7 @@ import pandas as pd
 from living_finance.contracts import row_files as rf
 from living_finance.contracts.core import Column, Kind, Measure
 from living_finance.contracts.releases import Labels
-from living_finance.release.package import closed_to, code_table, column_table
+from living_finance.release.package import AS_FILE, closed_to, code_table, column_table, tabular
 from living_finance.release.rules import RowRules
 
 _KINDS = {Kind.MONEY: "integer", Kind.DECIMAL: "number"}
@@ -48,14 +48,8 @@ def resources(files: Mapping[str, tuple[int, str]], *, rules: RowRules) -> list[
                 "is_sample": True,
                 "people_in_both_files": False,
             }
-            if kind == "csv":
-                fields = [_field(column, rf.labels_of(column.name, file)) for column in file.columns]
-                resource |= {
-                    "encoding": "utf-8-sig",
-                    "profile": "tabular-data-resource",
-                    "schema": {"fields": fields, "missingValues": [""]},
-                }
-            found.append(resource)
+            fields = [_field(column, rf.labels_of(column.name, file)) for column in file.columns]
+            found.append(resource | (tabular({"fields": fields, "missingValues": [""]}) if kind == "csv" else AS_FILE))
     return found
 
 
