@@ -82,13 +82,15 @@ def test_a_package_is_what_the_contract_says(package: Path) -> None:
 
 
 def test_frictionless_finds_the_package_valid(package: Path) -> None:
-    described = frictionless.Package.from_descriptor(
-        json.loads((package / "datapackage.json").read_text(encoding="utf-8")), basepath=str(package)
-    )
-    for resource in described.resources:
-        if resource.format == "csv":
-            report = resource.validate()
-            assert report.valid, report.flatten(["type", "message"])[:3]
+    report = frictionless.Package(str(package / "datapackage.json")).validate()
+    assert report.valid, report.flatten(["type", "message"])[:3]
+    assert len(report.tasks) == 2 * 5
+    for name in ("household_statistics.csv", "household_statistics.parquet"):
+        file = package / "data" / name
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        assert not frictionless.Package(str(package / "datapackage.json")).validate().valid, name
+        file.write_bytes(whole)
     names = {resource["name"] for resource in json.loads((package / "datapackage.json").read_text(encoding="utf-8"))["resources"]}
     assert {"household-statistics", "household-statistics-parquet"} <= names
 
@@ -107,13 +109,18 @@ def test_every_code_of_the_tables_has_labels_in_the_package(package: Path) -> No
         if resource["format"] != "csv":
             continue
         frame = pd.read_csv(package / resource["path"], dtype=str, encoding="utf-8-sig", keep_default_na=False, na_values=[""])
+        assert set(frame.get("statistic", [])) <= {statistic["name"] for statistic in described["statistics"]}
         for field in resource["schema"]["fields"]:
+            korean, _, english = field["title"].partition(" / ")
+            assert f"| `{field['name']}` | {korean} | {english}" in readme
             if "codes" in field:
                 codes = {code["code"] for code in field["codes"]}
                 assert set(frame[field["name"]].dropna()) <= codes == set(field["constraints"]["enum"])
                 assert all(code["label_ko"] and code["label_en"] for code in field["codes"])
                 assert all(f"| `{c['code']}` | {c['label_ko']} | {c['label_en']} |" in readme for c in field["codes"])
                 said[field["name"]] = codes
+    for one in described["statistics"]:
+        assert f"| `{one['name']}` | {one['label_ko']} | {one['label_en']} | {one['unit']} |" in readme
     assert said.keys() == {
         *("region_level", "head_sex", "head_age_band", "household_type", "dwelling_type", "tenure", "household_size"),
         *("income_class", "place", "sex", "age_band", "unit", "status", "reliability", "dimension", "evidence"),

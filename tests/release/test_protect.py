@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -104,8 +105,11 @@ def test_a_dominated_mean_is_withheld_with_its_row_and_the_count_stays(
     assert row[other, "mean_debt_krw"] == r.SECONDARY
 
 
-def attacked_by_another_program(release: Released, unit: str, half: float) -> dict[tuple[str, ...], float]:
-    """Interval width of every withheld count, by SciPy, one pair of programs per cell, from printed rows alone."""
+def attacked_by_another_program(
+    release: Released, unit: str, half: float, totals: Mapping[str, float] | None = None
+) -> dict[tuple[str, ...], float]:
+    """Interval width of every withheld count, by SciPy, one pair of programs per cell, from printed rows alone, or with the
+    exact totals of regions that a register prints."""
     rows = pd.concat([f[(f["unit"] == unit) & (f["statistic"] == unit)] for f in release.tables.values()])
     dimensions = [c for c in rows if c not in (*r.REGION_COLUMNS, *r.VALUE_COLUMNS)]
     rows = rows.fillna(dict.fromkeys(dimensions, "all")).drop_duplicates([*KEY, *dimensions]).reset_index(drop=True)
@@ -131,8 +135,11 @@ def attacked_by_another_program(release: Released, unit: str, half: float) -> di
         (max(v - half, 0) if v else 0, v + half if v else 0) if ok else (0, None)
         for v, ok in zip(rows["value"], shown, strict=True)
     ]
+    is_total = (rows[[d for d in dimensions if d != "place"]] == "all").all(axis=1)
+    for i in np.flatnonzero(is_total) if totals is not None else ():
+        bounds[i] = (totals[rows["region_code"].iat[i]],) * 2
     widths = {}
-    for i in np.flatnonzero(~shown):
+    for i in np.flatnonzero(~shown & ~(is_total & (totals is not None))):
         ends = []
         for sign in (1, -1):
             cost = np.zeros(len(rows))
@@ -259,14 +266,51 @@ def test_rules_of_both_channels_hold_and_say_who_answers() -> None:
         assert all(value["owner"] and value["source"] for value in rules.parameters.model_dump().values())
 
 
-@pytest.mark.parametrize(("shape", "seed"), [((2, 2, 1, 15), 0), ((2, 2, 1, 15), 3), ((2, 2, 1, 25), 0), ((2, 1, 1, 12), 5)])
-def test_tiny_cities_are_protected_and_pass_the_gate(rules: ReleaseRules, shape: tuple[int, int, int, int], seed: int) -> None:
-    """Totals of seven households that the register prints, and districts of one dong: refused before."""
+Shape = tuple[int, int, int, int]
+WITH_ONE_HOUSEHOLD: tuple[Shape, int] = (2, 3, 2, 4), 5
+
+
+def tiny_city(shape: Shape, seed: int, rules: ReleaseRules) -> dict[str, pd.DataFrame]:
     districts, dongs, areas, people = shape
-    cells = made_month(rules, seed=seed, districts=districts, dongs=dongs, areas=areas, per_area=people)
+    return made_month(rules, seed=seed, districts=districts, dongs=dongs, areas=areas, per_area=people)
+
+
+def too_narrow_beside_the_register(release: Released, cells: dict[str, pd.DataFrame]) -> tuple[int, int]:
+    """Withheld counts of regions of fewer than ten households; and those of any region that release and register together bound
+    more closely than the threshold, or, where the region has fewer, than the register alone does."""
+    frame = cells["household_statistics"]
+    is_total = (frame[list(r.DIMENSIONS["household_statistics"])] == "all").all(axis=1)
+    totals = frame[is_total].groupby("region_code")["households"].first().to_dict()
+    widths = attacked_by_another_program(release, "households", 2.5, totals)
+    asked = {name: min(10.0 if name[0] == r.SMALL else 1.0, totals[name[1]]) for name in widths}
+    narrow = sum(widths[name] < asked[name] - 1e-4 for name in widths)
+    return sum(totals[name[1]] < 10 for name in widths), narrow
+
+
+@pytest.mark.parametrize(
+    ("shape", "seed"),
+    [((2, 2, 1, 15), 0), ((2, 2, 1, 15), 3), ((2, 2, 1, 25), 0), ((2, 1, 1, 12), 0), ((2, 1, 1, 12), 5), WITH_ONE_HOUSEHOLD],
+)
+def test_tiny_cities_are_protected_and_pass_the_gate(rules: ReleaseRules, shape: Shape, seed: int) -> None:
+    """Totals of seven households that the register prints, and districts of one dong: refused before. What a region is asked to
+    leave open is at most what it has: to whom knows its total, every small count is still anything from nought to that."""
+    cells = tiny_city(shape, seed, rules)
     release = released(protect(cells, rules=rules), cells, rules)
     assert verify(release, signed=SIGNED, facts=cells).empty
+    assert verify(release, signed=SIGNED).empty, "nor does the gate without the warehouse refuse it"
     assert any((frame["status"] == r.PUBLISHED).any() for frame in release.tables.values())
+    in_tiny, narrow = too_narrow_beside_the_register(release, cells)
+    assert narrow == 0 and (in_tiny > 20 or shape == (2, 2, 1, 25))
+
+
+def test_tiny_cities_asked_for_less_are_broken_and_refused(rules: ReleaseRules, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack is able to succeed, and the gate sees it with the warehouse and without."""
+    cells = tiny_city(*WITH_ONE_HOUSEHOLD, rules)
+    monkeypatch.setattr(protection._Layout, "of_region", lambda _, count: np.zeros(count.size))
+    release = released(protect(cells, rules=rules), cells, rules)
+    assert too_narrow_beside_the_register(release, cells)[1] > 20
+    assert "P11" in set(verify(release, signed=SIGNED, facts=cells)["attack"])
+    assert "P3" in set(verify(release, signed=SIGNED)["attack"])
 
 
 def test_the_steps_of_shares_are_those_of_the_rules(rules: ReleaseRules, month: dict[str, pd.DataFrame], clean: Released) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import hashlib
+import io
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,15 +14,17 @@ import frictionless
 import pandas as pd
 import pytest
 from cubes import regions_of
+from fontTools.ttLib import TTFont
 
 from living_finance.contracts import publications as p
 from living_finance.contracts import releases as r
-from living_finance.contracts.language import IN_DEVELOPMENT, Words
+from living_finance.contracts.language import IN_DEVELOPMENT, Language, Words
 from living_finance.errors import ReleaseDamaged
 from living_finance.months import Month
 from living_finance.release.rules import ReleaseRules
 from living_finance.release.verify import Released
 from living_finance.release.verify_publications import verify_publications
+from living_finance.reports.fonts import made_anew, public_fonts
 from living_finance.reports.public import public_map, public_report
 from living_finance.steps import release as steps
 from living_finance.steps.release import release_cells, verify_release
@@ -91,12 +95,25 @@ def test_a_report_of_published_cells_passes_and_says_what_it_is(files: Files, ta
         assert "<script" not in text and text.count("http") == 1, "nothing is fetched from anywhere"
         assert text.count("<figure") == len(p.MAPPED)
         assert " *</data>" in text
+        assert text.count("@font-face") == 2 and len(text) < 1_500_000
     withheld = tables["household_statistics"].query("status != 'published' and region_level == 'dong'")["region_code"].iloc[0]
     cell = f'data-cell="household_statistics {withheld} median_total_income_krw_year"'
     assert f'<data value="" {cell}>–</data>' in files[KOREAN] and f'class="none" {cell}' in files[KOREAN]
     shown = {f["properties"]["region_code"]: f["properties"] for f in json.loads(files[DONG])["features"]}
     assert shown[withheld]["median_total_income_krw_year"] is None
     assert json.loads(files[GU])["notice_ko"] == IN_DEVELOPMENT.ko
+
+
+@pytest.mark.parametrize("language", p.LANGUAGES)
+def test_fonts_are_the_contracts_and_parts_of_the_installed_ones(language: Language) -> None:
+    fonts, again = public_fonts(language), made_anew(language)
+    assert {weight: hashlib.sha256(font).hexdigest() for weight, font in fonts.items()} == p.FONTS[language]
+    for weight, content in fonts.items():
+        font, installed = (TTFont(io.BytesIO(file)) for file in (content, again[weight]))
+        kept, made = ({t: f.getTableData(t) for t in f.reader.keys() - {"head"}} for f in (font, installed))
+        assert kept == made
+        texts = "".join(p.known_texts(ABOUT, language))
+        assert set(texts) <= set(map(chr, font.getBestCmap())), "contract's texts are all in the font"
 
 
 def test_every_figure_of_the_city_stands_in_the_report(files: Files, tables: Mapping[str, pd.DataFrame]) -> None:
@@ -136,8 +153,24 @@ def _planted(files: Files, tables: Mapping[str, pd.DataFrame]) -> list[tuple[str
         assert isinstance(properties, dict)
         return properties
 
+    face = html[html.index("@font-face") :].split("\n")[0]
+    font = face.split("base64,")[1].split(")")[0]
+    content = base64.b64decode(font)
+    bit = content[:200_000] + bytes([content[200_000] ^ 1]) + content[200_001:]
+    padded = font.rstrip("=")
+    assert len(content) > 200_001 and padded != font, "bits behind the last byte are there to hide in"
+    loose = padded[:-1] + chr(ord(padded[-1]) + 1) + font[len(padded) :]
+    assert base64.b64decode(loose) == content != bit
+
     median = "median_total_income_krw_year"
     return [
+        ("P13", swap(font, base64.b64encode(bit).decode())),
+        ("P13", swap(font, base64.b64encode(content + b"7").decode())),
+        ("P13", swap(font, loose)),
+        ("P13", swap(face, f"{face}\n{face}")),
+        ("P13", swap(face, face.replace("400", "437"))),
+        ("P13", swap(f"{face}\n", "")),
+        ("P13", swap("</style>", "</style><style></style>")),
         ("P12", swap(published, published.replace(f">{value:,}<", f">{value + 5:,}<"))),
         ("P12", swap(published, published.replace(f'"{value}"', f'"{value}.37"'))),
         ("P12", swap(published, published.replace(f">{value:,}<", f">{value:,}.4<"))),
@@ -237,7 +270,7 @@ def test_a_portal_package_has_report_and_maps_and_describes_them(package: Path, 
         **dict.fromkeys(p.MAPS, "application/geo+json"),
     }
     assert described["model_version"] == "income v3"
-    assert list(frictionless.Package.metadata_validate(described)) == []
+    assert frictionless.Package(str(package / "datapackage.json")).validate().valid
     evidence = json.loads((package / "evidence" / "evidence.json").read_text(encoding="utf-8"))
     figures = sum((package / path).read_text(encoding="utf-8").count("data-cell=") for path in p.REPORTS)
     assert evidence["공격별 검사 대상"]["P12"]["셀"] > figures > 100

@@ -8,13 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from cubes import SIGNED, released, small_month
+from cubes import SIGNED, made_month, released, small_month
 
+from living_finance.contracts import publications as p
 from living_finance.contracts import releases as r
+from living_finance.contracts.language import Words
 from living_finance.release import bounds, verify_population
 from living_finance.release.protect import protect
 from living_finance.release.rules import ReleaseRules
 from living_finance.release.verify import Limits, Released, verify
+from living_finance.release.verify_publications import verify_publications
+from living_finance.reports.public import public_map, public_report
 
 STATISTICS, AREAS, BREAKDOWN, PERSONS = (
     "household_statistics",
@@ -23,17 +27,31 @@ STATISTICS, AREAS, BREAKDOWN, PERSONS = (
     "person_statistics",
 )
 Month = dict[str, pd.DataFrame]
+ABOUT = p.About(
+    month="2020-01", release="portal 202001-v1", model="income v3", publisher=Words.same("시"), licence="KOGL-1.0", licence_url=""
+)
 
 
 def attacks_on(release: Released, *history: Released, facts: Month | None = None) -> set[str]:
     return set(verify(release, history=history, signed=SIGNED, facts=facts)["attack"])
 
 
+SHAPES = ((2, 2, 3, 50), (2, 3, 2, 40), (3, 2, 2, 60), (2, 1, 4, 45), (3, 2, 1, 90))
+"""Districts, dongs in each, output areas in each, households in each on average."""
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_clean_releases_pass(rules: ReleaseRules, seed: int) -> None:
-    cells = small_month(100 + seed, rules)
-    findings = verify(released(protect(cells, rules=rules), cells, rules), signed=SIGNED, facts=cells)
-    assert findings.empty, findings.to_string()
+    """Twenty cities of five shapes, other people in each; with the warehouse and without."""
+    districts, dongs, areas, households = SHAPES[seed % len(SHAPES)]
+    cells = made_month(rules, seed=100 + seed, districts=districts, dongs=dongs, areas=areas, per_area=households)
+    release = released(protect(cells, rules=rules), cells, rules)
+    for facts in (cells, None):
+        findings = verify(release, signed=SIGNED, facts=facts)
+        assert findings.empty, findings.to_string()
+    reports = {path: public_report(release.tables, about=ABOUT, language=n, boundaries={}) for path, n in p.REPORTS.items()}
+    maps = {path: public_map(release.tables, about=ABOUT, level=level, boundaries=[]) for path, level in p.MAPS.items()}
+    assert verify_publications(reports | maps, tables=release.tables, about=ABOUT) == []
 
 
 def changed(release: Released, table: str, change: Callable[[pd.DataFrame], pd.DataFrame | None]) -> Released:
@@ -127,6 +145,11 @@ def of_links(clean: Released, month: Month) -> list[Leak]:
         frame.loc[others, ["value", "status"]] = [11.5, r.PUBLISHED]
         return frame
 
+    def only_one_sex_withheld(frame: pd.DataFrame) -> None:
+        """Total and the other sex are rounded, so that the one withheld is known to four on either side: persons are whole."""
+        one = (frame["statistic"] == "persons") & (frame["region_level"] == "dong") & (frame["sex"] != "all")
+        frame.loc[frame.index[one][0], ["value", "status"]] = [np.nan, r.SMALL]
+
     return [
         ("P2|P7", add(BREAKDOWN, "gu", 500.0), (), None),
         ("P2|P7", add(STATISTICS, "city", 500.0), (), None),
@@ -136,6 +159,7 @@ def of_links(clean: Released, month: Month) -> list[Leak]:
         ("P3", exact("household_breakdown", BREAKDOWN, "households"), (), None),
         ("P3", exact("household_statistics", AREAS, "households"), (), None),
         ("P5", exact("person_statistics", PERSONS, "persons"), (), None),
+        ("P4", changed(clean, PERSONS, only_one_sex_withheld), (), None),
     ]
 
 
@@ -309,6 +333,7 @@ def test_every_planted_leak_is_found(clean: Released, month: Month) -> None:
         *of_months(clean, month),
     ]
     assert len(leaks) >= 90
+    assert {attack for kinds, *_ in leaks for attack in kinds.split("|")} == {f"P{number}" for number in range(1, 14)}
     missed = [
         (number, attack, found)
         for number, (attack, release, history, facts) in enumerate(leaks)

@@ -24,7 +24,7 @@ def new_key(
     ],
     key_id: Annotated[str, typer.Option(help="Name of the key; stands in the data.")],
 ) -> None:
-    """Make the first key of person pseudonyms. Keep a copy: without it no later month can be joined.
+    """Make the first keys of pseudonyms, one per purpose. Keep a copy: without it no later month can be joined.
 
     Exit code: 10 the file has keys already, or the id is none.
     """
@@ -46,11 +46,12 @@ def rotate_key(
     key_id: Annotated[str, typer.Option(help="Name of the new key.")],
     config: ConfigFile = None,
 ) -> None:
-    """Add a key and re-key every stored person identifier; households, their ids and links over months stay. No run may be going.
+    """Add a key and re-key every stored identifier; households, their ids and links over months stay. No run may be going.
 
     Interrupted, it goes on with the same command. Exit codes: 12 no usable key, 31 a month is being made.
     """
     from living_finance.steps.rotate import rotate_key as rotate
+    from living_finance.storage.postgres_server import folder_of
     from living_finance.storage.pseudonyms import open_keys
     from living_finance.storage.warehouse import Warehouse
 
@@ -61,6 +62,8 @@ def rotate_key(
     with spark_session(settings) as spark:
         done = rotate(Warehouse(spark, root), keys=keys, key_id=key_id, on_progress=note)
     console.print(f"{sum(rows for _, rows in done):,} rows of {len(done)} slices re-keyed by {key_id}")
+    if settings.database.url or folder_of(root).is_dir():
+        console.print("next        living-finance publish --force: the database has addresses by the key before")
 
 
 @app.command(rich_help_panel=_PANEL)

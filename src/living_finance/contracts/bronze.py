@@ -101,6 +101,26 @@ DELIVERY_COLUMN = Table(
     ),
 )
 
-PSEUDONYMISED_ON_ENTRY: dict[str, dict[str, str]] = {"bureau_persons": {"person_id": "person"}}
-"""Bronze table → column → purpose of the key. Register households, addresses and units stay the pseudonyms that the city
-supplies: bureau and city share them, and no person is named by them."""
+PURPOSES: dict[str, str] = {"person": "P", "register_household": "R", "address": "A", "unit": "U", "survey_household": "H"}
+"""What a key is for → first letter of its pseudonyms. Whatever joins has the same: bureau and city by address and unit."""
+
+
+def identifiers_of(table: Table) -> dict[str, str]:
+    """Columns of a table that hold delivered identifiers of people, households and homes → purpose of the key.
+
+    >>> identifiers_of(BRONZE_TABLES["bureau_persons"])
+    {'person_id': 'person', 'home_address_id': 'address', 'home_unit_id': 'unit', 'work_address_id': 'address'}
+    """
+    return {name: _PURPOSE_OF[name] for name in table.column_names if name in _PURPOSE_OF}
+
+
+_PURPOSE_OF = {
+    column.name: column.name.removeprefix("home_").removeprefix("work_").removesuffix("_id")
+    for table in DELIVERED_TABLES
+    for column in table.columns
+    if column.kind is Kind.KEY and column.measure is Measure.PSEUDONYMISED
+}
+PSEUDONYMISED_ON_ENTRY: dict[str, dict[str, str]] = {
+    name: found for name, table in BRONZE_TABLES.items() if (found := identifiers_of(table))
+}
+"""Bronze table → column → purpose of the key: all that suppliers deliver as pseudonyms. Establishments are no people."""

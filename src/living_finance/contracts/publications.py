@@ -228,7 +228,37 @@ ul.legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .
 .c3 { fill: #2171b5; background: #2171b5; } .c4 { fill: #084594; background: #084594; }
 .none { fill: #bdbdbd; background: #bdbdbd; }
 """
-"""Light to dark: readable in grey and by people who do not see colours apart. No typeface is inside: nothing hides in one."""
+"""Light to dark: readable in grey and by people who do not see colours apart."""
+
+FONTS: Mapping[Language, Mapping[int, str]] = {
+    "ko": {
+        400: "993a47895a7394c95d5dac477e7010e10e60afea1255e08611c6814f4d8549ce",
+        700: "e6155fae1e0bd3d47cabad44470f1ad9fdd369fd449ef5af219eaca3f8c0425b",
+    },
+    "en": {
+        400: "4afe1f5505dcdfa500cf07c3834cb70def4c0b123f3c6f0044ec8dc02c3a425f",
+        700: "031a6bce33efc6f476b75ac9df993279009cf8844e0121c1df5847e391ea2c9f",
+    },
+}
+"""Weight → SHA-256 of the WOFF file (NanumGothic, SIL Open Font License) that a report has inside: the same in every release,
+so that nothing hides in it. Made by `python -m living_finance.reports.fonts`."""
+
+
+def style_sheet(fonts: Mapping[int, str]) -> str:
+    """The style of a report.
+
+    Args:
+        fonts: weight → WOFF file, base64.
+
+    >>> style_sheet({400: "AAAA"}).splitlines()[-1]
+    '@font-face { font-family: "NanumGothic"; font-weight: 400; src: url(data:font/woff;base64,AAAA) format("woff"); }'
+    """
+    faces = (
+        f'@font-face {{ font-family: "NanumGothic"; font-weight: {weight}; '
+        f'src: url(data:font/woff;base64,{content}) format("woff"); }}'
+        for weight, content in fonts.items()
+    )
+    return "\n".join((CSS.strip(), *faces))
 
 
 def statistic_words(source: str, statistic: str) -> Words:
@@ -267,7 +297,7 @@ def facts(about: About, language: Language) -> dict[str, str]:
 
 def known_texts(about: About, language: Language) -> Iterator[str]:
     """Every text of a report but names of regions and figures."""
-    yield from (page_title(about, language), CSS.strip(), IN_DEVELOPMENT.of(language), MARKING.of(language))
+    yield from (page_title(about, language), IN_DEVELOPMENT.of(language), MARKING.of(language))
     yield from (
         words.of(language) for words in (*FACTS.values(), *NOTES, HOW_TO_READ, BELOW, UNDER, AND_MORE, UP_TO, NOT_PUBLISHED)
     )

@@ -7,7 +7,7 @@ true cells are nowhere in it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import pandas as pd
 
 from living_finance.contracts import codes, publications
 from living_finance.contracts import releases as r
+from living_finance.contracts.core import Column
 from living_finance.contracts.language import IN_DEVELOPMENT, Words
 from living_finance.dcat import BASE, Dataset, Description
 from living_finance.months import Month
@@ -137,7 +138,7 @@ def datapackage(
                     "mediatype": "text/csv" if is_csv else "application/vnd.apache.parquet",
                     "bytes": size,
                     "hash": f"sha256:{sha256}",
-                    **({"encoding": "utf-8-sig", "profile": "tabular-data-resource", "schema": schema} if is_csv else {}),
+                    **(tabular(schema) if is_csv else AS_FILE),
                 }
             )
     return {
@@ -154,6 +155,15 @@ def datapackage(
         ],
         "resources": resources,
     }
+
+
+AS_FILE = {"type": "file"}
+"""Beside the CSV that has the schema: a validator compares bytes and hash, which it cannot of a Parquet table."""
+
+
+def tabular(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """What a resource says that is a table in CSV."""
+    return {"encoding": "utf-8-sig", "profile": "tabular-data-resource", "schema": schema}
 
 
 def publication_resources(files: Mapping[str, tuple[int, str]]) -> list[dict[str, Any]]:
@@ -204,6 +214,19 @@ def code_table(name: str, title: str, labels: r.Labels) -> str:
     """Codes of a column for a README."""
     rows = "\n".join(f"| `{code}` | {korean} | {english} |" for code, korean, english in labels)
     return f"| {name} | {title} | |\n|---|---|---|\n{rows}"
+
+
+def column_table(columns: Sequence[Column]) -> str:
+    """The columns of a table for a README."""
+    rows = (f"| `{c.name}` | {c.label_ko} | {c.label_en}{f' ({c.meaning})' if c.meaning else ''} | {c.unit} |" for c in columns)
+    return "| column | | | unit |\n|---|---|---|---|\n" + "\n".join(rows)
+
+
+def _statistic_table(sources: Iterable[str]) -> str:
+    """What the column `statistic` can say, for a README."""
+    named = {s.name: s for source in sources for s in r.STATISTICS[source].values()}
+    rows = (f"| `{s.name}` | {s.label_ko} | {s.label_en} | {s.unit} |" for s in named.values())
+    return "| statistic | | | unit |\n|---|---|---|---|\n" + "\n".join(rows)
 
 
 def _schema(source: str) -> dict[str, Any]:
@@ -352,6 +375,7 @@ def readme(
     of_tables = [r.columns_of(table.source) for table in rules.tables]
     of_tables += [r.ZERO_COLUMNS] if r.STRUCTURAL_ZEROS in tables else []
     columns = dict.fromkeys(column for names in of_tables for column in names)
+    dictionary = column_table([r.column(column) for column in columns])
     named = {column: (f"{r.column(column).label_ko} / {r.column(column).label_en}", r.labels_of(column)) for column in columns}
     listed_codes = "\n\n".join(code_table(column, title, labels) for column, (title, labels) in named.items() if labels)
     data = _EDITION.format(edition) if edition else ""
@@ -384,7 +408,12 @@ def readme(
 - Quantile p is the smallest value whose cumulative weight reaches p × total.
 - {IN_DEVELOPMENT.en}.
 
-{data}## 코드 / Codes
+{data}## 데이터 사전 / Data dictionary
+{dictionary}
+
+{_statistic_table(table.source for table in rules.tables)}
+
+## 코드 / Codes
 {listed_codes}
 
 ## 유용성 / Utility

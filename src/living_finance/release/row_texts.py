@@ -10,7 +10,7 @@ import pandas as pd
 from living_finance.contracts import row_files as rf
 from living_finance.contracts.core import Column, Kind, Measure
 from living_finance.contracts.releases import Labels
-from living_finance.release.package import closed_to, code_table
+from living_finance.release.package import AS_FILE, closed_to, code_table, column_table, tabular
 from living_finance.release.rules import RowRules
 
 _KINDS = {Kind.MONEY: "integer", Kind.DECIMAL: "number"}
@@ -48,14 +48,8 @@ def resources(files: Mapping[str, tuple[int, str]], *, rules: RowRules) -> list[
                 "is_sample": True,
                 "people_in_both_files": False,
             }
-            if kind == "csv":
-                fields = [_field(column, rf.labels_of(column.name, file)) for column in file.columns]
-                resource |= {
-                    "encoding": "utf-8-sig",
-                    "profile": "tabular-data-resource",
-                    "schema": {"fields": fields, "missingValues": [""]},
-                }
-            found.append(resource)
+            fields = [_field(column, rf.labels_of(column.name, file)) for column in file.columns]
+            found.append(resource | (tabular({"fields": fields, "missingValues": [""]}) if kind == "csv" else AS_FILE))
     return found
 
 
@@ -148,6 +142,10 @@ def readme(loss: Mapping[str, pd.DataFrame], followed: Mapping[str, int], *, rul
   (l-diversity). Categories may be generalised further in one district than in another; `all`: not told apart.
 - Amounts are rounded to {year} KRW a year, {month} KRW a month, {balance} KRW for balances; both tails are replaced by a
   limit. Total income need not equal the sum of its parts. `weight` counts households of the city; persons have none.
+
+### 행 자료의 데이터 사전 / Data dictionary of row-level files
+
+{column_table(list({column.name: column for file in rf.ROW_FILES.values() for column in file.columns}.values()))}
 
 ### 행 자료의 코드 / Codes of row-level files
 

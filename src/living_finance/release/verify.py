@@ -47,7 +47,7 @@ from living_finance.release.verify_links import (
     only_ones,
     pinned,
 )
-from living_finance.release.verify_population import Population, count_rows, together
+from living_finance.release.verify_population import Population, count_rows, together, widths_asked
 from living_finance.release.verify_zeros import accepted, is_among, list_findings, public_zeros
 
 FINDING_COLUMNS = ("attack", "table", "cell", "what")
@@ -476,16 +476,16 @@ def _population(cells: pd.DataFrame, unit: str, limits: Limits, signed: SignedZe
     value, half = np.where(is_nobody, 0.0, value), np.where(is_nobody, 0.0, half)
     hidden = cells.pop("is_hidden").to_numpy() & ~is_nobody
     links, kinds = links_between(cells, pd.DataFrame({name: pd.factorize(cells[name], sort=True)[0] for name in dimensions}))
-    must_be_wide = cells["status"].isin((r.SMALL, r.DOMINANCE)).to_numpy()
+    low, high = np.where(hidden, 0.0, np.maximum(value - half, 0.0)), np.where(hidden, np.inf, value + half)
     return Population(
         cells=cells,
         twice=printed[printed.duplicated(key)],
-        low=np.where(hidden, 0.0, np.maximum(value - half, 0.0)),
-        high=np.where(hidden, np.inf, value + half),
+        low=low,
+        high=high,
         half=half,
         hidden=hidden,
         is_nobody=is_nobody,
-        need=np.where(hidden, np.where(must_be_wide, float(limits.threshold), 1.0), 0.0),
+        need=widths_asked(cells, hidden, links, low, high, threshold=limits.threshold, has_register=unit == "households"),
         links=links,
         kinds=kinds,
     )

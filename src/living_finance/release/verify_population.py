@@ -80,6 +80,38 @@ class Population:
         return narrow_cells(self.links, low, high, need, group=group, parent_group=parent_group, nest=nests(self.cells))
 
 
+def widths_asked(
+    cells: pd.DataFrame,
+    hidden: Flags,
+    links: sparse.csr_matrix,
+    low: Floats,
+    high: Floats,
+    *,
+    threshold: float,
+    has_register: bool,
+) -> Floats:
+    """Width that the interval of each withheld count must keep; 0 for the others.
+
+    Totals of regions that census and register print are no secret, and in a region that can have seven at most by what a release
+    prints no count can be wider than that. With the register at hand the true total takes its place.
+
+    Args:
+        cells: as of `Population`.
+        hidden, links, low, high: as of `Population`.
+        threshold: of the gate.
+        has_register: totals are printed elsewhere.
+    """
+    must_be_wide = cells["status"].isin((r.SMALL, r.DOMINANCE)).to_numpy()
+    need = np.where(hidden, np.where(must_be_wide, float(threshold), 1.0), 0.0)
+    is_total = (cells[[name for name in cells if name in DIMENSIONS]] == codes.ALL).all(axis=1).to_numpy()
+    if not has_register or not (hidden & is_total).any():
+        return need
+    _, most = implied(links, low, high)
+    largest = pd.Series(most[is_total], cells["region_code"].to_numpy()[is_total])
+    inside = cells["region_code"].map(largest).to_numpy(float)
+    return np.where(is_total, 0.0, np.fmin(need, inside))
+
+
 def together(one: Population, other: Population, *, change: float) -> list[tuple[Population, int]] | None:
     """Cells of either of two releases that a reader of both knows more closely than needed.
 

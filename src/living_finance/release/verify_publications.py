@@ -14,6 +14,9 @@ Source: decision 0070.
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -80,6 +83,7 @@ _NUMBER = re.compile(r"-?(\d{1,3}(,\d{3})*)(\.\d+)?")
 _PATH = re.compile(r"(M-?\d+\.\d -?\d+\.\d(L-?\d+\.\d -?\d+\.\d)*Z)+")
 _PLACE = re.compile(r"-?\d+\.\d")
 _BOX = re.compile(r"0 0 \d+ \d+")
+_FONT = re.compile(r"base64,([A-Za-z0-9+/]+={0,2})\)")
 _MODEL = re.compile(r"[\w .,:+;()/-]{1,200}")
 _DECIMALS = 5
 
@@ -258,6 +262,9 @@ class _Reader(HTMLParser):
             published, _, reliability = self._cells.get(cell, (None, "", None))
             if published is None or not reliability or text != codes.RELIABILITY.label(reliability, self._language):
                 self._say("P13", cell, "another reliability than the tables have")
+        elif self.open_tags[-1:] == ["style"]:
+            if not _is_style(text, self._language):
+                self._say("P13", "", "another style, or another font than the contract's")
         elif text and text not in self._known:
             self._say("P13", "", "a text that is none of the contract and no name of a region")
 
@@ -296,6 +303,22 @@ class _Reader(HTMLParser):
             wanted = "none" if published is None else f"c{sum(published >= limit for limit in values)}"
             if colour != wanted or len(kinds) > 1:
                 yield "P13", self.path, cell, "drawn in another colour than its published value has"
+
+
+def _is_style(text: str, language: Language) -> bool:
+    """Whether a style is the contract's, with the fonts whose hashes it has, and nothing between their bits."""
+    fonts = p.FONTS[language]
+    inside = _FONT.findall(text)
+    if len(inside) != len(fonts) or text != p.style_sheet(dict(zip(fonts, inside, strict=True))):
+        return False
+    try:
+        contents = [base64.b64decode(font, validate=True) for font in inside]
+    except binascii.Error:
+        return False
+    return all(
+        base64.b64encode(content).decode() == font and hashlib.sha256(content).hexdigest() == known
+        for font, content, known in zip(inside, contents, fonts.values(), strict=True)
+    )
 
 
 def _is_key(value: str) -> bool:

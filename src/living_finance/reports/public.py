@@ -5,6 +5,7 @@ Nothing else is read: no gold, no analysis. The same tables give the same bytes.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from living_finance.contracts import codes
 from living_finance.contracts import publications as p
 from living_finance.contracts import releases as r
 from living_finance.contracts.language import IN_DEVELOPMENT, Language
+from living_finance.reports.fonts import public_fonts
 
 _WIDTH = 600.0
 """Units of the drawing."""
@@ -93,7 +95,7 @@ def public_report(
     language: Language,
     boundaries: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> str:
-    """The report of a release as one HTML file: no script, no request to anywhere.
+    """The report of a release as one HTML file: no script, no request to anywhere, fonts inside.
 
     Args:
         tables: of the release, as they leave.
@@ -110,11 +112,12 @@ def public_report(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    fonts = {weight: base64.b64encode(content).decode() for weight, content in public_fonts(language).items()}
     drawing = _Drawing(boundaries)
     maps = [found for name in p.MAPPED if (found := _map(cells, drawing, name, language)) is not None]
     return environment.get_template("public.html.j2").render(
         language=language,
-        css=p.CSS.strip(),
+        css=p.style_sheet(fonts),
         title=p.page_title(about, language),
         banner=IN_DEVELOPMENT.of(language),
         marking=p.MARKING.of(language),

@@ -97,9 +97,7 @@ def purge(
         for table, part, count in plan.slices:
             warehouse.remove(table, partition=part)
             on_progress(f"{table.qualified_name} {' '.join(map(str, part.values()))}: {count:,} rows")
-        for table in PURGED_TABLES:
-            if warehouse.exists(table):
-                warehouse.vacuum(table)
+        warehouse.vacuum(PURGED_TABLES)
     return plan
 
 

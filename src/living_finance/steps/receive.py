@@ -81,7 +81,7 @@ def receive(
         settings: rules of intake.
         datasets: receive these only.
         months: of the bureau's and the city's deliveries, receive these months only.
-        keys: of the pseudonyms that take the place of delivered person identifiers; None: these are kept.
+        keys: of the pseudonyms that take the place of delivered identifiers; None: these are kept.
         on_progress: told one line per delivery.
 
     Returns:
@@ -113,12 +113,12 @@ def receive(
 
 
 def key_in_data(warehouse: Warehouse) -> set[str | None]:
-    """Ids of the keys by which stored person identifiers were made; None for delivered ones."""
+    """Ids of the keys by which stored identifiers were made; None for delivered ones."""
     if not warehouse.exists(DELIVERY_COLUMN):
         return set()
-    named = warehouse.read(DELIVERY_COLUMN).where(
-        F.concat("dataset", F.lit("_"), "table_name").isin(list(PSEUDONYMISED_ON_ENTRY)) & (F.col("column_name") == "person_id")
-    )
+    columns = [f"{table}.{column}" for table, of_table in PSEUDONYMISED_ON_ENTRY.items() for column in of_table]
+    name = F.concat("dataset", F.lit("_"), "table_name", F.lit("."), "column_name")
+    named = warehouse.read(DELIVERY_COLUMN).where(name.isin(columns))
     found = named.select("applied_by").distinct().collect()  # ok: one row per supplier and key
     parts = (row["applied_by"].rpartition(APPLIED_BY_US) for row in found)
     return {key if separator else None for _, separator, key in parts}
@@ -130,7 +130,7 @@ def check_keys(warehouse: Warehouse, keys: Keys | None) -> None:
     if stored - {keys.current if keys else None}:
         names = ", ".join(sorted(key or "none" for key in stored))
         raise ConfigurationError(
-            f"The warehouse has person identifiers by key {names}, the settings say {keys.current if keys else 'none'}.",
+            f"The warehouse has identifiers by key {names}, the settings say {keys.current if keys else 'none'}.",
             remedy="name its key file by pseudonyms.key_file, or run living-finance rotate-key to its end; else a new warehouse",
         )
 
@@ -279,9 +279,8 @@ class _Intake:
         rows = self._rows(manifest, table)
         if self._keys is None:
             return rows
-        for column, purpose in PSEUDONYMISED_ON_ENTRY.get(table.bronze_name, {}).items():
-            rows = pseudonymised(rows, column, purpose=purpose, keys=self._keys)
-        return rows
+        columns = PSEUDONYMISED_ON_ENTRY.get(table.bronze_name)
+        return pseudonymised(rows, columns, keys=self._keys) if columns else rows
 
     def _applied_by(self, table: DeliveredTable, column: Column, supplier: str) -> str:
         """Who took the de-identification measure of a column."""

@@ -1,4 +1,4 @@
-"""A new key for the pseudonyms of persons: stored rows are re-keyed, households and their ids stay."""
+"""New keys for pseudonyms: stored rows are re-keyed, households and their ids stay."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from living_finance.contracts.core import Layer, Table
 from living_finance.errors import PseudonymKeyMissing
 from living_finance.steps.receive import APPLIED_BY_US, key_in_data
 from living_finance.storage.ledger import Ledger
-from living_finance.storage.pseudonyms import PERSON, Keys, add_key, pseudonymised
+from living_finance.storage.pseudonyms import Keys, add_key, pseudonymised
 from living_finance.storage.warehouse import Warehouse
 
-PERSON_TABLES: tuple[Table, ...] = (
-    *(table for name, table in bronze.BRONZE_TABLES.items() if name in bronze.PSEUDONYMISED_ON_ENTRY),
-    *(table for table in (*silver.SILVER_TABLES, *gold.GOLD_TABLES) if "person_id" in table.column_names),
-)
-"""Every table with a person's identifier: they join by it, so they share the purpose's key."""
+IDENTIFIED: dict[Table, dict[str, str]] = {
+    table: columns
+    for table in (*bronze.BRONZE_TABLES.values(), *silver.SILVER_TABLES, *gold.GOLD_TABLES)
+    if (columns := bronze.identifiers_of(table))
+}
+"""Every table with identifiers → its columns of them → purpose: they join by them, so they share the purpose's key."""
 
 
 def rotate_key(
     warehouse: Warehouse, *, keys: Keys, key_id: str, on_progress: Callable[[str], None] = lambda _: None
 ) -> Sequence[tuple[str, int]]:
-    """Add a key and put every stored person identifier through it, month by month; interrupted, it goes on with the same id.
+    """Add a key and put every stored identifier through it, month by month; interrupted, it goes on with the same id.
 
     Each slice is one commit whose history names the key, so that none is re-keyed twice. `household_id` and everything that
-    rests on it stays, and persons join over months as before. Old versions, which still have the old pseudonyms, are vacuumed.
+    rests on it stays, and persons, register households and homes join over tables and months as before. Old versions, which
+    still have the old pseudonyms, are vacuumed.
 
     Args:
         warehouse: received with pseudonyms.
@@ -47,7 +49,7 @@ def rotate_key(
     stored = key_in_data(warehouse)
     if not stored <= set(keys.ids):
         raise PseudonymKeyMissing(
-            "The warehouse has person identifiers that no key of the file made.", remedy="name the file of the stored key id"
+            "The warehouse has identifiers that no key of the file made.", remedy="name the file of the stored key id"
         )
     with contextlib.ExitStack() as held:
         ledger = Ledger(warehouse.root)
@@ -57,7 +59,7 @@ def rotate_key(
         if key_id != renewed.current or stored - set(renewed.ids[-2:]):
             raise PseudonymKeyMissing(f"{key_id} does not follow the stored key.", remedy="finish the earlier rotation first")
         done = []
-        for table in PERSON_TABLES:
+        for table, columns in IDENTIFIED.items():
             if not warehouse.exists(table):
                 continue
             noted = warehouse.notes(table)
@@ -69,14 +71,12 @@ def rotate_key(
                 rows = warehouse.read(table, **part)
                 count = rows.count()
                 with warehouse.noted(note):
-                    replaced = pseudonymised(rows, "person_id", purpose=PERSON, keys=renewed.newest)
+                    replaced = pseudonymised(rows, columns, keys=renewed.newest)
                     warehouse.commit(table, replaced, partition=part, expected_rows=count)
                 on_progress(f"{label}: {count:,} rows")
                 done.append((label, count))
         _name_key(warehouse, key_id)
-        for table in PERSON_TABLES:
-            if warehouse.exists(table):
-                warehouse.vacuum(table)
+        warehouse.vacuum(IDENTIFIED)
     return done
 
 

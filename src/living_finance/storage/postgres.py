@@ -299,7 +299,7 @@ class Database:
             return str(row[0]) if row else ""
 
     def purge_records(self, *, months: int, dry_run: bool) -> int:
-        """Remove access records older than some months.
+        """Remove access records older than some months, and write the file they were in anew.
 
         Returns:
             How many there are, or were.
@@ -315,6 +315,7 @@ class Database:
             counted = connection.execute(f"select count(*) from {old}".encode(), (months,)).fetchone()
             if not dry_run:
                 connection.execute(f"delete from {old}".encode(), (months,))
+                connection.execute(f"vacuum (full) {schema.ACCESS}.read_record".encode())
             return int(counted[0]) if counted else 0
 
     def _stage(

@@ -1,9 +1,9 @@
 """Pseudonyms of delivered identifiers: HMAC-SHA256 with keys that only this module reads, in a file outside the data zone.
 
-A key file is JSON: `{"keys": [{"id": "2026-01", "person": "<64 hex digits>"}, ...]}`, one 256-bit key per purpose and id. Keys
-are applied one after the other, the newest last, so that rotation adds one and what is stored can be re-keyed without the
-delivered identifiers. Keys travel neither in a query plan nor in a task: each Python worker reads the file itself, so it is
-where executors find it under the same path (decision 0027).
+A key file is JSON: `{"keys": [{"id": "2026-01", "person": "<64 hex digits>", "address": …}, …]}`, one 256-bit key per purpose
+and id. Keys are applied one after the other, the newest last, so that rotation adds one and what is stored can be re-keyed
+without the delivered identifiers. Keys travel neither in a query plan nor in a task: each Python worker reads the file itself,
+so it is where executors find it under the same path (decision 0027).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +22,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from living_finance.config import PseudonymSettings
+from living_finance.contracts.bronze import PURPOSES
 from living_finance.errors import ConfigurationError, PseudonymKeyMissing
-
-PERSON = "person"
-"""Purpose: whatever joins by person has the same keys."""
-PURPOSES = (PERSON,)
 
 _SOUND = re.compile(r"[A-Za-z0-9]{1,64}")
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -127,21 +124,26 @@ def add_key(file: Path, key_id: str) -> Keys:
     return Keys(str(file.resolve()), tuple(key["id"] for key in content["keys"]))
 
 
-def pseudonym(identifier: str | None, keys: Sequence[bytes]) -> str | None:
-    """P and 32 hexadecimal digits. A missing identifier stays missing; what is none (contract: letters and digits) stays none,
-    so that its row is quarantined, but says nothing any more.
+def pseudonym(identifier: str | None, keys: Sequence[bytes], *, letter: str) -> str | None:
+    """The letter of its purpose and 32 hexadecimal digits. A missing identifier stays missing; what is none (contract: letters
+    and digits) stays none, so that its row is quarantined, but says nothing any more.
     """
     if identifier is None:
         return None
     if not _SOUND.fullmatch(identifier):
         return _NOT_A_KEY
     for key in keys:
-        identifier = "P" + hmac.digest(key, identifier.encode(), "sha256").hex()[:_DIGITS]
+        identifier = letter + hmac.digest(key, identifier.encode(), "sha256").hex()[:_DIGITS]
     return identifier
 
 
-def pseudonymised(frame: DataFrame, column: str, *, purpose: str, keys: Keys) -> DataFrame:
-    """The frame with pseudonyms in one text column.
+def pseudonymised(frame: DataFrame, columns: Mapping[str, str], *, keys: Keys) -> DataFrame:
+    """The frame with pseudonyms in some text columns.
+
+    Args:
+        frame: with delivered identifiers, or with pseudonyms by earlier keys.
+        columns: column → purpose of its key.
+        keys: to be applied, one after the other.
 
     An Arrow function, not a column expression: keys in an expression would be literals of the plan, which is printed, logged
     and kept by the history server.
@@ -152,11 +154,15 @@ def pseudonymised(frame: DataFrame, column: str, *, purpose: str, keys: Keys) ->
     file, ids = keys.file, keys.ids
 
     def replace(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        known = {key["id"]: bytes.fromhex(key[purpose]) for key in _content(Path(file))}
-        chain = [known[key_id] for key_id in ids]
+        known = {key["id"]: key for key in _content(Path(file))}
+        chains = {purpose: [bytes.fromhex(known[key_id][purpose]) for key_id in ids] for purpose in set(columns.values())}
         for batch in batches:
-            at = batch.schema.get_field_index(column)
-            values = pa.array([pseudonym(value, chain) for value in batch.column(at).to_pylist()], pa.string())
-            yield batch.set_column(at, batch.schema.field(at).with_type(pa.string()), values)
+            for column, purpose in columns.items():
+                at = batch.schema.get_field_index(column)
+                coded = batch.column(at).dictionary_encode()  # an address once for all who live there
+                new = [pseudonym(value, chains[purpose], letter=PURPOSES[purpose]) for value in coded.dictionary.to_pylist()]
+                values = pa.array(new, pa.string()).take(coded.indices)
+                batch = batch.set_column(at, batch.schema.field(at).with_type(pa.string()), values)
+            yield batch
 
     return frame.mapInArrow(replace, frame.schema)

@@ -180,14 +180,16 @@ class Warehouse:
         condition = " and ".join(f"{name} = {_sql_literal(value)}" for name, value in partition.items())
         DeltaTable.forPath(self.spark, self.path(table)).delete(condition)
 
-    def vacuum(self, table: Table) -> None:
-        """Delete all files that the newest version does not need: no reader of an older one, no writer may be at work.
+    def vacuum(self, tables: Iterable[Table]) -> None:
+        """Delete all files that the newest versions of tables do not need: no reader of an older one, no writer may be at work.
 
-        Delta refuses less than a week unless told that this is meant; it is, here only.
+        Tables that do not exist are passed over. Delta refuses less than a week unless told that this is meant; it is, here only.
         """
         self.spark.conf.set(_RETENTION_CHECK, "false")
         try:
-            DeltaTable.forPath(self.spark, self.path(table)).vacuum(0)
+            with ThreadPoolExecutor(max_workers=_COMMITS_AT_ONCE) as pool:
+                there = (table for table in tables if self.exists(table))
+                list(pool.map(lambda table: DeltaTable.forPath(self.spark, self.path(table)).vacuum(0), there))
         finally:
             self.spark.conf.unset(_RETENTION_CHECK)
 
