@@ -140,7 +140,10 @@ def test_delivered_tables_have_their_names(language: Language, shown: str) -> No
 def test_an_english_report_is_english() -> None:
     """But for what is quoted: the marking of internal papers and the publisher of the boundaries."""
     data = small_city()
-    shown = repr(build_report(data, "en").numbered()).replace("(내부용)", "").replace(data.boundary_source, "")
+    numbered = build_report(data, "en").numbered()
+    titles = [line for s in numbered["sections"] for line in (s["title"], *(b["caption"] for b in s["blocks"] if "caption" in b))]
+    assert [title for title in titles if title[0].islower()] == []
+    shown = repr(numbered).replace("(내부용)", "").replace(data.boundary_source, "")
     assert re.findall(r"[가-힣]+", shown) == []
 
 

@@ -26,7 +26,7 @@ from living_finance.reports.fonts import font_folder
 from living_finance.reports.to_html import to_html
 from living_finance.reports.to_hwpx import to_hwpx
 from living_finance.reports.to_pdf import to_pdf
-from living_finance.steps.report import FORMATS, check_formats, check_languages, write_report
+from living_finance.steps.report import FORMATS, check_formats, check_languages, models_of_release, write_report
 
 _VOID = {"meta", "link", "br", "img", "input", "hr", "path", "line", "rect"}
 
@@ -221,3 +221,11 @@ def test_both_languages_are_written_from_one_reading() -> None:
     for names in (["ko", "fr"], [""]):
         with pytest.raises(ConfigurationError):
             check_languages(names)
+
+
+def test_a_public_report_rests_on_the_release_and_the_models_it_names(tmp_path: Path) -> None:
+    folder = tmp_path / "portal" / "202001-v1"
+    folder.mkdir(parents=True)
+    assert models_of_release(folder) == "portal 202001-v1"
+    (folder / "datapackage.json").write_text('{"model_version": "m/1, n/2"}', encoding="utf-8")
+    assert models_of_release(folder) == "portal 202001-v1, m/1, n/2"

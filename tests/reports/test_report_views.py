@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
 import pytest
 from small_city import DONGS, REGIONS, UNRELIABLE, analysis, result_row, small_city
 
 from living_finance.contracts import codes
 from living_finance.contracts.language import Language
-from living_finance.reports.charts import texts
+from living_finance.reports.charts import draw, intervals, texts
 from living_finance.reports.content import build_report
 from living_finance.reports.data import PERSONS_AT
 from living_finance.reports.document import Figure, Grid, Report, Section
@@ -230,3 +231,13 @@ def test_proxies_are_told_apart_in_their_picture() -> None:
         "상환비율 &gt; 40%, 부채 &gt; 소득 7.5년",
         "상환비율 &gt; 40%, 부채 &gt; 소득 10년",
     ]
+
+
+def test_names_beside_a_chart_are_whole() -> None:
+    """Those of the longest proxies too; figures on the axis do not run into each other."""
+    name = "up to 29 years, below 120% of median"
+    rows = pd.DataFrame({"label": [name, "b"], "value": [1000.0, 7000.0], "error": [900.0, 90.0], "reliability": "publishable"})
+    drawn = draw(intervals(rows, title="x", classes={"publishable": "fine"}, legend="class"), prefix="a")
+    assert name in set(texts(drawn))
+    ticks = [text for text in texts(drawn) if re.fullmatch(r"[\d,]+", text)]
+    assert 2 <= len(ticks) <= 6

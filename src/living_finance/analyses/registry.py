@@ -120,7 +120,7 @@ ANALYSES: Mapping[str, Analysis] = {
             ),
             source=Words(
                 ko=f"용어는 통계청 가계동향조사, 오차는 {_SAMPLING}",
-                en=f"가계동향조사 (Statistics Korea) for the terms; {_SAMPLING} for the errors",
+                en=f"Household Trend Survey (가계동향조사, Statistics Korea) for the terms; {_SAMPLING} for the errors",
             ),
         ),
         Analysis(
@@ -258,7 +258,7 @@ ANALYSES: Mapping[str, Analysis] = {
             ),
             source=Words(
                 ko=f"후보 기준은 서울시 청년수당의 대리지표; 오차는 {_SAMPLING}",
-                en=f"서울시 청년수당 for the candidate's rule, by proxy; {_SAMPLING} for the errors",
+                en=f"Youth allowance of Seoul (서울시 청년수당) for the candidate's rule, by proxy; {_SAMPLING} for the errors",
             ),
         ),
         Analysis(

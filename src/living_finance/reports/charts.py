@@ -43,7 +43,7 @@ _CONFIG: Mapping[str, Any] = {
     "axis": _TEXT,
     "legend": _TEXT,
     "view": {"stroke": None},
-    "axisQuantitative": {"grid": True, "gridColor": "#e5e7eb", "tickCount": 5, "labelFlush": False},
+    "axisQuantitative": {"grid": True, "gridColor": "#e5e7eb", "tickCount": 5, "labelFlush": False, "labelOverlap": "greedy"},
 }
 
 
@@ -307,7 +307,7 @@ def _values(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def _names(order: Sequence[str]) -> alt.Y:
-    return alt.Y("label:N", title=None, sort=list(order), axis=alt.Axis(labelLimit=WIDTH // 2))
+    return alt.Y("label:N", title=None, sort=list(order), axis=alt.Axis(labelLimit=round(0.62 * WIDTH)))
 
 
 def _amounts(column: str, title: str) -> alt.X:

@@ -25,6 +25,11 @@ def breadth(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
+def _begun(title: str) -> str:
+    """A title or caption as a line begins: statistics and analyses have names that also stand within sentences."""
+    return title[:1].upper() + title[1:]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Origin:
     """Where a table or figure comes from; none of it may be empty."""
@@ -68,7 +73,7 @@ class Grid:
 
     @property
     def breadths(self) -> tuple[int, ...]:
-        """Letters that each column should have room for: its widest cell and the longest word of its head.
+        """Letters that each column should have room for: its widest cell, and the longest word and a third of its head.
 
         >>> origin = Origin(source="gold.x", month="2020-01", model="m/1")
         >>> Grid(caption="", header=("dong", "평균 총소득 (만원/연)"), rows=(("Dong 1", "9 ± 1"),), origin=origin).breadths
@@ -77,7 +82,8 @@ class Grid:
         heads = (re.findall(r"[^\s(]+|\([^\s]*", head) for head in self.header)
         columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.header)
         return tuple(
-            max((breadth(text) for text in (*words, *cells)), default=1) for words, cells in zip(heads, columns, strict=True)
+            max(-(-breadth(head) // 3), *(breadth(text) for text in (*words, *cells)), 1)
+            for head, words, cells in zip(self.header, heads, columns, strict=True)
         )
 
 
@@ -161,7 +167,7 @@ class Report:
                         "kind": "figure",
                         "number": figures,
                         "label": f"{self.words['figure']} {figures}",
-                        "caption": block.caption,
+                        "caption": _begun(block.caption),
                         "alternative": block.alternative,
                         "svg": block.svg,
                         "notes": block.notes,
@@ -172,7 +178,7 @@ class Report:
                         tables += 1
                         shown["table"] = self._grid(block.table, tables)
                     blocks.append(shown)
-            sections.append({"key": section.key, "number": number, "title": section.title, "blocks": blocks})
+            sections.append({"key": section.key, "number": number, "title": _begun(section.title), "blocks": blocks})
         return {
             "language": self.language,
             "title": self.title,
@@ -189,7 +195,7 @@ class Report:
             "kind": "table",
             "number": number,
             "label": f"{self.words['table']} {number}",
-            "caption": grid.caption,
+            "caption": _begun(grid.caption),
             "header": grid.header,
             "rows": grid.rows,
             "breadths": grid.breadths,

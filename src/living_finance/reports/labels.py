@@ -214,6 +214,8 @@ def statistic_label(name: str, language: Language) -> str:
     '원리금상환비율 상승, +1%p: 금리 재산정 비율 25%'
     >>> statistic_label("allowance_candidate_share (up to 39 years, income below 120% of the median)", "ko")
     '청년수당 후보 비율: 39세 이하, 소득 중위 120% 미만'
+    >>> statistic_label("allowance_candidate_share (up to 39 years, income below 120% of the median)", "en")
+    'share of candidates: up to 39 years, below 120% of median'
     """
     base, _, detail = name.partition(" (")
     if detail:
@@ -229,6 +231,9 @@ def statistic_label(name: str, language: Language) -> str:
             )
             text = re.sub(r"^below (\d+%) of the median$", r"중위값의 \1 미만", text)
             text = re.sub(r"^up to (\d+) years, income below (\d+%) of the median$", r"\1세 이하, 소득 중위 \2 미만", text)
+        else:
+            # Beside a chart there is room for some forty letters.
+            text = text.replace(", income below ", ", below ").replace(" of the median", " of median")
         return f"{statistic_label(base, language)}: {text}"
     rise = _POINTS.match(name)
     if rise:

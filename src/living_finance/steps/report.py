@@ -157,7 +157,11 @@ def data_of_release(folder: Path, *, region: str) -> ReportData:
         for other in sorted(store.current().values(), key=lambda o: (o.month, o.version))
         if other.state == r.IS_PUBLIC and other.channel == line.channel and Month.parse(other.month) < month
     }
-    ids = {Month.parse(o.month): f"{o.channel} {o.id}" for o in store.current().values() if Month.parse(o.month) in earlier}
+    models = {
+        Month.parse(o.month): models_of_release(store.folder(o.channel, o.id))
+        for o in store.current().values()
+        if Month.parse(o.month) in earlier
+    }
     return ReportData(
         month=month,
         year=None,
@@ -166,13 +170,20 @@ def data_of_release(folder: Path, *, region: str) -> ReportData:
         areas=pd.concat([*earlier.values(), areas], ignore_index=True),
         breakdown=released_breakdown(tables["household_breakdown"], region=region),
         persons=released_persons(tables["person_statistics"]),
-        models={**ids, month: f"{line.channel} {line.id}"},
+        models={**models, month: models_of_release(folder)},
         sources={name: f"{line.channel} {line.id} data/{name}.csv" for name in tables},
         is_public=True,
         withheld=withheld,
         **_boundaries(set(areas["region_code"])),
         boundary_source=f"{BOUNDARY_SOURCE}, {BOUNDARY_YEAR}",
     )
+
+
+def models_of_release(folder: Path) -> str:
+    """Channel and id of a release, and the models that its package names."""
+    place = folder.resolve()
+    named = str((files.read_package(folder) or {}).get("model_version", ""))
+    return ", ".join(filter(None, (f"{place.parent.name} {place.name}", named)))
 
 
 def write_report(data: ReportData, *, language: Language, formats: Sequence[str], out: Path) -> list[Path]:
