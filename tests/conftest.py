@@ -30,6 +30,8 @@ def spark() -> Iterator[SparkSession]:
             extra={
                 "spark.sql.codegen.wholeStage": "false",
                 "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+                # Planning what is left anew after every stage costs more than running it: as above, it is on everywhere else.
+                "spark.sql.adaptive.enabled": "false",
                 # Delta keeps the state of each of 10,000 tables for an hour: those of thousands of tests fill the heap.
                 "spark.databricks.delta.delta.log.cacheSize": "100",
             },

@@ -18,8 +18,11 @@ from living_finance.analyses.registry import ANALYSES, manual
 from living_finance.analyses.result import KEY, RESULT
 from living_finance.config import AnalysisSettings
 from living_finance.contracts import gold
+from living_finance.contracts.core import Table
 from living_finance.methods.distribution import UNITS
 from living_finance.months import Month
+from living_finance.steps.analyse import analyse_all
+from living_finance.storage.warehouse import PartitionValue, Warehouse
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny_city import AGAINST, DONGS, MONTH, SHARED, Home, drawn, homes, published, tables
@@ -490,6 +493,31 @@ def test_what_areas_share_in_the_draws_of_the_income_model_is_not_in_the_error_o
         assert row["standard_error"] < alone / 3
         assert (row["population"], row["contributors"]) == (10.0, 8)
         assert _estimate(found[region, "minus_city", "11", "gini_total_income"]) == (0.0, 0.0)
+
+
+def test_several_at_a_time_give_what_each_gives_alone(spark: SparkSession, frames: dict[str, DataFrame], result: Results) -> None:
+    """In the order asked for; of regions other than the one looked at, only the dimensions that are wanted everywhere."""
+    names = ("low_income", "household_moves")
+    of_table = {table: frames[argument] for a in ANALYSES.values() for argument, table in a.tables.items()}
+
+    class Tiny(Warehouse):
+        def read(self, table: Table, **partition: PartitionValue) -> DataFrame:
+            return of_table[table]
+
+    found = analyse_all(
+        Tiny(spark, ""),
+        [(ANALYSES[name], None) for name in names],
+        month=Month.from_date(MONTH),
+        region="11",
+        settings=SETTINGS,
+        everywhere=lambda analysis: ("all", "programme") if analysis.name == "low_income" else ("all",),
+    )
+    for name, rows in zip(names, found, strict=True):
+        kept = {"all", "programme"} if name == "low_income" else {"all"}
+        expected = {key: row["value"] for key, row in result(name).items() if key[0] == "11" or key[1] in kept}
+        assert len(expected) < len(result(name))
+        assert {tuple(key): value for *key, value in rows[[*KEY[2:], "value"]].itertuples(index=False)} == expected
+        assert rows.equals(rows.sort_values(list(KEY)))
 
 
 @pytest.mark.parametrize("name", ANALYSES)

@@ -133,13 +133,14 @@ def test_what_is_shown_is_in_words_and_in_units_that_people_read() -> None:
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.json"])
-def test_every_row_of_a_file_says_that_the_statistic_is_in_development(name: str, tmp_path: Path) -> None:
+def test_every_row_of_a_file_says_its_sources_and_that_the_statistic_is_in_development(name: str, tmp_path: Path) -> None:
     """A column, so that the file stays a plain table: its first line is the header, and no row is apart from it."""
     rows = labelled(ROWS.assign(base_month=dt.date(2020, 1, 1)), names=NAMES)
-    write_rows(rows, tmp_path / name)
+    write_rows(rows, tmp_path / name, sources="gold.household v3; income m9")
     read = pd.read_csv if name.endswith(".csv") else pd.read_json
     found = read(tmp_path / name)
-    assert list(found.columns) == [*rows.columns, "notice_ko", "notice_en"] and len(found) == len(rows)
+    assert list(found.columns) == [*rows.columns, "sources", "notice_ko", "notice_en"] and len(found) == len(rows)
+    assert set(found["sources"]) == {"gold.household v3; income m9"}
     assert set(found["notice_ko"]) == {IN_DEVELOPMENT.ko} and set(found["notice_en"]) == {IN_DEVELOPMENT.en}
 
 

@@ -184,15 +184,16 @@ def analyse(
         )
         found = result.toPandas()  # ok: aggregates; some hundred regions by some hundred statistics at most
         rows = labelled(found, names=region_pairs(region_names(store, date)))
+        sources = sources_of(store, analysis, date)
     if out is None:
         table = RichTable(*SHOWN, title=f"{analysis.label_ko} {analysis.label_en} {month}")
         for line in shown(rows.head(_SHOWN), language=language):
             table.add_row(*map(escape, line))
-        said = f"{'출처' if language == 'ko' else 'Source'}: {sources_of(store, analysis, date)}"
+        said = f"{'출처' if language == 'ko' else 'Source'}: {sources}"
         Console(highlight=False).print(table, said, IN_DEVELOPMENT.of(language), sep="\n")  # ok: the answer, to standard output
         note(f"{min(_SHOWN, len(rows))} of {len(rows):,} rows, ± standard errors; --out FILE.csv writes all, in won and shares")
         return
-    write_rows(rows, out)
+    write_rows(rows, out, sources=sources)
     console.print(f"{len(rows):,} rows  {out}")
 
 

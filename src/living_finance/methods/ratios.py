@@ -112,9 +112,8 @@ def sums(frame: DataFrame, ratios: Sequence[Ratio], *, weight: str, by: Sequence
     Returns:
         One row per cell: `by` and whole numbers, for `merged` and `estimates`.
     """
-    w = F.col(weight).cast("double")
-    columns = [column for number, ratio_ in enumerate(ratios) for column in _sums_of(ratio_, number, w)]
-    return frame.where(w > 0).groupBy(*by).agg(*columns)
+    columns = [sql for number, ratio_ in enumerate(ratios) for sql in _sums_of(ratio_, number)]
+    return _terms(frame, ratios, weight=weight, keep=by).groupBy(*by).agg(*map(F.expr, columns))
 
 
 def unit_sums(frame: DataFrame, ratios: Sequence[Ratio], *, weight: str, keep: Sequence[str]) -> DataFrame:
@@ -134,13 +133,12 @@ def unit_sums(frame: DataFrame, ratios: Sequence[Ratio], *, weight: str, keep: S
     """
     if moved := [ratio_.name for ratio_ in ratios if ratio_.shift is not None]:
         raise ValueError(f"no errors by cluster of {', '.join(moved)}: their line is estimated")
-    w = F.col(weight).cast("double")
     columns = (
-        _whole(value, ratio_).alias(f"_{name}_{number}")
+        f"{_whole(value, ratio_, number)} as _{name}_{number}"
         for number, ratio_ in enumerate(ratios)
-        for name, value in _linear_parts(ratio_, w).items()
+        for name, value in _linear_parts(ratio_, number).items()
     )
-    return frame.where(w > 0).select(*keep, *columns)
+    return _terms(frame, ratios, weight=weight, keep=keep).select(*keep, *map(F.expr, columns))
 
 
 def clustered_sums(units: DataFrame, ratios: Sequence[Ratio], *, by: Sequence[str], cluster: str) -> DataFrame:
@@ -156,54 +154,74 @@ def clustered_sums(units: DataFrame, ratios: Sequence[Ratio], *, by: Sequence[st
         As `sums`, and the clusters that count, `_c_`. Cells cannot be merged: a cluster may be in several.
     """
     linear = [name for name in units.columns if name.startswith("_")]
-    of_cluster = units.groupBy(*by, cluster).agg(*(F.sum(name).alias(name) for name in linear))
-    columns = [F.sum(name).alias(name) for name in linear]
+    of_cluster = units.groupBy(*by, cluster).agg(*(F.expr(f"sum({name}) as {name}") for name in linear))
+    columns = [f"sum({name}) as {name}" for name in linear]
     for number, ratio_ in enumerate(ratios):
-        x, y = _linear(ratio_, number, "")
-        fx, fy = x * F.lit(_FACTOR[ratio_.is_of_amounts]), y * F.lit(_FACTOR[ratio_.has_amounts])
-        for name, value in {"xx": fx * fx, "xy": fx * fy, "yy": fy * fy}.items():
-            columns.append(F.sum(F.rint(value).cast("bigint")).alias(f"_{name}_{number}"))
-        columns.append(F.count_if(F.col(f"_n_{number}") > 0).alias(f"_c_{number}"))
-    return of_cluster.groupBy(*by).agg(*columns)
+        of_x, of_y = ratio_.is_of_amounts, ratio_.has_amounts
+        x = f"(_x_{number} / {_number(_LINEAR[of_x])} * {_number(_FACTOR[of_x])})"
+        y = f"(_y_{number} / {_number(_LINEAR[of_y])} * {_number(_FACTOR[of_y])})"
+        for name, value in {"xx": f"{x} * {x}", "xy": f"{x} * {y}", "yy": f"{y} * {y}"}.items():
+            columns.append(f"sum(cast(rint({value}) as bigint)) as _{name}_{number}")
+        columns.append(f"count_if(_n_{number} > 0) as _c_{number}")
+    return of_cluster.groupBy(*by).agg(*map(F.expr, columns))
 
 
-def _linear_parts(ratio_: Ratio, w: Column) -> dict[str, Column]:
-    """What is added up of a row itself, not of products."""
-    x, y = ratio_.denominator, ratio_.numerator
+def _terms(frame: DataFrame, ratios: Sequence[Ratio], *, weight: str, keep: Sequence[str]) -> DataFrame:
+    """Rows with a positive weight: `keep`, the weight `_w`, and of the k-th ratio denominator `_den_k` and numerator `_num_k`.
+
+    Sums are SQL over these names: as columns they would be thousands of calls to the JVM for some forty ratios, and
+    numerators would be worked out anew in each.
+    """
+    w = F.col(weight).cast("double")
+    columns = [w.alias("_w")]
+    for number, ratio_ in enumerate(ratios):
+        columns += [ratio_.denominator.alias(f"_den_{number}"), ratio_.numerator.alias(f"_num_{number}")]
+        if ratio_.shift is not None:
+            columns += [value.alias(f"_{name}_{number}") for name, value in vars(ratio_.shift).items()]
+    return frame.where(w > 0).select(*keep, *columns)
+
+
+def _number(value: float) -> str:
+    return f"{value!r}D"
+
+
+def _linear_parts(ratio_: Ratio, number: int) -> dict[str, str]:
+    """What is added up of a row itself, not of products: SQL over `_terms`."""
+    x, y = f"_den_{number}", f"_num_{number}"
     return {
-        "x": w * x * F.lit(_LINEAR[ratio_.is_of_amounts]),
-        "y": w * y * F.lit(_LINEAR[ratio_.has_amounts]),
-        "p": w * (F.lit(1.0) if ratio_.is_of_amounts else x) * F.lit(_LINEAR[False]),
-        "n": F.lit(1.0),
+        "x": f"_w * {x} * {_number(_LINEAR[ratio_.is_of_amounts])}",
+        "y": f"_w * {y} * {_number(_LINEAR[ratio_.has_amounts])}",
+        "p": f"_w * {'1D' if ratio_.is_of_amounts else x} * {_number(_LINEAR[False])}",
+        "n": "1D",
     }
 
 
-def _whole(value: Column, ratio_: Ratio) -> Column:
+def _whole(value: str, ratio_: Ratio, number: int) -> str:
     """A part of a row as a whole number; 0 where the ratio does not count the row."""
-    known = ratio_.numerator.isNotNull() & ratio_.denominator.isNotNull()
-    counts = known if ratio_.is_of_amounts else known & (ratio_.denominator != 0)
-    return F.when(counts, F.rint(value).cast("bigint")).otherwise(F.lit(0))
+    known = f"_num_{number} is not null and _den_{number} is not null"
+    counts = known if ratio_.is_of_amounts else f"{known} and _den_{number} <> 0D"
+    return f"if({counts}, cast(rint({value}) as bigint), 0L)"
 
 
-def _sums_of(ratio_: Ratio, number: int, w: Column) -> Iterator[Column]:
-    x, y = ratio_.denominator, ratio_.numerator
-    fx, fy = x * F.lit(_FACTOR[ratio_.is_of_amounts]), y * F.lit(_FACTOR[ratio_.has_amounts])
-    whole = {**_linear_parts(ratio_, w), "xx": w * w * fx * fx, "xy": w * w * fx * fy, "yy": w * w * fy * fy}
-    shift = ratio_.shift
-    if shift is not None:
-        half = shift.half * F.lit(_FACTOR[False])
-        whole |= {"s": w * shift.density * F.lit(_SLOPE), "xh": w * w * fx * half, "yh": w * w * fy * half}
-        yield F.max(shift.factor).alias(f"_factor_{number}")
-        yield F.max(shift.squares).alias(f"_squares_{number}")
+def _sums_of(ratio_: Ratio, number: int) -> Iterator[str]:
+    x = f"(_den_{number} * {_number(_FACTOR[ratio_.is_of_amounts])})"
+    y = f"(_num_{number} * {_number(_FACTOR[ratio_.has_amounts])})"
+    products = {"xx": f"{x} * {x}", "xy": f"{x} * {y}", "yy": f"{y} * {y}"}
+    whole = _linear_parts(ratio_, number) | {name: f"_w * _w * {product}" for name, product in products.items()}
+    if ratio_.shift is not None:
+        half = f"(_half_{number} * {_number(_FACTOR[False])})"
+        whole |= {"s": f"_w * _density_{number} * {_number(_SLOPE)}"}
+        whole |= {"xh": f"_w * _w * {x} * {half}", "yh": f"_w * _w * {y} * {half}"}
+        yield from (f"max(_{name}_{number}) as _{name}_{number}" for name in ("factor", "squares"))
     for name, value in whole.items():
-        yield F.coalesce(F.sum(_whole(value, ratio_)), F.lit(0)).alias(f"_{name}_{number}")
+        yield f"coalesce(sum({_whole(value, ratio_, number)}), 0L) as _{name}_{number}"
 
 
 def merged(cells: DataFrame, *, by: Sequence[str]) -> DataFrame:
     """Cells added up into larger ones."""
     names = [name for name in cells.columns if name.startswith("_")]
     is_constant = {name: name.startswith(("_factor_", "_squares_")) for name in names}
-    return cells.groupBy(*by).agg(*((F.max if is_constant[name] else F.sum)(name).alias(name) for name in names))
+    return cells.groupBy(*by).agg(*(F.expr(f"{'max' if is_constant[name] else 'sum'}({name}) as {name}") for name in names))
 
 
 def estimates(cells: DataFrame, ratios: Sequence[Ratio], *, by: Sequence[str], with_denominators: bool = False) -> DataFrame:
@@ -352,19 +370,19 @@ def shared_products(pairs: DataFrame, ratios: Sequence[Ratio], *, weight: str, b
     Returns:
         One row per cell × ratio: `by`, statistic and PRODUCTS, for `covariance_of`.
     """
-    w = F.col(f"{weight}_one").cast("double") * F.col(f"{weight}_other").cast("double")
     columns, rows = [], []
     for number, ratio_ in enumerate(ratios):
         scale = {"x": _FACTOR[ratio_.is_of_amounts], "y": _FACTOR[ratio_.has_amounts]}
         products = []
         for name in PRODUCTS:
             first, second = name[0], name[1]
-            one = F.col(f"_{first}_{number}_one") * F.lit(scale[first])
-            other = F.col(f"_{second}_{number}_other") * F.lit(scale[second])
-            columns.append(F.coalesce(F.sum(F.rint(w * one * other).cast("bigint")), F.lit(0)).alias(f"_{name}_{number}"))
-            products.append((F.col(f"_{name}_{number}") / F.lit(scale[first] * scale[second])).alias(name))
-        rows.append(F.struct(F.lit(ratio_.name).alias("statistic"), *products))
-    return pairs.groupBy(*by).agg(*columns).select(*by, F.inline(F.array(*rows)))
+            one = f"(_{first}_{number}_one * {_number(scale[first])})"
+            other = f"(_{second}_{number}_other * {_number(scale[second])})"
+            whole = f"cast(rint({weight}_one * {weight}_other * {one} * {other}) as bigint)"
+            columns.append(f"coalesce(sum({whole}), 0L) as _{name}_{number}")
+            products.append(f"_{name}_{number} / {_number(scale[first] * scale[second])} as {name}")
+        rows.append(f"struct('{ratio_.name}' as statistic, {', '.join(products)})")
+    return pairs.groupBy(*by).agg(*map(F.expr, columns)).selectExpr(*by, f"inline(array({', '.join(rows)}))")
 
 
 def unit_values(frame: DataFrame, ratios: Sequence[Ratio], *, keep: Sequence[str]) -> DataFrame:

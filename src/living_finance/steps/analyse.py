@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from living_finance.analyses.debt import with_loans
+from living_finance.analyses.households import counted, with_income_quintile, with_relative_income
 from living_finance.analyses.registry import ANALYSES, Analysis, find
 from living_finance.analyses.result import KEY, SEPARATOR
 from living_finance.config import AnalysisSettings
-from living_finance.contracts import codes
+from living_finance.contracts import codes, gold, silver
 from living_finance.contracts.core import Table
 from living_finance.contracts.language import NOTICE, Language
 from living_finance.errors import ConfigurationError, MissingInput
 from living_finance.months import Month
+from living_finance.progress import note
 from living_finance.reports.formats import Estimate, reliability_label, unit_label
 from living_finance.reports.labels import category_label, dimension_label, statistic_label
 from living_finance.steps.regions import check_form, check_region
@@ -24,6 +28,9 @@ from living_finance.storage.ledger import Ledger
 from living_finance.storage.warehouse import Warehouse
 
 _REGION_DIGITS = (2, 5, 7)
+_AT_A_TIME = 4
+Wanted = tuple[Analysis, Month | None]
+"""An analysis, with the month that it compares with if it compares months."""
 
 
 def analyse(
@@ -111,6 +118,65 @@ def result_of(
     return analysis.function(**frames, region=region, **extra)
 
 
+def analyse_all(
+    store: Warehouse,
+    wanted: Sequence[Wanted],
+    *,
+    month: Month,
+    region: str,
+    settings: AnalysisSettings,
+    everywhere: Callable[[Analysis], Sequence[str]] | None = None,
+) -> list[pd.DataFrame]:
+    """Results of several analyses, several at a time: each is many small jobs, and some begin with the same rows.
+
+    Args:
+        store: where the months have been made.
+        wanted: what to do.
+        month: looked at.
+        region: code of the city or a district.
+        settings: proxies and limits.
+        everywhere: dimensions of an analysis that are kept of every region, others of `region` alone; everything unless given.
+
+    Returns:
+        Of each wanted, rows of analyses.result.RESULT in the order of their key.
+    """
+    tables = {table.qualified_name: rows_of(store, table, [month]) for a, _ in wanted for table in a.tables.values()}
+    kept = [frame.persist() for frame in _shared(tables)]
+
+    def result(each: Wanted) -> pd.DataFrame:
+        analysis, since = each
+        note(f"analysis: {analysis.label_ko} {analysis.label_en}{f', {since}' if since else ''}")
+        frames = {
+            argument: rows_of(store, table, [month, since]) if since else tables[table.qualified_name]
+            for argument, table in analysis.tables.items()
+        }
+        found = result_of(analysis, frames, month=month, region=region, settings=settings, against=since)
+        if everywhere is not None:
+            found = found.where(F.col("dimension").isin(*everywhere(analysis)) | (F.col("region_code") == region))
+        rows = found.toPandas()  # ok: some hundred regions × a dozen categories; of one region, dongs by dongs
+        return rows.sort_values(list(KEY), ignore_index=True)
+
+    try:
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            return list(pool.map(result, wanted))
+    finally:
+        for frame in kept:
+            frame.unpersist()
+
+
+def _shared(tables: Mapping[str, DataFrame]) -> list[DataFrame]:
+    """Frames that several analyses begin with: Spark puts the kept rows in their place where a plan holds the same."""
+    household, members, persons = (
+        tables.get(table.qualified_name) for table in (gold.HOUSEHOLD, gold.HOUSEHOLD_MEMBER, silver.PLACED_PERSON)
+    )
+    if household is None:
+        return []
+    relative = counted(household).transform(with_relative_income)
+    if members is None or persons is None:
+        return [relative]
+    return [relative, with_loans(household, members, persons).transform(with_income_quintile)]
+
+
 def sources_of(store: Warehouse, analysis: Analysis, month: Month) -> str:
     """Tables with Delta versions and models that an analysis of a finished month rests on."""
     ledger = Ledger(store.root)
@@ -140,9 +206,15 @@ def labelled(rows: pd.DataFrame, *, names: Mapping[str, tuple[str, str]]) -> pd.
     return found
 
 
-def write_rows(rows: pd.DataFrame, out: Path) -> None:
-    """Write rows of an analysis as .csv or .json; each says that the statistic is in development."""
-    marked = rows.assign(**NOTICE)
+def write_rows(rows: pd.DataFrame, out: Path, *, sources: str) -> None:
+    """Write rows of an analysis as .csv or .json; each says what it rests on and that the statistic is in development.
+
+    Args:
+        rows: of `labelled`.
+        out: the file.
+        sources: of `sources_of`.
+    """
+    marked = rows.assign(sources=sources, **NOTICE)
     if out.suffix == ".csv":
         marked.to_csv(out, index=False, encoding="utf-8-sig")
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,12 +13,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from shapely.geometry import Polygon
 
-from living_finance.analyses.debt import with_loans
-from living_finance.analyses.households import counted, with_income_quintile, with_relative_income
-from living_finance.analyses.registry import ANALYSES, Analysis
-from living_finance.analyses.result import KEY
+from living_finance.analyses.registry import ANALYSES
 from living_finance.config import AnalysisSettings
-from living_finance.contracts import codes, gold, silver
+from living_finance.contracts import codes, gold
 from living_finance.contracts import releases as r
 from living_finance.contracts.core import Table
 from living_finance.contracts.language import Language
@@ -49,7 +45,7 @@ from living_finance.reports.document import Report
 from living_finance.reports.to_html import to_html
 from living_finance.reports.to_hwpx import to_hwpx
 from living_finance.reports.to_pdf import to_pdf
-from living_finance.steps.analyse import result_of, rows_of, tables_of
+from living_finance.steps.analyse import Wanted, analyse_all, tables_of
 from living_finance.steps.regions import check_form, check_region, region_names
 from living_finance.storage import releases as files
 from living_finance.storage.ledger import Ledger
@@ -57,7 +53,6 @@ from living_finance.storage.warehouse import Warehouse
 
 FORMATS: Mapping[str, Callable[[Report], bytes]] = {"html": to_html, "pdf": to_pdf, "hwpx": to_hwpx}
 _LEVELS = ("city", "gu", "dong")
-_AT_A_TIME = 4
 _GU_DIGITS = 5
 _REGION_DIGITS = (2, _GU_DIGITS)
 _OF_EVERY_REGION = (codes.ALL, "minus_city", "change_since", *PERSONS_AT.values())
@@ -98,7 +93,7 @@ def data_of_warehouse(
     versions = ledger.versions(last)
     check_region(warehouse, last, region)
     areas = _areas(warehouse, series)
-    wanted: list[tuple[Analysis, Month | None]] = [(a, None) for a in ANALYSES.values() if not a.compares_months]
+    wanted: list[Wanted] = [(a, None) for a in ANALYSES.values() if not a.compares_months]
     wanted += [(ANALYSES["change"], since) for since in _compared(finished, last, year)]
     analysed = _all_analysed(warehouse, wanted, month=last, region=region, settings=settings, versions=versions)
     at_month = {table.name: warehouse.read(table, base_month=last.date) for table in _TABLES}
@@ -269,51 +264,34 @@ def _margins(frame: DataFrame, table: Table) -> DataFrame:
 
 def _all_analysed(
     warehouse: Warehouse,
-    wanted: Sequence[tuple[Analysis, Month | None]],
+    wanted: Sequence[Wanted],
     *,
     month: Month,
     region: str,
     settings: AnalysisSettings,
     versions: Mapping[str, str],
 ) -> list[PolicyAnalysis]:
-    """Analyses and the months they compare with, several at a time: each is many small jobs."""
-    tables = {table.qualified_name: rows_of(warehouse, table, [month]) for a, _ in wanted for table in a.tables.values()}
-    kept = [frame.persist() for frame in _shared(tables)]
-
-    def analysed(each: tuple[Analysis, Month | None]) -> PolicyAnalysis:
-        analysis, since = each
-        note(f"analysis: {analysis.label_ko} {analysis.label_en}{f', {since}' if since else ''}")
-        frames = {
-            argument: rows_of(warehouse, table, [month, since]) if since else tables[table.qualified_name]
-            for argument, table in analysis.tables.items()
-        }
-        result = result_of(analysis, frames, month=month, region=region, settings=settings, against=since)
-        everywhere = (*_OF_EVERY_REGION, *_CROSSED_WITH_REGIONS.get(analysis.name, ()))
-        is_shown = F.col("dimension").isin(*everywhere) | (F.col("region_code") == region)
-        rows = result.where(is_shown).toPandas()  # ok: some hundred regions × a dozen categories, or one region's categories
-        return PolicyAnalysis(
+    """Analyses and the months they compare with, of each the rows that a report shows."""
+    found = analyse_all(
+        warehouse,
+        wanted,
+        month=month,
+        region=region,
+        settings=settings,
+        everywhere=lambda analysis: (*_OF_EVERY_REGION, *_CROSSED_WITH_REGIONS.get(analysis.name, ())),
+    )
+    return [
+        PolicyAnalysis(
             name=analysis.name,
             label_ko=analysis.label_ko,
             label_en=analysis.label_en,
             formulas=analysis.formulas,
             source=analysis.source,
             tables=tables_of(analysis, versions),
-            rows=rows.sort_values(list(KEY), ignore_index=True),
+            rows=rows,
         )
-
-    try:
-        with ThreadPoolExecutor(_AT_A_TIME) as pool:
-            return list(pool.map(analysed, wanted))
-    finally:
-        for frame in kept:
-            frame.unpersist()
-
-
-def _shared(tables: Mapping[str, DataFrame]) -> list[DataFrame]:
-    """Frames that several analyses begin with: Spark puts the kept rows in their place where a plan holds the same."""
-    household = tables[gold.HOUSEHOLD.qualified_name]
-    loans = with_loans(household, tables[gold.HOUSEHOLD_MEMBER.qualified_name], tables[silver.PLACED_PERSON.qualified_name])
-    return [counted(household).transform(with_relative_income), loans.transform(with_income_quintile)]
+        for (analysis, _), rows in zip(wanted, found, strict=True)
+    ]
 
 
 def _names(regions: pd.DataFrame, region: str) -> dict[str, tuple[str, str]]:
