@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from cubes import SIGNED, made_month, released, small_month
+from cubes import SIGNED, a_month_later, cells_of_people, made_month, people_of, released, small_month
 
 from living_finance.contracts import publications as p
 from living_finance.contracts import releases as r
@@ -398,6 +398,34 @@ def test_releases_are_attacked_together_over_all_links(
 
     assert together(5.0) == {attack}
     assert together(1000.0) == set(), "a reader to whom counts can change by anything learns nothing"
+
+
+def test_of_large_releases_together_only_what_each_alone_does_not_show_is_asked(
+    rules: ReleaseRules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Apart and together the verdict is the same; most withheld counts of two months of nearly the same people need no program
+    of both."""
+    draws, people = np.random.default_rng(5), people_of(seed=9, districts=3, dongs=4, areas=4, per_area=60)
+    months = []
+    for month in ("202001", "202002"):
+        cells = cells_of_people(people, rules)
+        months.append(released(protect(cells, rules=rules), cells, rules, month=month))
+        people = tuple(a_month_later(part, draws) for part in people)  # type: ignore[assignment]
+    asked: list[int] = []
+
+    def counted(*system: np.ndarray, **named: np.ndarray) -> np.ndarray | None:
+        asked.append(int((system[3] > 0).sum()))
+        return bounds.narrow_cells(*system, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(verify_population, "narrow_cells", counted)
+    limits = Limits(change=20.0)
+    assert verify(months[1], history=months[:1], signed=SIGNED, limits=limits).empty
+    at_once = sum(asked)
+    asked.clear()
+    for name, size in ((verify_population, "_ONE_PROGRAM"), (bounds, "_WHOLE")):
+        monkeypatch.setattr(name, size, 0)
+    assert verify(months[1], history=months[:1], signed=SIGNED, limits=limits).empty
+    assert sum(asked) < 0.15 * at_once
 
 
 def test_a_reader_who_takes_too_small_a_change_learns_nothing(rules: ReleaseRules, clean: Released) -> None:

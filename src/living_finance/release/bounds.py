@@ -7,14 +7,17 @@ A few tables far apart vouch for most cells; what they do not vouch for is asked
 
 Up to `_WHOLE` cells everything is one program. Beyond, city and districts are one and each district is one with its
 dongs and output areas, the city and the district's own counts, the other districts' held at a table that is possible at
-the top: again a lower bound. What no district vouches for is asked of everything at once.
+the top, from a table of its own that is possible with it: again a lower bound. What no district vouches for is asked of
+everything at once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import highspy
 import numpy as np
@@ -27,6 +30,8 @@ Integers = npt.NDArray[np.int64]
 _WHOLE = 12_000
 _MARGIN = 1e-5
 _TRIES = 24
+_FAR = 1e15
+"""Where a count is not bounded."""
 _FURTHEST = 50.0
 """A cell that seems narrow is asked once more with all others this many times freer."""
 _OPTIONS: dict[str, int | str] = {"threads": 1, "solver": "simplex", "presolve": "off"}
@@ -39,7 +44,15 @@ class Inconsistent(Exception):
 
 
 def narrow_cells(
-    links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, *, group: Integers, parent_group: Integers, nest: Integers
+    links: sparse.csr_matrix,
+    low: Floats,
+    high: Floats,
+    need: Floats,
+    *,
+    group: Integers,
+    parent_group: Integers,
+    nest: Integers,
+    table: Floats | None = None,
 ) -> Integers | None:
     """Cells whose interval is narrower than needed.
 
@@ -51,13 +64,56 @@ def narrow_cells(
         group: 0 for cells of city and districts, else the number of the district.
         parent_group: for a district's own cells its number, else 0.
         nest: cells with one number are asked together first, all others held; -1: in none.
+        table: one that is possible, where it is known: districts of which nothing is asked are not looked at.
 
     Returns:
         Positions of narrow cells; None where no table of counts agrees with what is printed.
     """
+    asked = need
+    if low.size > _WHOLE:
+        with contextlib.suppress(Inconsistent):  # the whole has one, perhaps, with other counts at the top
+            asked = _doubtful(links, low, high, need, group, parent_group, nest, table=table).need
     try:
-        asked = need if low.size <= _WHOLE else _doubtful(links, low, high, need, group, parent_group, nest)
-        return _narrow(links, low, high, asked)[0] if asked.any() else np.array([], dtype=np.int64)
+        return _narrow(links, low, high, asked, first=table).narrow if asked.any() else np.array([], dtype=np.int64)
+    except Inconsistent:
+        return None
+
+
+@dataclass(frozen=True)
+class Alike:
+    """What tables say that differ little from each other."""
+
+    need: Floats
+    """Of the cells that they do not vouch for, else 0."""
+    low: Floats
+    high: Floats
+    """The ends of their counts."""
+    table: Floats
+    """One of them."""
+
+
+def alike(
+    links: sparse.csr_matrix,
+    low: Floats,
+    high: Floats,
+    need: Floats,
+    *,
+    group: Integers,
+    parent_group: Integers,
+    nest: Integers,
+    spread: Floats,
+) -> Alike | None:
+    """Cells that tables which differ little do not vouch for: any of these goes with any such table of another release.
+
+    Args:
+        links, low, high, need, group, parent_group, nest: as of `narrow_cells`.
+        spread: most that a cell's counts may differ in two of the tables.
+
+    Returns:
+        None where no table was found.
+    """
+    try:
+        return _doubtful(links, low, high, need, group, parent_group, nest, spread=spread)
     except Inconsistent:
         return None
 
@@ -69,7 +125,7 @@ def implied(links: sparse.csr_matrix, low: Floats, high: Floats, *, sweeps: int 
         links, low, high: as of `narrow_cells`.
         sweeps: over all links.
     """
-    least, most = low.copy(), np.minimum(high, 1e15)
+    least, most = low.copy(), np.minimum(high, _FAR)
     entries = links.tocoo()
     row, cell, sign = entries.row, entries.col, entries.data
     for _ in range(sweeps):
@@ -83,35 +139,52 @@ def implied(links: sparse.csr_matrix, low: Floats, high: Floats, *, sweeps: int 
 
 
 def _doubtful(
-    links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, group: Integers, parent_group: Integers, nest: Integers
-) -> Floats:
-    """`need` of the cells that no district's program vouches for, else 0; of all, if a district's has no table."""
-    top = np.flatnonzero(group == 0)
-    narrow, held_values = _narrow(_within(links, top, (links > 0) @ (group != 0)), low[top], high[top], need[top])
-    possible = np.zeros(low.size)
-    possible[top] = held_values
+    links: sparse.csr_matrix,
+    low: Floats,
+    high: Floats,
+    need: Floats,
+    group: Integers,
+    parent_group: Integers,
+    nest: Integers,
+    *,
+    table: Floats | None = None,
+    spread: Floats | None = None,
+) -> Alike:
+    """Cells that no district's program vouches for. Each district's first table has the counts of the top that the others
+    are held at, so that all together are a table of everything.
+
+    Raises:
+        Inconsistent: some district has none.
+    """
+    spread = np.full(low.size, np.inf) if spread is None else spread
+    first = np.full(low.size, np.nan) if table is None else table.copy()
+    top, low, high, asked = np.flatnonzero(group == 0), low.copy(), high.copy(), np.zeros(low.size)
+    own_links = _within(links, top, (links > 0) @ (group != 0))
+    least, most = implied(links, low, high)  # what is below says which counts of the top are out of the question
+    ends = least[top], np.where(most >= _FAR, np.inf, most)[top]
+    at_top = _narrow(own_links, *ends, need[top], first=first[top], spread=spread[top])
+    asked[top[at_top.narrow]] = need[top[at_top.narrow]]
+    low[top], high[top] = at_top.low, at_top.high
+    if table is None:
+        first[top] = at_top.middle
     is_city = (group == 0) & (parent_group == 0)
 
-    def of_district(number: int) -> Integers | None:
+    def of_district(number: int) -> tuple[Integers, Integers, _Asked]:
         inside = group == number
         members = np.flatnonzero(inside | is_city | (parent_group == number))
         held = np.flatnonzero((group == 0) & ~is_city & (parent_group != number))
         known = np.flatnonzero((links > 0) @ ((group != 0) & ~inside) == 0)
-        sums = -(links[known][:, held] @ possible[held])
-        try:
-            found, _ = _narrow(links[known][:, members], low[members], high[members], need[members], sums, nest[members])
-        except Inconsistent:
-            return None
-        return members[found]
+        own, sums = links[known][:, members], -(links[known][:, held] @ first[held])
+        ends = low[members], high[members], need[members]
+        return members, inside[members], _narrow(own, *ends, sums, nest[members], first=first[members], spread=spread[members])
 
+    districts = group if table is None else group[need > 0]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        parts = list(pool.map(of_district, sorted(set(group.tolist()) - {0})))
-    if any(part is None for part in parts):
-        return need
-    asked = np.zeros(low.size)
-    cells = np.concatenate([top[narrow], *(part for part in parts if part is not None)])
-    asked[cells] = need[cells]
-    return asked
+        for members, is_inside, found in pool.map(of_district, sorted(set(districts.tolist()) - {0})):
+            asked[members[found.narrow]] = need[members[found.narrow]]
+            inside = members[is_inside]
+            low[inside], high[inside], first[inside] = (ends[is_inside] for ends in (found.low, found.high, found.first))
+    return Alike(asked, low, high, first)
 
 
 def _within(links: sparse.csr_matrix, members: Integers, parts_outside: Floats) -> sparse.csr_matrix:
@@ -119,16 +192,50 @@ def _within(links: sparse.csr_matrix, members: Integers, parts_outside: Floats) 
     return links[np.flatnonzero(parts_outside == 0)][:, members]
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What a program was found to say."""
+
+    narrow: Integers
+    first: Floats
+    middle: Floats
+    """A table in the middle of those found."""
+    low: Floats
+    high: Floats
+    """The ends of the cells in all of them."""
+
+
 def _narrow(
-    links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, sums: Floats | None = None, nest: Integers | None = None
-) -> tuple[Integers, Floats]:
-    """Narrow cells of one program, and a table in the middle of those found; `sums`: what each link adds up to, if not 0."""
+    links: sparse.csr_matrix,
+    low: Floats,
+    high: Floats,
+    need: Floats,
+    sums: Floats | None = None,
+    nest: Integers | None = None,
+    *,
+    first: Floats | None = None,
+    spread: Floats | None = None,
+) -> _Asked:
+    """Narrow cells of one program.
+
+    Args:
+        links, low, high, need, nest: as of `narrow_cells`.
+        sums: what each link adds up to, if not 0.
+        first: counts that the first table must have, NaN where any.
+        spread: as of `alike`.
+    """
     columns = links.tocsc()
     sums = np.zeros(links.shape[0]) if sums is None else sums
     solve = _solver(columns, sums)
-    first = solve(np.zeros(low.size), low, high)
-    if first is None:
+    held = np.full(low.size, np.nan) if first is None else first
+    is_free = np.isnan(held)
+    found = solve(np.zeros(low.size), np.where(is_free, low, held), np.where(is_free, high, held)) if is_free.any() else held
+    if found is None:
         raise Inconsistent
+    first = found
+    if spread is not None:
+        low = np.maximum(low, first - spread / 2)
+        high = np.minimum(high, low + spread)
     # Cells need not go further than asked; so one cell does not take up all there is to move.
     far = 2 * float(need.max(initial=0.0))
     floor, ceiling = np.maximum(low, first - far), np.minimum(high, first + far)
@@ -156,7 +263,7 @@ def _narrow(
                     least, most = np.minimum(least, furthest), np.maximum(most, furthest)
         if most[cell] - least[cell] < need[cell] - _MARGIN:
             narrow.append(cell)
-    return np.array(narrow, dtype=np.int64), total / tables
+    return _Asked(np.array(narrow, dtype=np.int64), first, total / tables, low, high)
 
 
 def _tables(solve: _Solve, floor: Floats, ceiling: Floats, need: Floats, least: Floats, most: Floats) -> Iterator[Floats]:

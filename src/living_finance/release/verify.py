@@ -44,10 +44,16 @@ from living_finance.release.verify_links import (
     half_width,
     is_multiple,
     links_between,
-    only_ones,
     pinned,
 )
-from living_finance.release.verify_population import Population, count_rows, together, widths_asked
+from living_finance.release.verify_population import (
+    Population,
+    Vouched,
+    count_rows,
+    register_totals,
+    together,
+    widths_asked,
+)
 from living_finance.release.verify_zeros import accepted, is_among, list_findings, public_zeros
 
 FINDING_COLUMNS = ("attack", "table", "cell", "what")
@@ -145,6 +151,8 @@ def verify(
     same = [other for other in history if candidate.is_another(other) and candidate.is_of_same_data(other)]
     known = pd.concat([public, *(accepted(other.zeros, signed.evidence) for other in same)])
     own = _populations([candidate, *same], limits, signed, known)
+    totals = register_totals(facts) if facts is not None else None
+    across, vouched = _across(own, candidate, history, limits, signed, totals)
     findings = [
         *_metadata(candidate),
         *_row_like(candidate, limits),
@@ -160,8 +168,8 @@ def verify(
         *_versions(candidate, history),
         *_changed_regions(candidate, history, limits),
         *_totals_of_months(candidate, history, limits),
-        *_linked(own, limits, facts),
-        *_across(own, candidate, history, limits, signed),
+        *_linked(own, totals, vouched),
+        *across,
     ]
     if facts is not None:
         for name, frame in tables.items():
@@ -492,12 +500,14 @@ def _population(cells: pd.DataFrame, unit: str, limits: Limits, signed: SignedZe
 
 
 def _linked(
-    populations: Mapping[tuple[str, str], Population], limits: Limits, facts: Mapping[str, pd.DataFrame] | None
+    populations: Mapping[tuple[str, str], Population],
+    totals: pd.Series[float] | None,
+    vouched: Mapping[tuple[str, str], Vouched],
 ) -> Iterator[Finding]:
     """P2, P3, P4, P5, P7, P11, P12: counts of the month over all links."""
-    for (unit, _), population in populations.items():
-        known = _register_totals(facts) if facts is not None and unit == "households" else None
-        yield from _attack_population(population, unit, known)
+    for (unit, place), population in populations.items():
+        known = totals if unit == "households" else None
+        yield from _attack_population(population, unit, known, vouched.get((unit, place)))
 
 
 def _across(
@@ -506,19 +516,30 @@ def _across(
     history: Sequence[Released],
     limits: Limits,
     signed: SignedZeros,
-) -> Iterator[Finding]:
-    """P6, P5: tables of several releases together, to a reader who knows how little a count changes between them."""
+    totals: pd.Series[float] | None,
+) -> tuple[list[Finding], dict[tuple[str, str], Vouched]]:
+    """P6, P5: tables of several releases together, to a reader who knows how little a count changes between them. And what
+    is vouched for of the candidate, so that it need not be asked alone."""
+    findings: list[Finding] = []
+    vouched: dict[tuple[str, str], Vouched] = {}
     for attack, others in _beside(candidate, history):
         public = pd.concat([accepted(other.zeros, signed.evidence) for other in others])
         for place, theirs in _populations(others, limits, signed, public).items():
-            found = together(own[place], theirs, change=limits.change) if place in own else []
+            if place not in own:
+                continue
+            known = totals if place[0] == "households" else None
+            found, alone = together(own[place], theirs, change=limits.change, known=known)
+            if alone is not None:
+                vouched[place] = alone
             named = f"{others[0].month} {others[0].channel} {others[0].release_id}"
             if found is None:
-                yield attack, "", place[0], f"no counts agree with what is printed there and in {named}: cannot be verified"
+                what = f"no counts agree with what is printed there and in {named}: cannot be verified"
+                findings.append((attack, "", place[0], what))
             for population, at in found or ():
                 what = f"with {named}" if population is own[place] else f"of {named}, with this release"
                 what = f"known more closely than the threshold {what}"
-                yield attack, str(population.cells["table"].iat[at]), population.name(at), what
+                findings.append((attack, str(population.cells["table"].iat[at]), population.name(at), what))
+    return findings, vouched
 
 
 def _beside(candidate: Released, history: Sequence[Released]) -> Iterator[tuple[str, list[Released]]]:
@@ -535,27 +556,19 @@ def _beside(candidate: Released, history: Sequence[Released]) -> Iterator[tuple[
             yield ("P6" if month == candidate.month else "P5"), others
 
 
-def _register_totals(facts: Mapping[str, pd.DataFrame]) -> pd.Series[float]:
-    """Households of each region, as census and register print them exactly."""
-    for source, frame in facts.items():
-        if r.COUNT_OF[source] == "households":
-            total = frame[(frame[list(r.DIMENSIONS[source])] == codes.ALL).all(axis=1)]
-            return total.groupby("region_code")["households"].first()
-    return pd.Series(dtype=float)
-
-
-def _attack_population(population: Population, unit: str, known: pd.Series[float] | None) -> Iterator[Finding]:
+def _attack_population(
+    population: Population, unit: str, known: pd.Series[float] | None, vouched: Vouched | None
+) -> Iterator[Finding]:
     for table, twice in population.twice.groupby("table"):
         yield from _found("P12", str(table), twice.drop(columns=["unit", "status"]), "another value in another table")
     cells, low, high, hidden = population.cells, population.low, population.high, population.hidden
-    links, kinds, need, is_nobody = population.links, population.kinds, population.need, population.is_nobody
+    links, kinds, is_nobody = population.links, population.kinds, population.is_nobody
 
     def name(at: int) -> Finding:
         return "", str(cells["table"].iat[at]), population.name(at), ""
 
-    for row, at in pinned(links, low, high, hidden):
+    for _, at in pinned(links, low, high, hidden):
         yield ("P2", *name(at)[1:3], "whole less parts gives it exactly")
-        del row
     disagree, attack = disagreeing(links, low, high), {"region": "P7", "category": "P2"}
     for row in disagree:
         at = int(links[row].indices[0])
@@ -568,15 +581,8 @@ def _attack_population(population: Population, unit: str, known: pd.Series[float
 
     label = "P4" if unit == "persons" else "P3"
     if known is not None:  # what nobody can work out with the totals, nobody can without
-        is_total = (cells[population.dimensions] == codes.ALL).all(axis=1).to_numpy()
-        total = np.where(is_total, cells["region_code"].map(known).to_numpy(float), np.nan)
-        is_known = ~np.isnan(total)
-        is_told = is_known | only_ones(links, kinds, impossible=is_nobody, is_known=is_known)
-        linked = population.narrow(
-            np.where(is_known, total - 0.5, low),
-            np.where(is_known, total + 0.5, high),
-            np.where(is_told, 0.0, np.fmin(need, cells["region_code"].map(known).to_numpy(float))),
-        )
+        told = population.told(known)
+        linked = told.narrow(told.low, told.high, told.need, vouched)
         if linked is None:
             yield "P11", "", unit, "printed counts do not agree with the totals: cannot be verified"
         elif not linked.size:
@@ -584,7 +590,7 @@ def _attack_population(population: Population, unit: str, known: pd.Series[float
         else:
             for at in linked.tolist():
                 yield ("P11", *name(at)[1:3], "known more closely than the threshold to whom knows the totals")
-    narrow = population.narrow(low, high, need)
+    narrow = population.narrow(low, high, population.need, vouched)
     if narrow is None:
         yield label, "", unit, "no counts agree with what is printed: cannot be verified"
         return

@@ -7,7 +7,7 @@ takes a count to change from one to the other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,20 +16,30 @@ from scipy import sparse
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
-from living_finance.release.bounds import implied, narrow_cells
-from living_finance.release.verify_links import DIMENSIONS, nests
+from living_finance.release.bounds import Alike, alike, implied, narrow_cells
+from living_finance.release.verify_links import DIMENSIONS, nests, only_ones
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
 _MARGIN = 1e-5
 _ONE_PROGRAM = 5_000
-"""Cells of two releases, and what ties them, that one program takes in; beyond, every link in turn: a city's worth of such
-programs takes minutes."""
+"""Cells of two releases, and what ties them, that one program takes in at once; beyond, each release is asked first as far as it
+can be asked alone."""
 _SMALL = 100.0
 """Printed counts up to here show a reader how much small ones change."""
 _LARGER = (1.0, 4.0, 16.0, 1e6)
 """Times the change that a reader takes where no counts agree with a smaller one; in the end any."""
+
+
+@dataclass(frozen=True)
+class Vouched:
+    """What tables that go with those of another release say of one."""
+
+    cells: Flags
+    """Whose intervals they show to be wide enough: without the other release they are no narrower."""
+    table: Floats
+    """One of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +84,37 @@ class Population:
         named = [f"{name}={row[name]}" for name in self.dimensions if row[name] != codes.ALL]
         return " ".join([row["region_level"], row["region_code"], *named])
 
-    def narrow(self, low: Floats, high: Floats, need: Floats) -> Integers | None:
+    def narrow(self, low: Floats, high: Floats, need: Floats, vouched: Vouched | None = None) -> Integers | None:
         """Cells known more closely than needed, if counts are between these ends; None: no counts agree with them."""
         group, parent_group = self.groups
-        return narrow_cells(self.links, low, high, need, group=group, parent_group=parent_group, nest=nests(self.cells))
+        table = None
+        if vouched is not None:
+            need, table = np.where(vouched.cells, 0.0, need), vouched.table
+            if not need.any():
+                return np.array([], dtype=np.int64)
+        return narrow_cells(
+            self.links, low, high, need, group=group, parent_group=parent_group, nest=nests(self.cells), table=table
+        )
+
+    def told(self, known: pd.Series[float]) -> Population:
+        """To a reader who knows the households of each region as well."""
+        total = self.cells["region_code"].map(known).to_numpy(float)
+        is_total = (self.cells[self.dimensions] == codes.ALL).all(axis=1).to_numpy()
+        is_known = is_total & ~np.isnan(total)
+        is_told = is_known | only_ones(self.links, self.kinds, impossible=self.is_nobody, is_known=is_known)
+        return replace(
+            self,
+            low=np.where(is_known, total - 0.5, self.low),
+            high=np.where(is_known, total + 0.5, self.high),
+            need=np.where(is_told, 0.0, np.fmin(self.need, total)),
+        )
+
+    def alike(self, low: Floats, high: Floats, spread: Floats) -> Alike | None:
+        """Tables between these ends that differ little, and what they do not vouch for."""
+        group, parent_group = self.groups
+        return alike(
+            self.links, low, high, self.need, group=group, parent_group=parent_group, nest=nests(self.cells), spread=spread
+        )
 
 
 def widths_asked(
@@ -112,20 +149,23 @@ def widths_asked(
     return np.where(is_total, 0.0, np.fmin(need, inside))
 
 
-def together(one: Population, other: Population, *, change: float) -> list[tuple[Population, int]] | None:
+def together(
+    one: Population, other: Population, *, change: float, known: pd.Series[float] | None = None
+) -> tuple[list[tuple[Population, int]] | None, Vouched | None]:
     """Cells of either of two releases that a reader of both knows more closely than needed.
 
     A count that not both print is taken to change by `change` at most, or as much as small printed ones do. Where no counts agree
-    with that, the reader was wrong and takes a larger one. Small systems are one program, large ones are narrowed by each link
-    in turn, which proves less.
+    with that, the reader was wrong and takes a larger one.
 
     Args:
         one: counts of a release.
         other: of the same population in another month or version.
         change: in counts.
+        known: households of regions that the reader of `one` may know as well; only what is vouched for is so.
 
     Returns:
-        Population and position of each; None: no counts agree whatever the change.
+        Population and position of each, None: no counts agree whatever the change; and what is vouched for of `one`, known
+        totals or not, where that was asked for.
     """
     keys = sorted({*one.keys} & {*other.keys})
     named = [
@@ -159,20 +199,68 @@ def together(one: Population, other: Population, *, change: float) -> list[tuple
     )
     group, parent_group = (np.concatenate([a, b, a[at]]) for a, b in zip(one.groups, other.groups, strict=True))
     need = np.concatenate([one.need, other.need, np.zeros(at.size)])
+    groups = {"group": group, "parent_group": parent_group, "nest": np.concatenate([nest, nest[at]])}
     for times in _LARGER:
         most = np.full(at.size, max(change, seen) * times)
         low, high = np.concatenate([one.low, other.low, -most]), np.concatenate([one.high, other.high, most])
         least, furthest = implied(links, low, high)
-        found: Integers | None = np.flatnonzero(furthest - least < need - _MARGIN)
         if (least > furthest + _MARGIN).any():
             continue  # no counts agree, as the links show one by one
-        if low.size <= _ONE_PROGRAM:
-            found = narrow_cells(
-                links, low, high, need, group=group, parent_group=parent_group, nest=np.concatenate([nest, nest[at]])
-            )
+        asked, table, vouched = need, None, None
+        if low.size > _ONE_PROGRAM:
+            told = one if known is None else one.told(known)
+            apart = _apart(told, other, at, at_other, most=most)
+            if apart is not None:
+                left, table = apart
+                left[: sizes[0]][told.need < one.need] = 1.0  # of them less was asked
+                vouched = Vouched((left[: sizes[0]] == 0) & (one.need > 0), table[: sizes[0]])
+                asked = np.where(left > 0, need, 0.0)
+        found = narrow_cells(links, low, high, asked, **groups, table=table)
         if found is not None:
-            return [(one, cell) if cell < sizes[0] else (other, cell - sizes[0]) for cell in found.tolist()]
-    return None
+            return [(one, cell) if cell < sizes[0] else (other, cell - sizes[0]) for cell in found.tolist()], vouched
+    return None, None
+
+
+def _apart(one: Population, other: Population, at: Integers, at_other: Integers, *, most: Floats) -> tuple[Floats, Floats] | None:
+    """What tables of each release alone do not vouch for, if any table of the one goes with any of the other.
+
+    Counts that both withhold stay in one box, as wide as they may differ; where one prints a count, the other's stays near enough
+    to all that it can be. So the two are asked apart, a small part of the work, and what is vouched for is proven of both.
+
+    Args:
+        one, other: two releases.
+        at, at_other: positions of the counts that are tied to each other.
+        most: by which they may differ.
+
+    Returns:
+        Width asked of all cells of both and of what ties them, 0 where it is vouched for, and a table of all; None where none
+        was found.
+    """
+    both = one.hidden[at] & other.hidden[at_other]
+    is_small = (one.need[at] > 1) | (other.need[at_other] > 1)
+    spread = np.full(len(one.cells), np.inf)
+    spread[at[both & ~is_small]] = most[both & ~is_small]
+    ends = []
+    for mine, theirs, here, there in ((one, other, at, at_other), (other, one, at_other, at)):
+        low, high = mine.low.copy(), mine.high.copy()
+        high[here[both & is_small]] = most[both & is_small]  # who knows that they are few takes them from 0
+        near = mine.hidden[here] & ~both
+        low[here[near]] = np.maximum(low[here[near]], theirs.high[there[near]] - most[near])
+        high[here[near]] = theirs.low[there[near]] + most[near]
+        ends.append((low, high))
+    first = one.alike(*ends[0], spread)
+    if first is None:
+        return None
+    low, high = ends[1]
+    tied = both & ~is_small
+    low[at_other[tied]] = np.maximum(low[at_other[tied]], first.low[at[tied]])
+    high[at_other[tied]] = first.high[at[tied]]
+    second = other.alike(low, high, np.full(len(other.cells), np.inf))
+    if second is None:
+        return None
+    tables = first.table, second.table
+    table = np.concatenate([*tables, tables[0][at] - tables[1][at_other]])
+    return np.concatenate([first.need, second.need, np.zeros(at.size)]), table
 
 
 def count_rows(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -186,3 +274,12 @@ def count_rows(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             rows.assign(**missing, table=table)[["table", "unit", "region_level", "region_code", *names, "value", "status"]]
         )
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def register_totals(facts: Mapping[str, pd.DataFrame]) -> pd.Series[float]:
+    """Households of each region, as census and register print them exactly."""
+    for source, frame in facts.items():
+        if r.COUNT_OF[source] == "households":
+            total = frame[(frame[list(r.DIMENSIONS[source])] == codes.ALL).all(axis=1)]
+            return total.groupby("region_code")["households"].first()
+    return pd.Series(dtype=float)
