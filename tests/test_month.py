@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -19,7 +20,7 @@ from rich.console import Console, RenderableType
 from living_finance.catalog.explain import explain_figure, explain_household
 from living_finance.cli import app
 from living_finance.config import DatabaseSettings, Settings, TrackingSettings
-from living_finance.contracts import bronze, gold, silver
+from living_finance.contracts import bronze, gold, quality, silver
 from living_finance.contracts.core import Table
 from living_finance.contracts.language import IN_DEVELOPMENT
 from living_finance.contracts.utilization import HOUSEHOLD_CUBE, MADE_ON_PUBLICATION, PUBLISHED
@@ -186,6 +187,36 @@ def test_quality_report_passes_or_says_why(store: Warehouse) -> None:
     rows = read(store, gold.QUALITY_REPORT).collect()
     assert len(rows) >= 10
     assert all(row["value"] is not None and row["passed"] is not None for row in rows)
+
+
+def test_rows_of_households_and_members_are_whole_unique_and_agree(store: Warehouse) -> None:
+    rows = read(store, quality.QUALITY_INDICATOR).where(F.col("object_name").isin("gold.household", "gold.household_member"))
+    found = {(row["object_name"], row["indicator"]): row["value"] for row in rows.collect()}
+    whole = [("gold.household", name) for name in ("rows_valid", "members_agree", "keys_unique")]
+    of_members = ("residents_in_households", "rows_valid", "members_of_households", "keys_unique")
+    whole += [("gold.household_member", name) for name in of_members]
+    assert {key: found[key] for key in whole} == dict.fromkeys(whole, 1.0)
+    assert 0.5 < found["gold.household_member", "assignments_expected_right"] < 1
+    assert found["gold.household", "households_to_census"] == pytest.approx(1.0, abs=0.01)
+
+
+def test_quality_is_written_for_staff_and_for_the_bureau(
+    spark: SparkSession, store: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("living_finance.cli.figures.spark_session", lambda _: contextlib.nullcontext(spark))
+    files = {"staff": tmp_path / "quality.html", "bureau": tmp_path / "bureau.csv"}
+    for audience, file in files.items():
+        arguments = ["--warehouse", store.root, "--month", "202001", "--for", audience, "--out", str(file)]
+        app(["quality", *arguments], standalone_mode=False)
+    assert "gold.household_member" in files["staff"].read_text(encoding="utf-8")
+    rows = pd.read_csv(files["bureau"]).set_index(["region_level", "dimension"])
+    residents = read(store, silver.PLACED_PERSON).where("residence = 'seoul'")
+    assert rows.loc[("city", "all"), "bureau_persons"].tolist() == [residents.count()]
+    assert rows.loc[("city", "all"), "old_address_persons"].tolist() == [
+        residents.where("home_evidence = 'not_in_register'").count()
+    ]
+    assert {"sex", "age_band", "dwelling_type"} <= set(rows.index.get_level_values("dimension"))
+    assert not rows["bureau_persons"].between(1, 4).any()
 
 
 def test_nothing_of_the_deliveries_is_lost_in_bronze(store: Warehouse) -> None:

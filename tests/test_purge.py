@@ -116,5 +116,6 @@ def test_every_table_with_people_is_purged() -> None:
     assert names == {
         *("bronze.bureau_persons", "bronze.city_residents"),
         *("silver.person", "silver.placed_person", "silver.register_person", "silver.household", "silver.household_register"),
+        "silver.survey_household",
         "gold.household_member",
     }

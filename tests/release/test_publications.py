@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from fontTools.ttLib import TTFont
 from living_finance.contracts import publications as p
 from living_finance.contracts import releases as r
 from living_finance.contracts.language import IN_DEVELOPMENT, Language, Words
-from living_finance.errors import ReleaseDamaged
+from living_finance.errors import ConfigurationError, ReleaseDamaged
 from living_finance.months import Month
 from living_finance.release.rules import ReleaseRules
 from living_finance.release.verify import Released
@@ -27,8 +28,8 @@ from living_finance.release.verify_publications import verify_publications
 from living_finance.reports.fonts import made_anew, public_fonts
 from living_finance.reports.public import public_map, public_report
 from living_finance.steps import release as steps
-from living_finance.steps.release import release_cells, verify_release
-from living_finance.storage.releases import ReleaseStore
+from living_finance.steps.release import approve, release_cells, verify_release
+from living_finance.storage.releases import ReleaseStore, write_approval
 
 Files = dict[str, str]
 KOREAN, ENGLISH, GU, DONG = *p.REPORTS, *p.MAPS
@@ -280,25 +281,50 @@ def test_a_portal_package_has_report_and_maps_and_describes_them(package: Path, 
     assert (package / "report" / "report-ko.html").read_text(encoding="utf-8").count("<figure") == len(p.MAPPED)
 
 
-def test_an_edited_report_is_refused_and_with_new_checksums_it_is_found(package: Path, rules: ReleaseRules) -> None:
-    file, listing = package / KOREAN, package / "checksums.sha256"
+def test_an_edited_report_is_refused_and_with_new_checksums_it_is_found(
+    package: Path, rules: ReleaseRules, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(package, copy)
+    file, listing = copy / KOREAN, copy / "checksums.sha256"
     whole, sums = file.read_bytes(), listing.read_bytes()
     edited = whole.replace(b">\xe2\x80\x93</data>", b">7</data>", 1).replace(b"<main>", b"<main><p>7</p>", 1)
-    try:
-        file.write_bytes(edited)
-        with pytest.raises(ReleaseDamaged):
-            verify_release(package, rules=rules)
-        old, new = (hashlib.sha256(content).hexdigest().encode() for content in (whole, edited))
-        listing.write_bytes(sums.replace(old, new))
-        findings = verify_release(package, rules=rules)
-        assert set(findings["table"]) == {KOREAN} and "P13" in set(findings["attack"])
-        beside = package / "maps" / "areas.geojson"
-        beside.write_text("{}", encoding="utf-8")
-        line = f"{hashlib.sha256(b'{}').hexdigest()}  maps/areas.geojson"
-        listing.write_text("\n".join(sorted([*sums.decode().splitlines(), line], key=lambda text: text[66:])) + "\n")
-        file.write_bytes(whole)
-        assert list(verify_release(package, rules=rules)["attack"]) == ["P13"], "a file that belongs to no release"
-        beside.unlink()
-    finally:
-        file.write_bytes(whole)
-        listing.write_bytes(sums)
+    file.write_bytes(edited)
+    with pytest.raises(ReleaseDamaged):
+        verify_release(copy, rules=rules)
+    old, new = (hashlib.sha256(content).hexdigest().encode() for content in (whole, edited))
+    listing.write_bytes(sums.replace(old, new))
+    findings = verify_release(copy, rules=rules)
+    assert set(findings["table"]) == {KOREAN} and "P13" in set(findings["attack"])
+    registered = package.with_name("202001-v1.copy")
+    shutil.copytree(copy, registered)
+    with pytest.raises(ReleaseDamaged, match="registered"):
+        verify_release(registered, rules=rules)
+    beside = copy / "maps" / "areas.geojson"
+    beside.write_text("{}", encoding="utf-8")
+    line = f"{hashlib.sha256(b'{}').hexdigest()}  maps/areas.geojson"
+    listing.write_text("\n".join(sorted([*sums.decode().splitlines(), line], key=lambda text: text[66:])) + "\n")
+    file.write_bytes(whole)
+    assert list(verify_release(copy, rules=rules)["attack"]) == ["P13"], "a file that belongs to no release"
+
+
+def test_an_approval_says_who_and_nothing_else(package: Path, rules: ReleaseRules, tmp_path: Path) -> None:
+    """No hash covers it, since it is written after the others."""
+    copy = tmp_path / "copy"
+    shutil.copytree(package, copy)
+    for name in ("", " ", "n=7", "7\n8", "x" * 101):
+        with pytest.raises(ConfigurationError, match="no name"):
+            approve(copy, approver=name, rules=rules)
+    write_approval(copy, approver="김하나")
+    assert verify_release(copy, rules=rules).empty
+    signed = (copy / "evidence" / "approval.json").read_text(encoding="utf-8")
+    for planted in (
+        signed.replace("김하나", "서울 11110: 7"),
+        signed.replace("{", '{\n "n": 7,', 1),
+        signed.replace("}", " }"),
+        signed.replace('"checksums_sha256": "', '"checksums_sha256": "7'),
+        "7",
+    ):
+        assert planted != signed
+        (copy / "evidence" / "approval.json").write_text(planted, encoding="utf-8")
+        assert list(verify_release(copy, rules=rules)["attack"]) == ["P13"]

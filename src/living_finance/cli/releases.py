@@ -100,7 +100,7 @@ def approve(
 
     Without --warehouse somebody who can write in the folder of all releases can have changed files and register together.
 
-    Exit codes: 60 an attack succeeds, 61 it is no candidate, 62 a file was changed.
+    Exit codes: 10 the approver is no name, 60 an attack succeeds, 61 it is no candidate, 62 a file was changed.
     """
     from living_finance.steps.release import approve as sign
     from living_finance.steps.release import load_rules

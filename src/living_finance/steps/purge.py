@@ -21,10 +21,10 @@ PURGED = "purge"
 
 PURGED_TABLES: tuple[Table, ...] = (
     *(table for table in bronze.BRONZE_TABLES.values() if _PEOPLE & set(table.column_names)),
-    *(table for table in silver.SILVER_TABLES if _PEOPLE & set(table.column_names)),
+    *(table for table in silver.SILVER_TABLES if {*_PEOPLE, "survey_household_id"} & set(table.column_names)),
     gold.HOUSEHOLD_MEMBER,
 )
-"""Tables with rows of people, or of what links them."""
+"""Tables with rows of people, or of what links them. A survey as delivered stays: later months of its year are made from it."""
 
 
 @dataclass(frozen=True)

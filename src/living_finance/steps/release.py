@@ -406,11 +406,14 @@ def verify_release(
         Findings: attack, table, cell, what.
 
     Raises:
-        ReleaseDamaged: files are not those of `checksums.sha256`, or the register is not whole.
+        ReleaseDamaged: files are not those of `checksums.sha256`, that is not the registered one, or the register is not whole.
     """
-    files.check_hashes(folder)
+    found = files.check_hashes(folder)
     stored = files.read_release(folder)
     history = _history(_store_of(folder)) if has_history(folder) else []
+    line = _store_of(folder).current().get((stored.channel, stored.release_id)) if has_history(folder) else None
+    if line is not None and line.checksums_sha256 != found:
+        raise ReleaseDamaged(f"{folder} is not what was registered.", remedy="make the release again")
     cells, buildings, register = (inside.cells, inside.buildings, inside.register) if inside else (None, None, None)
     cells_found = verify(_released(stored), history=history, signed=signed_zeros(rules), facts=cells, buildings=buildings)
     rows_found = verify_rows(stored.rows, month=stored.month, tables=stored.tables, register=register)
@@ -441,7 +444,10 @@ def approve(
 
     Raises:
         ReleaseDamaged, DisclosureFound, ReleaseNotReady.
+        ConfigurationError: the approver is no name.
     """
+    if not files.is_a_name(approver):
+        raise ConfigurationError("The approver is no name.", remedy="name who answers for it: letters, spaces, signs of names")
     store = _store_of(folder)
     channel, release_id = folder.resolve().parent.name, folder.resolve().name
     line, about = store.current().get((channel, release_id)), files.about_release(folder)
@@ -457,7 +463,7 @@ def approve(
         raise _disclosure(findings, "make the release again")
     named = {"channel": channel, "release_id": release_id, "month": line.month, "version": line.version}
     store.register(**named, state=r.APPROVED, approver=approver)  # type: ignore[arg-type]
-    files.write_approval(folder, {"approver": approver, "checksums_sha256": line.checksums_sha256})
+    files.write_approval(folder, approver=approver)
     store.register(**named, state=r.IS_PUBLIC, approver=approver)  # type: ignore[arg-type]
 
 

@@ -36,7 +36,9 @@ from living_finance.errors import MissingInput, ReleaseDamaged, ReleaseNotReady
 
 _FIRST = "0" * 64
 _BOM = b"\xef\xbb\xbf"
-_NOT_HASHED = {"checksums.sha256", "evidence/approval.json"}
+_APPROVAL = "evidence/approval.json"
+_NOT_HASHED = {"checksums.sha256", _APPROVAL}
+_APPROVER = re.compile(r"(?=.*\w)[\w .,'()-]{1,100}")
 _BLOCK_ROWS = 131_072
 _DOCUMENTS = {"datapackage.json", "dcat.jsonld", "README.md", "checksums.sha256", "evidence/evidence.json"}
 _NAME = re.compile(r"living-finance-(?P<channel>.+)-(?P<month>\d{6})-v(?P<version>\d+)")
@@ -332,10 +334,37 @@ def write_documents(folder: Path, documents: Mapping[str, str]) -> None:
     (folder / "checksums.sha256").write_text("".join(lines), encoding="utf-8")
 
 
-def write_approval(folder: Path, content: Mapping[str, str]) -> None:
-    """Write who approved a release into its evidence."""
-    text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-    (folder / "evidence" / "approval.json").write_text(text, encoding="utf-8")
+def is_a_name(approver: str) -> bool:
+    """Whether somebody can sign so: letters, digits, spaces and the signs of names, up to 100.
+
+    >>> is_a_name("김하나 (데이터담당관)"), is_a_name(" "), is_a_name("n=7: 3")
+    (True, False, False)
+    """
+    return _APPROVER.fullmatch(approver) is not None
+
+
+def write_approval(folder: Path, *, approver: str) -> None:
+    """Write into the evidence of a release who approved which files."""
+    (folder / _APPROVAL).write_text(_approval(folder, approver), encoding="utf-8")
+
+
+def _approval(folder: Path, approver: str) -> str:
+    content = {"approver": approver, "checksums_sha256": _sha256_of(folder / "checksums.sha256")}
+    return json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def _odd_approval(folder: Path) -> list[str]:
+    """What an approval, which no hash covers, says beside a name and the hash of the files."""
+    file = folder / _APPROVAL
+    if not file.is_file():
+        return []
+    text = _text_of(file)
+    try:
+        approver = str(json.loads(text)["approver"])
+    except (ValueError, KeyError, TypeError):
+        approver = ""
+    is_sound = is_a_name(approver) and text == _approval(folder, approver)
+    return [] if is_sound else [f"{_APPROVAL} says more than who approved these files"]
 
 
 def check_hashes(folder: Path) -> str:
@@ -441,6 +470,7 @@ def read_release(folder: Path, *, with_csv: bool = True, with_rows: bool = False
         publications = {path: _text_of(folder / path) for path in (*REPORTS, *MAPS) if (folder / path).is_file()}
         known = {f"data/{file.stem}.{kind}" for file in files for kind in ("csv", "parquet")}
         known |= _DOCUMENTS | _NOT_HASHED | publications.keys()
+        oddities += _odd_approval(folder)
         oddities += [f"{path} belongs to no release" for path in sorted(_files(folder) - known)]
     zeros = tables.pop(r.STRUCTURAL_ZEROS, pd.DataFrame())
     return StoredRelease(
