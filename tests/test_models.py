@@ -19,7 +19,7 @@ import pytest
 from living_finance.config import IncomeSettings, ModelSettings, Settings, TrackingSettings
 from living_finance.errors import MissingInput, ModelRefused, StorageDamaged
 from living_finance.income.estimate import IncomeEvidence
-from living_finance.income.model import IncomeModel
+from living_finance.income.model import FORMAT, IncomeModel
 from living_finance.income.serving import expected_income, made_up_households
 from living_finance.income.training import TrainingData
 from living_finance.months import Month
@@ -232,4 +232,4 @@ def test_the_same_on_a_real_server_by_one_setting(tmp_path: Path) -> None:
         assert (first.version.number, again.version.number, again.why) == (1, 1, "scored this month before")
         assert again.model.to_json() == first.model.to_json()
     assert not (tmp_path / "warehouse").exists()
-    assert json.loads(next((tmp_path / "kept").rglob("income_model.json")).read_text())["format"] == 1
+    assert json.loads(next((tmp_path / "kept").rglob("income_model.json")).read_text())["format"] == FORMAT

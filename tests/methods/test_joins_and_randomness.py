@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -11,8 +13,17 @@ from living_finance.methods.joins import join_to_one
 from living_finance.methods.keyed_random import uniform
 
 
+@pytest.fixture
+def adaptive(spark: SparkSession) -> Iterator[SparkSession]:
+    """With plans adapted while they run, as everywhere but in tests: failures of a broadcast are wrapped otherwise."""
+    spark.conf.set("spark.sql.adaptive.enabled", "true")
+    yield spark
+    spark.conf.set("spark.sql.adaptive.enabled", "false")
+
+
 @pytest.mark.parametrize("broadcast", [True, False])
-def test_a_key_twice_on_the_right_fails_the_query(spark: SparkSession, broadcast: bool) -> None:
+def test_a_key_twice_on_the_right_fails_the_query(adaptive: SparkSession, broadcast: bool) -> None:
+    spark = adaptive
     left = spark.createDataFrame([("a", 1), ("b", 2), (None, 3)], "k string, v int")
     right = spark.createDataFrame([("a", 10), ("c", 30)], "k string, w int")
     joined = join_to_one(left, right, on=["k"], how="left", broadcast=broadcast)

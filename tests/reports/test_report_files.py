@@ -26,7 +26,7 @@ from living_finance.reports.fonts import font_folder
 from living_finance.reports.to_html import to_html
 from living_finance.reports.to_hwpx import to_hwpx
 from living_finance.reports.to_pdf import to_pdf
-from living_finance.steps.report import FORMATS, check_formats, check_languages, models_of_release, write_report
+from living_finance.steps.report import FORMATS, check_formats, models_of_release, write_report
 
 _VOID = {"meta", "link", "br", "img", "input", "hr", "path", "line", "rect"}
 
@@ -214,13 +214,6 @@ def test_files_are_named_by_month_region_and_language(tmp_path: Path) -> None:
 def test_unknown_formats_are_refused_first(formats: list[str]) -> None:
     with pytest.raises(ConfigurationError):
         check_formats(formats)
-
-
-def test_both_languages_are_written_from_one_reading() -> None:
-    assert check_languages(["ko", "en", "ko"]) == ["ko", "en"]
-    for names in (["ko", "fr"], [""]):
-        with pytest.raises(ConfigurationError):
-            check_languages(names)
 
 
 def test_a_public_report_rests_on_the_release_and_the_models_it_names(tmp_path: Path) -> None:

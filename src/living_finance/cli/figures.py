@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console, RenderableType
@@ -89,7 +90,8 @@ def quality(
     config: ConfigFile = None,
 ) -> None:
     """Write the month's quality report (품질 보고서): checks, scores, changes, cross-validation, movement, coverage, edits."""
-    from living_finance.steps.quality import write_bureau_feedback, write_page
+    from living_finance.steps.quality import write_bureau_feedback
+    from living_finance.steps.quality_page import write_page
     from living_finance.storage.warehouse import Warehouse
 
     suffix = {"staff": ".html", "bureau": ".csv"}.get(audience)
@@ -216,12 +218,12 @@ def report(
     Exit codes: 10 no code of a region, 21 the month is not finished or has no such region,
     61 the release is not approved, 62 it was changed.
     """
-    from living_finance.steps.report import check_formats, check_languages, data_of_release, data_of_warehouse, write_report
+    from living_finance.steps.report import check_formats, data_of_release, data_of_warehouse, write_report
     from living_finance.storage.warehouse import Warehouse
 
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
     check_formats(wanted)
-    read_in = check_languages(name.strip() for name in languages.split(","))
+    read_in = _languages(languages)
     if (warehouse is None) == (release_folder is None):
         raise ConfigurationError("A report is made from a warehouse or from a release.", remedy="--warehouse or --release")
     if release_folder is not None:
@@ -239,3 +241,14 @@ def report(
     for language in read_in:
         for file in write_report(data, language=language, formats=wanted, out=out):
             console.print(f"report      {file}")
+
+
+def _languages(text: str) -> list[Language]:
+    """Of a comma-separated option, each once."""
+    known: Mapping[str, Language] = {language: language for language in get_args(Language)}
+    wanted = dict.fromkeys(name.strip() for name in text.split(","))
+    if unknown := [name for name in wanted if name not in known]:
+        raise typer.BadParameter(
+            f"no language {', '.join(unknown) or '(none)'}; there are {', '.join(known)}", param_hint="--lang"
+        )
+    return [known[name] for name in wanted]

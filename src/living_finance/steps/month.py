@@ -539,7 +539,7 @@ def step_named(name: str) -> Step:
     return next(step for step in STEPS if step.name == name)
 
 
-APART = frozenset({"synthetic", "evaluation", "reports", "steps/report.py"})
+APART = frozenset({"synthetic", "evaluation", "reports", "steps/report.py", "steps/quality_page.py"})
 """Folders and files of the package that no table of a month depends on: the generator, the scores, the reports."""
 
 

@@ -15,15 +15,12 @@ from living_finance.config import QualitySettings
 from living_finance.contracts import bronze, gold, silver
 from living_finance.contracts import quality as q
 from living_finance.contracts.core import Table
-from living_finance.contracts.language import Language
 from living_finance.errors import ConfigurationError, MissingInput, QualityInsufficient
 from living_finance.months import Month
 from living_finance.quality import evidence
 from living_finance.quality.bureau import bureau_feedback, resident_groups
 from living_finance.quality.evidence import DeliveryFacts, Evidence, MonthFacts
-from living_finance.quality.report import quality_page
 from living_finance.quality.tables import quality_tables
-from living_finance.reports.fonts import embedded
 from living_finance.storage.ledger import Ledger
 from living_finance.storage.warehouse import Warehouse
 
@@ -98,27 +95,6 @@ def refuse_failed(ledger: Ledger, month: Month, settings: QualitySettings) -> No
         )
 
 
-def write_page(warehouse: Warehouse, month: Month, *, language: Language, out: Path) -> None:
-    """Write the quality report of a month as HTML.
-
-    Raises:
-        MissingInput: its quality has not been assessed.
-    """
-    _assessed(warehouse, month)
-    ledger = Ledger(warehouse.root)
-    page = quality_page(
-        {table: _small(warehouse.read(table, base_month=month.date)) for table in q.QUALITY_TABLES},
-        edits=_small(evidence.edit_counts(warehouse.read(gold.EDIT_REPORT, base_month=month.date))),
-        coverage=_small(warehouse.read(gold.COVERAGE, base_month=month.date)),
-        month=month,
-        models=ledger.model_versions(month),
-        language=language,
-        versions=ledger.versions(month),
-        fonts=embedded,
-    )
-    out.write_text(page, encoding="utf-8")
-
-
 def write_bureau_feedback(warehouse: Warehouse, month: Month, *, out: Path) -> pd.DataFrame:
     """Write what can be handed back to the bureau on its delivery of a month, as CSV.
 
@@ -128,18 +104,23 @@ def write_bureau_feedback(warehouse: Warehouse, month: Month, *, out: Path) -> p
     Raises:
         MissingInput: the month's quality has not been assessed.
     """
-    _assessed(warehouse, month)
+    check_assessed(warehouse, month)
     residents = warehouse.read(silver.PLACED_PERSON, base_month=month.date).where("residence = 'seoul'")
     rows = bureau_feedback(
-        _small(resident_groups(residents)),
-        coverage=_small(warehouse.read(gold.COVERAGE, base_month=month.date)),
+        small(resident_groups(residents)),
+        coverage=small(warehouse.read(gold.COVERAGE, base_month=month.date)),
         month=str(month),
     )
     rows.to_csv(out, index=False, encoding="utf-8-sig", float_format="%.4f")
     return rows
 
 
-def _assessed(warehouse: Warehouse, month: Month) -> None:
+def check_assessed(warehouse: Warehouse, month: Month) -> None:
+    """Refuse a month whose quality has not been assessed.
+
+    Raises:
+        MissingInput: it has not.
+    """
     if Ledger(warehouse.root).find(month, "quality") is None:
         raise MissingInput(f"The quality of {month} was not assessed.", remedy=f"living-finance run --month {month}")
 
@@ -154,13 +135,13 @@ def read_evidence(warehouse: Warehouse, month: Month, *, previous: Month | None,
 
     def facts(of: Month) -> dict[str, Callable[[], pd.DataFrame]]:
         return {
-            "edits": lambda: _small(evidence.edit_counts(slice_of(gold.EDIT_REPORT, of))),
-            "coverage": lambda: _small(slice_of(gold.COVERAGE, of).drop("base_month")),
-            "statistics": lambda: _small(evidence.region_statistics(slice_of(gold.HOUSEHOLD_STATISTICS, of))),
+            "edits": lambda: small(evidence.edit_counts(slice_of(gold.EDIT_REPORT, of))),
+            "coverage": lambda: small(slice_of(gold.COVERAGE, of).drop("base_month")),
+            "statistics": lambda: small(evidence.region_statistics(slice_of(gold.HOUSEHOLD_STATISTICS, of))),
         }
 
     def product(table: Table) -> Callable[[], pd.DataFrame]:
-        return lambda: _small(evidence.product_facts(slice_of(table), table))
+        return lambda: small(evidence.product_facts(slice_of(table), table))
 
     deliveries = _deliveries(ledger, month, supplied)
     bureau = deliveries["bureau"]
@@ -170,22 +151,22 @@ def read_evidence(warehouse: Warehouse, month: Month, *, previous: Month | None,
     wanted: dict[str, Callable[[], pd.DataFrame]] = {
         **{f"now.{name}": read for name, read in facts(month).items()},
         **({f"before.{name}": read for name, read in facts(previous).items()} if previous else {}),
-        "report": lambda: _small(slice_of(gold.QUALITY_REPORT)),
-        "tenure": lambda: _small(evidence.city_tenure(slice_of(gold.HOUSEHOLD_BREAKDOWN))),
-        "persons": lambda: _small(evidence.region_persons(slice_of(gold.PERSON_STATISTICS))),
-        "areas": lambda: _small(evidence.dong_areas(slice_of(silver.OUTPUT_AREA))),
-        "targets": lambda: _small(evidence.margin_targets(slice_of(silver.CALIBRATION_TARGET))),
-        "survey": lambda: _small(evidence.survey_sums(slice_of(silver.SURVEY_HOUSEHOLD))),
-        "benchmarks": lambda: _small(slice_of(silver.BENCHMARK)),
-        "benefits": lambda: _small(slice_of(silver.BENEFIT).drop("edits")),
-        "moves": lambda: _small(evidence.dong_moves(slice_of(gold.HOUSEHOLD_LINEAGE))),
-        "infants": lambda: _small(evidence.dong_infants(slice_of(silver.REGISTER_PERSON))),
-        "deaths": lambda: _small(evidence.dong_deaths(slice_of(silver.SET_ASIDE), delivered=delivered)),
+        "report": lambda: small(slice_of(gold.QUALITY_REPORT)),
+        "tenure": lambda: small(evidence.city_tenure(slice_of(gold.HOUSEHOLD_BREAKDOWN))),
+        "persons": lambda: small(evidence.region_persons(slice_of(gold.PERSON_STATISTICS))),
+        "areas": lambda: small(evidence.dong_areas(slice_of(silver.OUTPUT_AREA))),
+        "targets": lambda: small(evidence.margin_targets(slice_of(silver.CALIBRATION_TARGET))),
+        "survey": lambda: small(evidence.survey_sums(slice_of(silver.SURVEY_HOUSEHOLD))),
+        "benchmarks": lambda: small(slice_of(silver.BENCHMARK)),
+        "benefits": lambda: small(slice_of(silver.BENEFIT).drop("edits")),
+        "moves": lambda: small(evidence.dong_moves(slice_of(gold.HOUSEHOLD_LINEAGE))),
+        "infants": lambda: small(evidence.dong_infants(slice_of(silver.REGISTER_PERSON))),
+        "deaths": lambda: small(evidence.dong_deaths(slice_of(silver.SET_ASIDE), delivered=delivered)),
         **{f"products.{table.name}": product(table) for table in evidence.PRODUCTS},
-        "household": lambda: _small(evidence.household_facts(slice_of(gold.HOUSEHOLD))),
-        "member": lambda: _small(evidence.member_facts(slice_of(gold.HOUSEHOLD_MEMBER), slice_of(silver.PLACED_PERSON))),
-        "links": lambda: _small(evidence.link_facts(slice_of(gold.HOUSEHOLD), slice_of(gold.HOUSEHOLD_MEMBER))),
-        "regions": lambda: _small(slice_of(silver.REGION).select("dong_code", "gu_code")),
+        "household": lambda: small(evidence.household_facts(slice_of(gold.HOUSEHOLD))),
+        "member": lambda: small(evidence.member_facts(slice_of(gold.HOUSEHOLD_MEMBER), slice_of(silver.PLACED_PERSON))),
+        "links": lambda: small(evidence.link_facts(slice_of(gold.HOUSEHOLD), slice_of(gold.HOUSEHOLD_MEMBER))),
+        "regions": lambda: small(slice_of(silver.REGION).select("dong_code", "gu_code")),
     }
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:  # most of a small read is waiting for the driver
         frames = dict(zip(wanted, pool.map(lambda read: read(), wanted.values()), strict=True))
@@ -205,7 +186,7 @@ def read_evidence(warehouse: Warehouse, month: Month, *, previous: Month | None,
     return Evidence(now=now, before=before, products=pd.concat(products, ignore_index=True), **own)
 
 
-def _small(frame: DataFrame) -> pd.DataFrame:
+def small(frame: DataFrame) -> pd.DataFrame:
     """Rows in the order of their values: what is added up of them does not depend on how Spark had them."""
     keys = [column.name for column in frame.schema if isinstance(column.dataType, AtomicType)]
     rows = frame.toPandas()  # ok: regions by a few groups; coverage of a whole city, 14,000 rows, is the largest

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pandas as pd
 import shapely
@@ -219,19 +219,6 @@ def check_formats(formats: Sequence[str]) -> None:
     unknown = sorted(set(formats) - FORMATS.keys())
     if unknown or not formats:
         raise ConfigurationError(f"There is no format {', '.join(unknown) or '(none)'}.", remedy=f"--format {','.join(FORMATS)}")
-
-
-def check_languages(names: Iterable[str]) -> list[Language]:
-    """Languages by their codes, each once.
-
-    Raises:
-        ConfigurationError: one is unknown.
-    """
-    known: Mapping[str, Language] = {language: language for language in get_args(Language)}
-    wanted = list(dict.fromkeys(names))
-    if unknown := [name for name in wanted if name not in known]:
-        raise ConfigurationError(f"There is no language {', '.join(unknown) or '(none)'}.", remedy=f"--lang {','.join(known)}")
-    return [known[name] for name in wanted]
 
 
 def _last(finished: Sequence[Month], month: Month | None, year: int | None) -> Month:
