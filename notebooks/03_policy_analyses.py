@@ -233,6 +233,12 @@ bars(
 table(of(run("debt_sensitivity")), index="region").transpose()
 
 # %% [markdown]
+# The limits of low pay and of the youth allowance, moved as well.
+
+# %%
+table(of(run("limit_sensitivity")), index="region").transpose()
+
+# %% [markdown]
 # ## Vulnerable groups 취약계층
 #
 # Ranked by the share in poor households, with intervals that hold all at once; and the jobs within reach of a dong.
