@@ -358,8 +358,8 @@ def _product(evidence: Evidence, product: Mapping[Hashable, Any], settings: Qual
     )
     if not pd.isna(product["final"]):
         yield from _final(product["final"], product["rows"])
-    elif "bureau" in evidence.now.deliveries:
-        yield from _supplied(evidence.now.deliveries["bureau"], settings)
+    else:
+        yield from _bureau_supplied(evidence, settings)
     yield from _ratio(
         "accuracy",
         "dongs_publishable",
@@ -423,8 +423,7 @@ def _members(evidence: Evidence, settings: QualitySettings) -> Iterator[_Measure
         "members of a household that gold.household has ÷ rows",
     )
     yield from _ratio("uniqueness", "keys_unique", own["keys"], rows, *_DIFFERENT_KEYS)
-    if "bureau" in evidence.now.deliveries:
-        yield from _supplied(evidence.now.deliveries["bureau"], settings)
+    yield from _bureau_supplied(evidence, settings)
     yield from _ratio(
         "accuracy",
         "assignments_expected_right",
@@ -449,6 +448,11 @@ def _final(final: float, rows: float) -> Iterator[_Measured]:
         "해당 연도 자료로 만든(잠정이 아닌) 행 ÷ 전체 행",
         "rows that are not provisional, made from data of their year ÷ rows",
     )
+
+
+def _bureau_supplied(evidence: Evidence, settings: QualitySettings) -> Iterator[_Measured]:
+    if "bureau" in evidence.now.deliveries:
+        yield from _supplied(evidence.now.deliveries["bureau"], settings)
 
 
 def _persons_covered(evidence: Evidence, persons: float, ko: str, en: str) -> Iterator[_Measured]:

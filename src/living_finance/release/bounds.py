@@ -72,7 +72,7 @@ def narrow_cells(
     asked = need
     if low.size > _WHOLE:
         with contextlib.suppress(Inconsistent):  # the whole has one, perhaps, with other counts at the top
-            asked = _doubtful(links, low, high, need, group, parent_group, nest, table=table).need
+            asked = alike(links, low, high, need, group=group, parent_group=parent_group, nest=nest, table=table).need
     try:
         return _narrow(links, low, high, asked, first=table).narrow if asked.any() else np.array([], dtype=np.int64)
     except Inconsistent:
@@ -90,32 +90,6 @@ class Alike:
     """The ends of their counts."""
     table: Floats
     """One of them."""
-
-
-def alike(
-    links: sparse.csr_matrix,
-    low: Floats,
-    high: Floats,
-    need: Floats,
-    *,
-    group: Integers,
-    parent_group: Integers,
-    nest: Integers,
-    spread: Floats,
-) -> Alike | None:
-    """Cells that tables which differ little do not vouch for: any of these goes with any such table of another release.
-
-    Args:
-        links, low, high, need, group, parent_group, nest: as of `narrow_cells`.
-        spread: most that a cell's counts may differ in two of the tables.
-
-    Returns:
-        None where no table was found.
-    """
-    try:
-        return _doubtful(links, low, high, need, group, parent_group, nest, spread=spread)
-    except Inconsistent:
-        return None
 
 
 def implied(links: sparse.csr_matrix, low: Floats, high: Floats, *, sweeps: int = 3) -> tuple[Floats, Floats]:
@@ -138,23 +112,28 @@ def implied(links: sparse.csr_matrix, low: Floats, high: Floats, *, sweeps: int 
     return least, most
 
 
-def _doubtful(
+def alike(
     links: sparse.csr_matrix,
     low: Floats,
     high: Floats,
     need: Floats,
+    *,
     group: Integers,
     parent_group: Integers,
     nest: Integers,
-    *,
     table: Floats | None = None,
     spread: Floats | None = None,
 ) -> Alike:
-    """Cells that no district's program vouches for. Each district's first table has the counts of the top that the others
-    are held at, so that all together are a table of everything.
+    """Cells that no district's program vouches for, by tables that may be asked to differ little: any of these then goes with any
+    such table of another release. Each district's first table has the counts of the top that the others are held at, so that all
+    together are a table of everything.
+
+    Args:
+        links, low, high, need, group, parent_group, nest, table: as of `narrow_cells`.
+        spread: most that a cell's counts may differ in two of the tables; None: any.
 
     Raises:
-        Inconsistent: some district has none.
+        Inconsistent: the top or some district has no table.
     """
     spread = np.full(low.size, np.inf) if spread is None else spread
     first = np.full(low.size, np.nan) if table is None else table.copy()

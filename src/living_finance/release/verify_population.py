@@ -16,7 +16,7 @@ from scipy import sparse
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
-from living_finance.release.bounds import Alike, alike, implied, narrow_cells
+from living_finance.release.bounds import Alike, Inconsistent, alike, implied, narrow_cells
 from living_finance.release.verify_links import DIMENSIONS, nests, only_ones
 
 Floats = npt.NDArray[np.float64]
@@ -110,11 +110,13 @@ class Population:
         )
 
     def alike(self, low: Floats, high: Floats, spread: Floats) -> Alike | None:
-        """Tables between these ends that differ little, and what they do not vouch for."""
+        """Tables between these ends that differ little, and what they do not vouch for; None: none was found."""
         group, parent_group = self.groups
-        return alike(
-            self.links, low, high, self.need, group=group, parent_group=parent_group, nest=nests(self.cells), spread=spread
-        )
+        nest = nests(self.cells)
+        try:
+            return alike(self.links, low, high, self.need, group=group, parent_group=parent_group, nest=nest, spread=spread)
+        except Inconsistent:
+            return None
 
 
 def widths_asked(
