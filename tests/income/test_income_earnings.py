@@ -152,6 +152,48 @@ def test_a_small_peer_group_takes_the_middle_of_everybody() -> None:
     assert found[5] == pytest.approx((100 * 17.0 + 18.0) / 101)
 
 
+def of_few(amount: np.ndarray, *, spread: float, error: float) -> EarningsTargets:
+    """What so many surveyed households say, their spread off by a factor."""
+    return replace(target(amount), spread=target(amount).spread * spread, error=error)
+
+
+def test_business_has_the_slope_of_labour_unless_the_survey_contradicts_it() -> None:
+    earners, labour, business = made()
+
+    def fit(spread: float, *, has_one_slope: bool | None = None) -> EarningsModel:
+        few = of_few(business, spread=spread, error=0.07)
+        return fit_earnings(
+            earners,
+            np.ones(HOUSEHOLDS),
+            labour=target(labour),
+            business=few,
+            donors=donors_of(earners),
+            draw=0,
+            places=PlaceSlope(1 / PULL, 0.001),
+            chance=None,
+            has_one_slope=has_one_slope,
+        )[0]
+
+    by_chance, apart = fit(1.1), fit(1.3)
+    assert by_chance.has_one_slope and by_chance.business.slope == by_chance.labour.slope
+    found = by_chance.amounts(earners, draw=0)[1]
+    assert target(found).centre == pytest.approx(target(business).centre, abs=1e-6)
+    assert found.mean() == pytest.approx(business.mean(), rel=0.03)
+    assert not apart.has_one_slope
+    assert apart.business.slope == pytest.approx(1.3 * by_chance.labour.slope, rel=0.03)
+    assert fit(1.3, has_one_slope=True).business.slope == by_chance.business.slope
+    assert not fit(1.1, has_one_slope=False).has_one_slope
+
+
+def test_the_error_of_a_spread_is_what_samples_show() -> None:
+    random = np.random.default_rng(5)
+    samples = [np.exp(random.normal(17.0, 0.7, 200)) for _ in range(400)]
+    found = [EarningsTargets.of(amount, random.exponential(size=200)) for amount in samples]
+    spreads = np.array([each.spread for each in found])
+    assert np.mean([each.error for each in found]) == pytest.approx(spreads.std() / spreads.mean(), rel=0.12)
+    assert EarningsTargets.of(np.zeros(3), np.ones(3)).error == np.inf
+
+
 def test_a_spread_beyond_reach_is_said_and_left() -> None:
     earners, labour, business = made()
     model, notes = fit_earnings(

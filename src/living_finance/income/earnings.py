@@ -7,7 +7,9 @@ peers (people of one sex and five-year age band): a log-linear correction
     log income = level + middle of the peers + slope x (log score - middle of the peers),
 
 whose level and slope carry centre and spread of *household* earnings above 0 to those of the survey, for labour and for business
-each; how many households earn at all is better known from the bureau than from a survey of a thousand. If a share of a
+each; how many households earn at all is better known from the bureau than from a survey of a thousand. A few hundred surveyed
+households have business income, too few for a slope of its own: it has the slope of labour, as one bureau pulls both to the
+middle, unless the survey contradicts that (a test at 5 %). If a share of a
 score's variance is noise of the person, the spread of scores is due to it in part, the slope is too small by sqrt(1 - share),
 and differences between places, where noise averages out, are widened too little. The share is not known: it is taken as uniform
 between 0 and 0.3, updated by how survey incomes differ between places (`noise_share`), and places have a slope of their own,
@@ -39,6 +41,8 @@ PEERS = 2 * BANDS
 """Men from 15, 20, … 80 years on, then women."""
 _SLOPES = (0.4, 3.0)
 _NOISE_SHARES = np.linspace(0.0, 0.3, 61)
+_CONTRADICTED = 1.96
+"""Standard errors between the log slopes of labour and of business from which each has its own."""
 _LEAST_PEERS = 30
 """Persons with earnings that a peer group needs to have a middle of its own."""
 _DONORS = 400
@@ -144,18 +148,23 @@ class EarningsTargets:
     """Mean of their log earnings (KRW/year)."""
     spread: float
     """Mean distance of log earnings from their median: outliers weigh once, not squared."""
+    error: float
+    """Relative standard error of the spread."""
 
     @classmethod
     def of(cls, amount: Floats, weight: Floats) -> EarningsTargets:
         """What weighted amounts have."""
         has = (amount > 0.0) & (weight > 0.0)
         if not has.any():
-            return cls(0, 0.0, 0.0)
-        log, of = np.log(amount[has]), weight[has]
+            return cls(0, 0.0, 0.0, np.inf)
+        log, of = np.log(amount[has]), weight[has] / weight[has].sum()
         order = np.argsort(log, kind="stable")
         reached = np.cumsum(of[order])
         median = log[order][np.searchsorted(reached, 0.5 * reached[-1])]
-        return cls(int(has.sum()), float(of @ log / of.sum()), float(of @ np.abs(log - median) / of.sum()))
+        distance = np.abs(log - median)
+        spread = float(of @ distance)
+        error = float(np.sqrt(of**2 @ (distance - spread) ** 2) / spread) if spread > 0.0 else np.inf
+        return cls(int(has.sum()), float(of @ log), spread, error)
 
 
 @dataclass(frozen=True)
@@ -165,6 +174,11 @@ class EarningsModel:
     labour: Correction
     business: Correction
     donors: Donors
+
+    @property
+    def has_one_slope(self) -> bool:
+        """Whether scores of both kinds pull to the middle alike."""
+        return self.labour.slope == self.business.slope
 
     def amounts(self, earners: Earners, *, draw: int) -> tuple[Floats, Floats]:
         """Labour and business income of each household in one draw, KRW/year.
@@ -314,6 +328,7 @@ def fit_earnings(
     draw: int,
     places: PlaceSlope,
     chance: float | None,
+    has_one_slope: bool | None = None,
 ) -> tuple[EarningsModel, tuple[str, ...]]:
     """Corrections that give weighted household earnings the survey's centre and spread.
 
@@ -326,6 +341,7 @@ def fit_earnings(
         draw: which draw of unseen adults' earnings is fitted.
         places: how survey incomes differ between places.
         chance: a number in (0, 1) that picks the share of noise from its posterior; None for its mean.
+        has_one_slope: whether business income takes the slope of labour; None: unless the survey contradicts it.
 
     Returns:
         The model, and notes on what could not be met.
@@ -348,13 +364,24 @@ def fit_earnings(
     for_labour, notes = _matched(found, of_labour, weight, target=labour, name="labour")
     start = Correction(middle["business"], noise_share=found.noise_share, spread=spread["business"])
     for_business, more = _matched(start, of_business, weight, target=business, name="business")
+    if has_one_slope is None:
+        apart = abs(np.log(for_business.slope / for_labour.slope))
+        has_one_slope = not notes and bool(apart < _CONTRADICTED * np.hypot(labour.error, business.error))
+    if has_one_slope:
+        for_business, more = _matched(start, of_business, weight, target=business, name="business", slope=for_labour.slope)
     return EarningsModel(for_labour, for_business, donors), (*notes, *more)
 
 
 def _matched(
-    given: Correction, amounts: Callable[[Correction], Floats], weight: Floats, *, target: EarningsTargets, name: str
+    given: Correction,
+    amounts: Callable[[Correction], Floats],
+    weight: Floats,
+    *,
+    target: EarningsTargets,
+    name: str,
+    slope: float | None = None,
 ) -> tuple[Correction, tuple[str, ...]]:
-    """Slope by the spread, then level by the centre: a level multiplies every amount and leaves the spread."""
+    """Slope by the spread unless it is given, then level by the centre: a level multiplies every amount and leaves the spread."""
     if not target.households or not (amounts(given) > 0.0).any():
         return given, (f"nobody has {name} income in the survey or the bureau: not corrected",)
 
@@ -362,10 +389,11 @@ def _matched(
         return EarningsTargets.of(amounts(replace(given, slope=slope)), weight).spread - target.spread
 
     notes: tuple[str, ...] = ()
-    slope = 1.0
-    if surplus(_SLOPES[0]) < 0.0 < surplus(_SLOPES[1]):
-        slope = float(brentq(surplus, *_SLOPES, xtol=1e-6))
-    else:
-        notes = (f"the spread of {name} income in the survey is beyond what a slope reaches: its spread is not corrected",)
+    if slope is None:
+        slope = 1.0
+        if surplus(_SLOPES[0]) < 0.0 < surplus(_SLOPES[1]):
+            slope = float(brentq(surplus, *_SLOPES, xtol=1e-6))
+        else:
+            notes = (f"the spread of {name} income in the survey is beyond what a slope reaches: its spread is not corrected",)
     found = EarningsTargets.of(amounts(replace(given, slope=slope)), weight)
     return replace(given, slope=slope, level=target.centre - found.centre), notes

@@ -308,6 +308,7 @@ def fit_income(
             draw=draw,
             places=_place_slope(survey, weight, index),
             chance=None if draw == 0 else uniform_value(draw, seed=seed, purpose="noise share"),
+            has_one_slope=fitted[0].earnings.has_one_slope if fitted else None,
         )
 
         def fit(name: str, amount: Floats, weight: Floats = weight) -> ComponentModel:
