@@ -13,13 +13,15 @@ from made_income import DISTRICTS, city_of, surveyed, training_data
 from matplotlib.axes import Axes
 from scipy.special import expit
 
-from living_finance.config import ModelSettings
+from living_finance.config import ModelSettings, conf_file
 from living_finance.income import diagnostics
 from living_finance.income.diagnostics import diagnose, plots
 from living_finance.income.earnings import classes_of_peers, donors_of
 from living_finance.income.gate import Comparison, compare, due, unfit_for, verdict
 from living_finance.income.model import DrawModel, IncomeModel, SurveyHouseholds, fit_income
 from living_finance.income.model_card import model_card
+from living_finance.income.programme_rules import rules_of_month
+from living_finance.income.programmes import Eligibility, Programmes
 from living_finance.income.serving import expected_income, made_up_households
 from living_finance.income.training import (
     Fold,
@@ -47,9 +49,13 @@ def trained(data: TrainingData) -> TrainedIncome:
 
 
 def test_a_stored_model_draws_the_same_to_the_last_bit(data: TrainingData, trained: TrainedIncome) -> None:
-    stored = IncomeModel.from_json(trained.model.to_json())
-    assert stored.version() == trained.model.version()
-    for fitted, back in zip(trained.model.draws, stored.draws, strict=True):
+    rules = rules_of_month(conf_file("programmes.yaml").read_text(encoding="utf-8"), name="", month=Month(2020, 1)).rules
+    paid = Programmes(dict.fromkeys(rules, 0.5), dict.fromkeys(rules, 1e6), Eligibility(rules, {6: (0.3,) * 9, 7: (0.4,) * 9}))
+    model = replace(trained.model, draws=tuple(replace(draw, programmes=paid) for draw in trained.model.draws))
+    stored = IncomeModel.from_json(model.to_json())
+    assert stored.version() == model.version() != trained.model.version()
+    assert stored.draws[0].programmes == paid
+    for fitted, back in zip(model.draws, stored.draws, strict=True):
         assert np.array_equal(fitted.amounts(data.city), back.amounts(data.city))
     other = fit_income(data.survey, data.city, data.published, draws=3, seed=8)
     assert other.version() != stored.version()

@@ -25,6 +25,7 @@ from living_finance.income.drift import score_shares
 from living_finance.income.evidence import as_city, as_survey, income_evidence, places_of, with_place
 from living_finance.income.householding_error import HouseholdingError
 from living_finance.income.model import IncomeModel, group_errors, month_targets
+from living_finance.income.programme_rules import MonthRules
 from living_finance.income.programmes import Benefits, benefits_of, dong_programmes
 from living_finance.income.published import Figure, Published, published_figures
 from living_finance.income.region_draws import RegionDraws, region_draws
@@ -64,6 +65,8 @@ class IncomeEvidence:
     benefits: Benefits
     refused: tuple[str, ...]
     """Why other published figures are not met."""
+    notes: tuple[str, ...]
+    """What configuration does not say of the month (`MonthRules.notes`)."""
     rows: int
     month: Month
     release: Callable[[], None]
@@ -86,6 +89,7 @@ def gather_income(
     benchmarks: DataFrame,
     register: DataFrame,
     benefits: DataFrame,
+    rules: MonthRules,
     month: Month,
     rows: int,
     register_rows: int,
@@ -100,6 +104,7 @@ def gather_income(
         benchmarks: silver.BENCHMARK used for the month.
         register: silver.REGISTER_PERSON.
         benefits: silver.BENEFIT.
+        rules: of benefit programmes in the month.
         month: the month.
         rows: about how many households there are; decides the sample.
         register_rows: about how many registered persons; the same.
@@ -107,6 +112,7 @@ def gather_income(
     gathered = income_evidence(households, persons=persons, members=members).persist(StorageLevel.DISK_ONLY)
     place = places_of(gathered)
     published, refused = published_figures(benchmarks, month=month)
+    paid = benefits_of(benefits, register=register, register_rows=register_rows, rules=rules.rules)
 
     def release() -> None:
         gathered.unpersist()
@@ -117,8 +123,9 @@ def gather_income(
         place=place,
         survey=survey,
         published=published,
-        benefits=benefits_of(benefits, register=register, register_rows=register_rows),
+        benefits=paid,
         refused=refused,
+        notes=rules.notes(paid.recipients),
         rows=rows,
         month=month,
         release=release,
@@ -230,7 +237,7 @@ def estimate_income(evidence: IncomeEvidence, *, model: IncomeModel, version: st
             "programmes_paid_krw_year": programmes.paid,
             "programmes_placed_krw_year": programmes.placed,
         },
-        notes=(*model.notes, *evidence.refused),
+        notes=(*model.notes, *evidence.refused, *evidence.notes),
         content={
             "model_version": version,
             "published": {" ".join(figure): asdict(value) for figure, value in evidence.published.items()},
