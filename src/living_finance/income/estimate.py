@@ -35,10 +35,12 @@ from living_finance.income.value_benchmark import (
     AGE_GROUPS,
     COMPONENTS,
     Factors,
+    JointTest,
     Profile,
     Targets,
     factors,
     group_means,
+    joint_test,
     own_errors,
 )
 from living_finance.months import Month
@@ -141,6 +143,8 @@ class IncomeFit:
     metrics: Mapping[str, float]
     notes: tuple[str, ...]
     content: Mapping[str, object]
+    joint_test: JointTest | None
+    """Estimates before they are moved, held against the published figures."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,7 @@ def estimate_income(evidence: IncomeEvidence, *, model: IncomeModel, version: st
     targets = month_targets(evidence.published, draws=draws, seed=model.seed)
     own = own_errors(profiles[1:] or profiles, targets[1:] or targets)
     errors = group_errors(evidence.published)
+    tested = joint_test(profiles, targets)
 
     def factors_of(profile: Profile, target: Targets) -> Factors:
         return factors(profile, target, own=own, errors=errors)
@@ -236,6 +241,7 @@ def estimate_income(evidence: IncomeEvidence, *, model: IncomeModel, version: st
             **_metrics(profiles[0], by_draw[0], model),
             "programmes_paid_krw_year": programmes.paid,
             "programmes_placed_krw_year": programmes.placed,
+            **({f"joint_test_{name}": value for name, value in asdict(tested).items()} if tested else {}),
         },
         notes=(*model.notes, *evidence.refused, *evidence.notes),
         content={
@@ -248,6 +254,7 @@ def estimate_income(evidence: IncomeEvidence, *, model: IncomeModel, version: st
             "own_errors": {"fifths": own.fifths.tolist(), "ages": own.ages.tolist()},
             "notes": model.notes,
         },
+        joint_test=tested,
     )
 
     def figures_of(households: DataFrame, members: DataFrame, persons: DataFrame) -> RegionDraws:
@@ -275,6 +282,7 @@ ADJUSTED: Mapping[str, tuple[str, Figure]] = {
         f"fifth_{k}": (f"mean_fifth_{k}_before_krw_year", ("mean_total_income", "income_quintile", str(k)))
         for k in range(1, FIFTHS + 1)
     },
+    **{f"age_{name}": (f"mean_age_{name}_before_krw_year", ("mean_total_income", "head_age", name)) for name in AGE_GROUPS},
 }
 """Mean income of the city's households that is adjusted → the metric that has it before, the published figure."""
 
@@ -316,6 +324,7 @@ def _metrics(profile: Profile, factor: Factors, model: IncomeModel) -> dict[str,
         **{f"mean_{name}_before_krw_year": float(value) for name, value in zip(COMPONENTS, before, strict=True)},
         "mean_total_before_krw_year": float(before.sum()),
         **{f"mean_fifth_{k + 1}_before_krw_year": float(value) for k, value in enumerate(means.fifths)},
+        **{f"mean_age_{name}_before_krw_year": float(value) for name, value in zip(AGE_GROUPS, means.ages, strict=True)},
         **{f"ratio_{name}": float(value) for name, value in zip(COMPONENTS, factor.ratios, strict=True)},
         **{f"factor_fifth_{k + 1}": float(np.exp(value)) for k, value in enumerate(factor.log_factors)},
         **{f"factor_age_{name}": float(value) for name, value in zip(AGE_GROUPS, factor.ages, strict=True)},

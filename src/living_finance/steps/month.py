@@ -294,6 +294,7 @@ def model_income(run: MonthRun) -> None:
     run.track(tracking.TrackedFit("income", fit.model_version, fit.parameters, metrics, notes, content))
     run.facts["model"] = dataclasses.replace(chosen, stability=moved).facts()
     run.facts["adjustment"] = adjustment(fit.metrics, evidence.published)
+    run.facts["joint_test"] = dataclasses.asdict(fit.joint_test) if fit.joint_test else None
     run.facts["not_met"] = list(evidence.refused)
     run.facts["notes"] = list(evidence.notes)
 
