@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -83,6 +84,10 @@ def test_held_out_biases_are_within_their_errors_and_have_intervals(trained: Tra
         for area in ("", *(f"_{district}" for district in DISTRICTS)):
             lower, middle, upper = (metrics[f"cv_{name}{area}_relative_bias{side}"] for side in ("_lower", "", "_upper"))
             assert lower < middle < upper
+    groups = ("tenure_owned", "tenure_jeonse", "head_age_30-39", "head_age_60-119")
+    for name, group in itertools.product(("labour", "property", "transfer", "total"), groups):
+        lower, middle, upper = (metrics[f"cv_{name}_{group}_relative_bias{side}"] for side in ("_lower", "", "_upper"))
+        assert lower < middle < upper
     assert abs(metrics["cv_total_bias_krw_year"]) < 3 * metrics["cv_total_error_krw_year"]
     assert verdict(metrics, settings=SETTINGS, has_champion=False).passes
 
@@ -105,6 +110,9 @@ def test_a_wrong_model_is_seen_and_refused(data: TrainingData, trained: TrainedI
     metrics = found.metrics()
     before = trained.assessment.metrics()
     assert metrics["cv_labour_relative_bias"] - before["cv_labour_relative_bias"] == pytest.approx(np.exp(0.4) - 1.0, rel=0.1)
+    for group in ("tenure_owned", "head_age_40-49"):
+        name = f"cv_labour_{group}_relative_bias"
+        assert metrics[name] - before[name] == pytest.approx((1.0 + before[name]) * (np.exp(0.4) - 1.0), rel=0.1)
     refused = verdict(metrics, settings=SETTINGS, has_champion=False)
     assert not refused.passes and "labour" in refused.text
     better, same = compare(found, trained.assessment), compare(trained.assessment, trained.assessment)
