@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import cast
 
 import pytest
+from pyspark.sql import SparkSession
 
+from living_finance.config import Settings, conf_file
+from living_finance.errors import ConfigurationError
+from living_finance.months import Month
 from living_finance.steps import month
-from living_finance.steps.month import APART, code_version
+from living_finance.steps.month import APART, MonthRun, code_version, fingerprints
+from living_finance.storage.register import Delivery
+from living_finance.storage.warehouse import Warehouse
 
 PACKAGE = Path(month.__file__).parents[1]
 
@@ -60,3 +67,27 @@ def test_a_change_makes_months_due_only_where_they_depend_on_it(
     before = code_version()
     (tmp_path / changed).write_text("a = 2\n", encoding="utf-8")
     assert (code_version() != before) is is_due
+
+
+def test_other_rules_of_programmes_make_incomes_of_their_months_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where conf/ is, its file counts; without one, that of the package or checkout."""
+    january, census = Month(2020, 1), {"census": Delivery("census", Month(2020, 11), 0, "a", {})}
+
+    def made(wanted: Month) -> dict[str, str]:
+        return fingerprints(MonthRun(Warehouse(cast(SparkSession, None), str(tmp_path)), wanted, Settings(), census))
+
+    def due() -> list[str]:
+        return [name for name, fingerprint in made(january).items() if fingerprint != packaged[name]]
+
+    monkeypatch.chdir(tmp_path)
+    packaged, text = made(january), conf_file("programmes.yaml").read_text(encoding="utf-8")
+    (tmp_path / "conf").mkdir()
+    here = tmp_path / "conf" / "programmes.yaml"
+    here.write_text(text.replace("1_827_831", "1_900_000"), encoding="utf-8")  # of 2021
+    assert due() == []
+    here.write_text(text.replace("1_757_194", "1_800_000"), encoding="utf-8")
+    assert due() == ["income", "statistics", "quality"]
+    with pytest.raises(ConfigurationError, match="201712: they begin with 201801"):
+        made(Month(2017, 12))
+    with pytest.raises(ConfigurationError, match=r"No file conf/none\.yaml"):
+        conf_file("none.yaml")

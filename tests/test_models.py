@@ -42,6 +42,7 @@ class MadeEvidence:
     data: TrainingData
     households: dict[str, dict[str, float]]
     refused: tuple[str, ...] = ("mean_debt of household_finances_survey: not met",)
+    notes: tuple[str, ...] = ("benefit programmes go by the rules since 201909",)
 
     def training(self) -> TrainingData:
         return self.data

@@ -20,7 +20,7 @@ from rich.console import Console, RenderableType
 from living_finance.catalog.explain import explain_figure, explain_household
 from living_finance.cli import app
 from living_finance.config import DatabaseSettings, Settings, TrackingSettings
-from living_finance.contracts import bronze, gold, quality, silver
+from living_finance.contracts import bronze, codes, gold, quality, silver
 from living_finance.contracts.core import Table
 from living_finance.contracts.language import IN_DEVELOPMENT
 from living_finance.contracts.utilization import HOUSEHOLD_CUBE, MADE_ON_PUBLICATION, PUBLISHED
@@ -36,6 +36,7 @@ from living_finance.storage.warehouse import Warehouse
 from sample_months import FEBRUARY, JANUARY, LANDING, MONTHS, read
 
 FIFTHS = [f"fifth_{k}" for k in range(1, 6)]
+AGES = ["age_0-29", "age_30-39", "age_40-49", "age_50-59", "age_60-119"]
 
 
 def test_a_finished_month_is_up_to_date(spark: SparkSession, store: Warehouse) -> None:
@@ -312,6 +313,11 @@ def test_a_figure_is_explained_from_delivery_to_calibration(spark: SparkSession,
     assert facts.weights["sum of weights"] == pytest.approx(facts.figures["households"])
     assert facts.areas["households by weight"] == pytest.approx(facts.areas["households aimed at"], abs=0.01)
     assert sum(target["targets"] for target in facts.targets) == facts.areas["targets"]
+    paid = read(store, silver.BENEFIT).where(F.col("dong_code").startswith(district["gu_code"])).agg(F.sum("amount_krw")).first()
+    monthly = sum(part["paid_krw_month"] for part in facts.transfers[:-1])
+    assert paid is not None and monthly == pytest.approx(paid[0], rel=1e-6)
+    transfer = facts.figures["mean_transfer_income_krw_year [KRW/year]"]
+    assert sum(part["mean_krw_year"] for part in facts.transfers) == transfer > facts.transfers[-1]["mean_krw_year"] > 0
     shown = _text(explain_figure(facts))
     assert "bureau" in shown and "household_size" in shown and facts.steps[2]["model_version"][:12] in shown
     assert f"delivered rows of the district {district['gu_code']}" in shown and "whole city, before and after" in shown
@@ -327,12 +333,13 @@ def test_a_figure_of_the_city_is_explained_with_all_rows_and_the_published_incom
     assert kept is not None
     assert next(e["rows_kept"] for e in facts.edits if (e["table"], e["reason"]) == ("bureau_persons", "all")) == kept[0]
     adjusted = {entry["figure"]: entry for entry in facts.adjustment}
-    assert list(adjusted) == ["total", *(n.removesuffix("_income_krw_year") for n in gold.INCOME_COMPONENTS), *FIFTHS]
+    assert list(adjusted) == ["total", *(n.removesuffix("_income_krw_year") for n in gold.INCOME_COMPONENTS), *FIFTHS, *AGES]
     total = adjusted["total"]
     assert total["after_krw_year"] == facts.figures["mean_total_income_krw_year [KRW/year]"]
     assert total["after_krw_year"] == pytest.approx(total["published_krw_year"], rel=1e-6) and total["source"]
     assert total["before_krw_year"] == pytest.approx(sum(adjusted[n]["before_krw_year"] for n in list(adjusted)[1:6]), abs=5)
     assert all(entry["after_krw_year"] for entry in facts.adjustment)
+    assert facts.joint_test is not None and facts.joint_test["figures"] == 14 and 0 <= facts.joint_test["probability"] <= 1
     shown = _text(explain_figure(facts))
     assert "delivered rows of the whole city" in shown and f"{total['before_krw_year']:,}" in shown
     assert facts.not_met and all(line[:40] in shown for line in facts.not_met)
@@ -346,6 +353,7 @@ def test_a_household_is_explained_by_its_members_evidence(spark: SparkSession, s
     assert member.asDict() in facts.members and len(facts.members) == facts.household["bureau_members"]
     assert facts.household["total_income_krw_year"] == sum(facts.household[name] for name in gold.INCOME_COMPONENTS)
     assert member["assignment_evidence"] in _text(explain_household(facts))
+    assert {row["programme"] for row in facts.paid} <= set(codes.PROGRAMME.codes) and facts.paid
     with pytest.raises(MissingInput, match="in the districts granted to this login"):
         household_facts(spark, **asked, districts={"11999"})
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -245,6 +247,19 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+
+
+def conf_file(name: str, *, remedy: str = "run where conf/ is, or install the package anew") -> Traversable:
+    """A file of `conf/`: the one here, else that of the package, else that of the checkout that it is run from.
+
+    Raises:
+        ConfigurationError: none of them has it.
+    """
+    here, package = Path("conf"), resources.files("living_finance")
+    for folder in (here, package / "conf", Path(__file__).resolve().parents[2] / "conf"):
+        if (file := folder.joinpath(name)).is_file():
+            return file
+    raise ConfigurationError(f"No file {here / name}.", remedy=remedy)
 
 
 def load_settings(file: Path | None = None, **flags: Mapping[str, Any]) -> Settings:

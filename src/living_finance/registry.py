@@ -35,6 +35,7 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 _MODEL_FILE, _FOLDS_FILE, _CARD_FILE, _PLOTS = "income_model.json", "held_out_models.json", "model_card.md", "plots"
 _PROMOTED, _SCORED = "promoted", "scored."
 _ENOUGH = 1000
+_METRICS_AT_ONCE = 500
 _LONGEST_DESCRIPTION = 5000
 """What MLflow's tables hold; the whole card is an artifact of the run."""
 
@@ -258,11 +259,10 @@ def _log(client: MlflowClient, experiment: str, training: Training, *, tags: Map
     status = "FAILED"
     try:
         parameters = {**training.parameters, "seed": training.seed, "month": str(training.month), **training.references}
-        client.log_batch(
-            run_id,
-            metrics=[Metric(key, float(value), started, 0) for key, value in sorted(training.metrics.items())],
-            params=[Param(key, str(value)) for key, value in sorted(parameters.items())],
-        )
+        client.log_batch(run_id, params=[Param(key, str(value)) for key, value in sorted(parameters.items())])
+        metrics = [Metric(key, float(value), started, 0) for key, value in sorted(training.metrics.items())]
+        for first in range(0, len(metrics), _METRICS_AT_ONCE):
+            client.log_batch(run_id, metrics=metrics[first : first + _METRICS_AT_ONCE])
         with _scratch() as folder:
             kept = folder / "run"
             (kept / _PLOTS).mkdir(parents=True)

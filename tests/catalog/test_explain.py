@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from living_finance.catalog.explain import FigureFacts, explain_figure
+from living_finance.catalog.explain import FigureFacts, explain_figure, transfer_parts
 from living_finance.cli import app
 from living_finance.contracts.language import IN_DEVELOPMENT
 from living_finance.errors import MissingInput
@@ -58,6 +58,9 @@ def text(**changes: Any) -> str:
         "steps": [{"step": "income", "model_version": "m/3/ab", "registry_number": 3, "trained_on": "202001"}],
         "adjustment": [{"figure": "total", "before_krw_year": 84_487_810, "after_krw_year": 84_020_290}],
         "not_met": ["mean_debt of a survey: not met, another definition"],
+        "joint_test": {"figures": 13, "mean_square": 1.21, "freedom": 9.31, "probability": 0.2598},
+        "transfers": [],
+        "notes": ["benefit programmes go by the rules since 202101"],
     }
     console = Console(width=200, file=io.StringIO())
     console.print(explain_figure(FigureFacts(**facts | changes)))
@@ -79,6 +82,8 @@ def test_income_before_and_after_what_is_not_met_and_the_registered_model_are_sa
         "whole city, before and after",
         "mean_debt of a survey: not met",
         "registry_number",
+        "go by the rules since 202101",
+        "mean square 1.21 on 9.3 degrees of freedom, probability 0.260",
     ):
         assert wanted in said
     assert IN_DEVELOPMENT.both in said
@@ -93,5 +98,19 @@ def test_what_the_ledger_notes_of_the_adjustment() -> None:
     assert noted["total"] == {
         "figure": "total", "before_krw_year": 1000, "published_krw_year": 900, "relative_error": 0.012, "source": "survey 2020",
     }  # fmt: skip
-    assert len(noted) == 11 and noted["fifth_5"]["before_krw_year"] == 11004
+    assert len(noted) == 16 and noted["fifth_5"]["before_krw_year"] == 11004
     assert {entry["published_krw_year"] for name, entry in noted.items() if name != "total"} == {None}
+
+
+def test_transfers_of_a_region_are_programmes_and_the_rest() -> None:
+    paid = [
+        {"programme": name, "recipients": 3, "paid_krw_month": krw} for name, krw in (("basic_pension", 100_000), ("new", 10_001))
+    ]
+    parts = transfer_parts(900_000, households=2.5, paid=paid)
+    assert [part["mean_krw_year"] for part in parts] == [480_000, 48_005, 371_995]
+    assert (
+        parts[0]["part"] == "기초연금 basic_pension"
+        and "new new" in parts[1]["part"]
+        and "other public and private" in parts[2]["part"]
+    )
+    assert "by programme as paid" in text(transfers=parts) and "by programme as paid" not in text(transfers=[])

@@ -63,4 +63,8 @@ def test_a_refused_figure_is_not_chosen_however_small_its_error() -> None:
     ]
     figures, refused = chosen_figures(rows, month=Month(2020, 1))
     assert {figure[0]: chosen.value for figure, chosen in figures.items()} == {"mean_total_income": 61.0}
+    by_tenure = row(FINANCES, "mean_total_income", 50.0, 0.01) | {"dimension": "tenure", "category": "owned"}
+    by_age = row(FINANCES, "mean_total_income", 50.0, 0.01) | {"dimension": "head_age", "category": "0-29"}
+    figures, said = chosen_figures([by_tenure, by_age], month=Month(2020, 1))
+    assert list(figures) == [("mean_total_income", "head_age", "0-29")] and "by tenure" in said[0] and len(said) == 1
     assert len(refused) == 2 and "mean_debt" in refused[0] and "another_survey" in refused[1]

@@ -15,6 +15,7 @@ from living_finance.contracts.core import Table
 from living_finance.income.drift import input_shares
 from living_finance.income.estimate import EstimatedIncome, estimate_income, gather_income
 from living_finance.income.model import IncomeModel, fit_income
+from living_finance.income.programme_rules import MonthRules
 from living_finance.months import Month
 
 MONTH = Month(2020, 1)
@@ -113,6 +114,7 @@ def month_of(spark: SparkSession) -> dict[str, Any]:
         "members": frame(spark, gold.HOUSEHOLD_MEMBER, members),
         "register": frame(spark, silver.REGISTER_PERSON, register),
         "benefits": frame(spark, silver.BENEFIT, paid()),
+        "rules": MonthRules(MONTH, MONTH),
         "survey": frame(spark, silver.SURVEY_HOUSEHOLD, surveyed(400)),
         "benchmarks": frame(spark, silver.BENCHMARK, published()),
     }
@@ -272,6 +274,7 @@ def test_transfers_of_a_dong_follow_what_its_programmes_paid(estimated: Estimate
     assert placed == given == pytest.approx(12 * 6e7)
     of_dong = [mean(city[city["dong_code"] == dong], "transfer_income_krw_year") for dong in DONGS]
     assert of_dong[0] - (of_dong[1] + of_dong[2]) / 2 == pytest.approx(0.72e6, rel=0.4)
+    assert any("anybody may receive new" in note for note in estimated.fit.notes)
 
 
 def test_households_unknown_to_the_bureau_earn_and_spend(city: pd.DataFrame) -> None:

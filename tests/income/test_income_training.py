@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,13 +14,15 @@ from made_income import DISTRICTS, city_of, surveyed, training_data
 from matplotlib.axes import Axes
 from scipy.special import expit
 
-from living_finance.config import ModelSettings
+from living_finance.config import ModelSettings, conf_file
 from living_finance.income import diagnostics
 from living_finance.income.diagnostics import diagnose, plots
 from living_finance.income.earnings import classes_of_peers, donors_of
 from living_finance.income.gate import Comparison, compare, due, unfit_for, verdict
 from living_finance.income.model import DrawModel, IncomeModel, SurveyHouseholds, fit_income
 from living_finance.income.model_card import model_card
+from living_finance.income.programme_rules import rules_of_month
+from living_finance.income.programmes import Eligibility, Programmes
 from living_finance.income.serving import expected_income, made_up_households
 from living_finance.income.training import (
     Fold,
@@ -47,9 +50,13 @@ def trained(data: TrainingData) -> TrainedIncome:
 
 
 def test_a_stored_model_draws_the_same_to_the_last_bit(data: TrainingData, trained: TrainedIncome) -> None:
-    stored = IncomeModel.from_json(trained.model.to_json())
-    assert stored.version() == trained.model.version()
-    for fitted, back in zip(trained.model.draws, stored.draws, strict=True):
+    rules = rules_of_month(conf_file("programmes.yaml").read_text(encoding="utf-8"), name="", month=Month(2020, 1)).rules
+    paid = Programmes(dict.fromkeys(rules, 0.5), dict.fromkeys(rules, 1e6), Eligibility(rules, {6: (0.3,) * 9, 7: (0.4,) * 9}))
+    model = replace(trained.model, draws=tuple(replace(draw, programmes=paid) for draw in trained.model.draws))
+    stored = IncomeModel.from_json(model.to_json())
+    assert stored.version() == model.version() != trained.model.version()
+    assert stored.draws[0].programmes == paid
+    for fitted, back in zip(model.draws, stored.draws, strict=True):
         assert np.array_equal(fitted.amounts(data.city), back.amounts(data.city))
     other = fit_income(data.survey, data.city, data.published, draws=3, seed=8)
     assert other.version() != stored.version()
@@ -77,6 +84,10 @@ def test_held_out_biases_are_within_their_errors_and_have_intervals(trained: Tra
         for area in ("", *(f"_{district}" for district in DISTRICTS)):
             lower, middle, upper = (metrics[f"cv_{name}{area}_relative_bias{side}"] for side in ("_lower", "", "_upper"))
             assert lower < middle < upper
+    groups = ("tenure_owned", "tenure_jeonse", "head_age_30-39", "head_age_60-119")
+    for name, group in itertools.product(("labour", "property", "transfer", "total"), groups):
+        lower, middle, upper = (metrics[f"cv_{name}_{group}_relative_bias{side}"] for side in ("_lower", "", "_upper"))
+        assert lower < middle < upper
     assert abs(metrics["cv_total_bias_krw_year"]) < 3 * metrics["cv_total_error_krw_year"]
     assert verdict(metrics, settings=SETTINGS, has_champion=False).passes
 
@@ -99,6 +110,9 @@ def test_a_wrong_model_is_seen_and_refused(data: TrainingData, trained: TrainedI
     metrics = found.metrics()
     before = trained.assessment.metrics()
     assert metrics["cv_labour_relative_bias"] - before["cv_labour_relative_bias"] == pytest.approx(np.exp(0.4) - 1.0, rel=0.1)
+    for group in ("tenure_owned", "head_age_40-49"):
+        name = f"cv_labour_{group}_relative_bias"
+        assert metrics[name] - before[name] == pytest.approx((1.0 + before[name]) * (np.exp(0.4) - 1.0), rel=0.1)
     refused = verdict(metrics, settings=SETTINGS, has_champion=False)
     assert not refused.passes and "labour" in refused.text
     better, same = compare(found, trained.assessment), compare(trained.assessment, trained.assessment)

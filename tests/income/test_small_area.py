@@ -197,6 +197,8 @@ def test_bootstrap_errors_are_right_and_intervals_cover() -> None:
             claimed.append(error)
             covered.append(np.abs(estimate - actual) <= 1.6449 * np.sqrt(error))
     assert abs(np.mean(claimed) / np.mean(square) - 1.0) < 0.10
+    by_area = np.mean(claimed, axis=0) / np.mean(square, axis=0) - 1.0
+    assert by_area.shape == (50,) and abs(by_area.mean()) < 0.10
     assert 0.87 <= np.mean(covered) <= 0.93
 
 

@@ -12,6 +12,7 @@ from rich.table import Column
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from living_finance.contracts import codes
 from living_finance.contracts.language import IN_DEVELOPMENT
 
 
@@ -42,6 +43,12 @@ class FigureFacts:
     error and source, KRW/year; empty for a month made before it was noted."""
     not_met: Sequence[str]
     """Published figures that are not met, and why."""
+    notes: Sequence[str]
+    """What was taken in place of what configuration does not say."""
+    joint_test: Mapping[str, float] | None
+    """Of estimates before their adjustment and published figures (`income.value_benchmark.JointTest`); None: not made."""
+    transfers: Sequence[Mapping[str, Any]]
+    """Rows of `transfer_parts`; empty for output areas, where what programmes paid is not known, and for other tables."""
     weights: Mapping[str, Any]
     """Of the region's private households: count, sum, least, median, largest."""
     areas: Mapping[str, Any]
@@ -61,6 +68,32 @@ class HouseholdFacts:
     register: Sequence[Mapping[str, Any]]
     lineage: Sequence[Mapping[str, Any]]
     steps: Sequence[Mapping[str, Any]]
+    paid: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    """Per programme: recipients in its dong, and what they were paid in the month."""
+
+
+def transfer_parts(mean_krw_year: int, *, households: float, paid: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Mean transfer income of a region by programme paid there, and the rest of it: other public and private transfers.
+
+    Args:
+        mean_krw_year: of its households.
+        households: weighted.
+        paid: per programme: recipients, paid_krw_month.
+
+    Returns:
+        One row per programme and one of the rest; `mean_krw_year` adds up to the mean.
+    """
+    rows = [
+        {
+            "part": f"{codes.PROGRAMME.label(row['programme'])} {row['programme']}",
+            "recipients": row["recipients"],
+            "paid_krw_month": row["paid_krw_month"],
+            "mean_krw_year": round(12 * row["paid_krw_month"] / households),
+        }
+        for row in paid
+    ]
+    rest = mean_krw_year - sum(row["mean_krw_year"] for row in rows)
+    return [*rows, {"part": "그 밖의 공적·사적 이전 other public and private transfers", "mean_krw_year": rest}]
 
 
 def explain_figure(facts: FigureFacts) -> RenderableType:
@@ -92,6 +125,7 @@ def explain_figure(facts: FigureFacts) -> RenderableType:
         *_delivered_rows(facts),
         _rows("처리 단계 steps and models", facts.steps),
         *_adjusted(facts),
+        *_transfers(facts),
         _rows("델타 버전 Delta versions", ({"table": name, **entry} for name, entry in facts.versions.items())),
         _pairs("가중치 weights of the region's private households", facts.weights),
         _pairs("집계구 보정 calibration of its output areas", facts.areas),
@@ -118,8 +152,20 @@ def _adjusted(facts: FigureFacts) -> Iterable[RenderableType]:
         )
     else:
         yield Text("The ledger does not say what income was before it was adjusted: the month was made before that was noted.")
+    if facts.joint_test:
+        yield Text(
+            "합동 검정 {figures} published figures and the estimates before, together: mean square {mean_square:.2f} on "
+            "{freedom:.1f} degrees of freedom, probability {probability:.3f}".format(**facts.joint_test)
+        )
     for line in facts.not_met:
         yield Text(f"공표 통계 미반영 {line}")
+    for line in facts.notes:
+        yield Text(f"비고 {line}")
+
+
+def _transfers(facts: FigureFacts) -> Iterable[RenderableType]:
+    if facts.transfers:
+        yield _rows("이전소득 mean transfer income by programme as paid in the region, and the rest", facts.transfers)
 
 
 def explain_household(facts: HouseholdFacts) -> RenderableType:
@@ -133,6 +179,7 @@ def explain_household(facts: HouseholdFacts) -> RenderableType:
         _rows("세대 register households in it", facts.register),
         _pairs("신용거래자 합계 what the bureau says of its members", bureau),
         _pairs("소득 income: the bureau's part as adjusted to the benchmarks, the rest by the model", income),
+        _rows("사회수혜금 what programmes paid in its dong in the month; its own part of them is not kept apart", facts.paid),
         _rows("계보 lineage", facts.lineage),
         _rows("처리 단계 steps and models", facts.steps),
     )

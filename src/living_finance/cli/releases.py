@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from living_finance.cli.common import AllowFailedChecks, ConfigFile, WarehouseFolder, settings_of, spark_session
+from living_finance.config import conf_file
 from living_finance.months import Month
 from living_finance.progress import console, working
 
@@ -141,8 +143,5 @@ def _inside(warehouse: Path, month: str, rules: ReleaseRules, config: Path | Non
         return inside_of_month(Warehouse(spark, str(warehouse.absolute())), Month.parse(month), rules)
 
 
-def _rules_of(channel: str) -> Path:
-    """The rules here, else those of the package, else those of the checkout that it is run from."""
-    file = Path("conf") / "release" / f"{channel}.yaml"
-    package = Path(__file__).resolve().parents[1]
-    return next((path for path in (file, package / file, package.parents[1] / file) if path.is_file()), file)
+def _rules_of(channel: str) -> Traversable:
+    return conf_file(f"release/{channel}.yaml", remedy="name conf/release/portal.yaml or campus.yaml by --rules")

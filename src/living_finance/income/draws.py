@@ -37,7 +37,7 @@ def profiles_of(
 ) -> tuple[list[Profile], dict[str, dict[str, Floats]]]:
     """Profile of each draw, and of the first draw who may receive each programme: weighted persons by dong and bin of score."""
     shared = evidence.sparkSession.sparkContext.broadcast(model)
-    programmes, young = sorted(benefits.recipients), benefits.young
+    programmes, may = sorted(benefits.recipients), benefits.may
 
     def add_up(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         fitted = shared.value
@@ -63,7 +63,7 @@ def profiles_of(
                             city.dong,
                             places=len(city.dongs),
                             programme=name,
-                            young=young,
+                            may=may,
                             draw=draw.draw,
                         )
                         for name in programmes

@@ -25,6 +25,7 @@ from living_finance.income.drift import score_shares
 from living_finance.income.evidence import as_city, as_survey, income_evidence, places_of, with_place
 from living_finance.income.householding_error import HouseholdingError
 from living_finance.income.model import IncomeModel, group_errors, month_targets
+from living_finance.income.programme_rules import MonthRules
 from living_finance.income.programmes import Benefits, benefits_of, dong_programmes
 from living_finance.income.published import Figure, Published, published_figures
 from living_finance.income.region_draws import RegionDraws, region_draws
@@ -34,10 +35,12 @@ from living_finance.income.value_benchmark import (
     AGE_GROUPS,
     COMPONENTS,
     Factors,
+    JointTest,
     Profile,
     Targets,
     factors,
     group_means,
+    joint_test,
     own_errors,
 )
 from living_finance.months import Month
@@ -64,6 +67,8 @@ class IncomeEvidence:
     benefits: Benefits
     refused: tuple[str, ...]
     """Why other published figures are not met."""
+    notes: tuple[str, ...]
+    """What configuration does not say of the month (`MonthRules.notes`)."""
     rows: int
     month: Month
     release: Callable[[], None]
@@ -86,6 +91,7 @@ def gather_income(
     benchmarks: DataFrame,
     register: DataFrame,
     benefits: DataFrame,
+    rules: MonthRules,
     month: Month,
     rows: int,
     register_rows: int,
@@ -100,6 +106,7 @@ def gather_income(
         benchmarks: silver.BENCHMARK used for the month.
         register: silver.REGISTER_PERSON.
         benefits: silver.BENEFIT.
+        rules: of benefit programmes in the month.
         month: the month.
         rows: about how many households there are; decides the sample.
         register_rows: about how many registered persons; the same.
@@ -107,6 +114,7 @@ def gather_income(
     gathered = income_evidence(households, persons=persons, members=members).persist(StorageLevel.DISK_ONLY)
     place = places_of(gathered)
     published, refused = published_figures(benchmarks, month=month)
+    paid = benefits_of(benefits, register=register, register_rows=register_rows, rules=rules.rules)
 
     def release() -> None:
         gathered.unpersist()
@@ -117,8 +125,9 @@ def gather_income(
         place=place,
         survey=survey,
         published=published,
-        benefits=benefits_of(benefits, register=register, register_rows=register_rows),
+        benefits=paid,
         refused=refused,
+        notes=rules.notes(paid.recipients),
         rows=rows,
         month=month,
         release=release,
@@ -134,6 +143,8 @@ class IncomeFit:
     metrics: Mapping[str, float]
     notes: tuple[str, ...]
     content: Mapping[str, object]
+    joint_test: JointTest | None
+    """Estimates before they are moved, held against the published figures."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +209,7 @@ def estimate_income(evidence: IncomeEvidence, *, model: IncomeModel, version: st
     targets = month_targets(evidence.published, draws=draws, seed=model.seed)
     own = own_errors(profiles[1:] or profiles, targets[1:] or targets)
     errors = group_errors(evidence.published)
+    tested = joint_test(profiles, targets)
 
     def factors_of(profile: Profile, target: Targets) -> Factors:
         return factors(profile, target, own=own, errors=errors)
@@ -229,8 +241,9 @@ def estimate_income(evidence: IncomeEvidence, *, model: IncomeModel, version: st
             **_metrics(profiles[0], by_draw[0], model),
             "programmes_paid_krw_year": programmes.paid,
             "programmes_placed_krw_year": programmes.placed,
+            **({f"joint_test_{name}": value for name, value in asdict(tested).items()} if tested else {}),
         },
-        notes=(*model.notes, *evidence.refused),
+        notes=(*model.notes, *evidence.refused, *evidence.notes),
         content={
             "model_version": version,
             "published": {" ".join(figure): asdict(value) for figure, value in evidence.published.items()},
@@ -241,6 +254,7 @@ def estimate_income(evidence: IncomeEvidence, *, model: IncomeModel, version: st
             "own_errors": {"fifths": own.fifths.tolist(), "ages": own.ages.tolist()},
             "notes": model.notes,
         },
+        joint_test=tested,
     )
 
     def figures_of(households: DataFrame, members: DataFrame, persons: DataFrame) -> RegionDraws:
@@ -268,6 +282,7 @@ ADJUSTED: Mapping[str, tuple[str, Figure]] = {
         f"fifth_{k}": (f"mean_fifth_{k}_before_krw_year", ("mean_total_income", "income_quintile", str(k)))
         for k in range(1, FIFTHS + 1)
     },
+    **{f"age_{name}": (f"mean_age_{name}_before_krw_year", ("mean_total_income", "head_age", name)) for name in AGE_GROUPS},
 }
 """Mean income of the city's households that is adjusted → the metric that has it before, the published figure."""
 
@@ -309,6 +324,7 @@ def _metrics(profile: Profile, factor: Factors, model: IncomeModel) -> dict[str,
         **{f"mean_{name}_before_krw_year": float(value) for name, value in zip(COMPONENTS, before, strict=True)},
         "mean_total_before_krw_year": float(before.sum()),
         **{f"mean_fifth_{k + 1}_before_krw_year": float(value) for k, value in enumerate(means.fifths)},
+        **{f"mean_age_{name}_before_krw_year": float(value) for name, value in zip(AGE_GROUPS, means.ages, strict=True)},
         **{f"ratio_{name}": float(value) for name, value in zip(COMPONENTS, factor.ratios, strict=True)},
         **{f"factor_fifth_{k + 1}": float(np.exp(value)) for k, value in enumerate(factor.log_factors)},
         **{f"factor_age_{name}": float(value) for name, value in zip(AGE_GROUPS, factor.ages, strict=True)},

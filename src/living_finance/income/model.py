@@ -33,10 +33,12 @@ from living_finance.income.earnings import (
     fit_earnings,
 )
 from living_finance.income.other_components import MODELLED, NO_COMPONENT, Characteristics, ComponentModel, fit_component
+from living_finance.income.programme_rules import Rule
 from living_finance.income.programmes import (
     NO_BENEFITS,
     NO_PROGRAMMES,
     Benefits,
+    Eligibility,
     People,
     Programmes,
     learned_programmes,
@@ -50,7 +52,7 @@ from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENTS, Target
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import Bits, key_bits, mixed, normal, uniform_value, unit_interval
 
-FORMAT = 2
+FORMAT = 3
 """Of stored models; another is not read."""
 _EARNED = ("labour", "business")
 _MARKET = (*_EARNED, "property")
@@ -194,7 +196,8 @@ class IncomeModel:
                     "programmes": {
                         "limits": dict(each.programmes.limits),
                         "amounts": dict(each.programmes.amounts),
-                        "young": [list(shares) for shares in each.programmes.young],
+                        "rules": {name: rule.model_dump() for name, rule in each.programmes.may.rules.items()},
+                        "young": {str(age): list(shares) for age, shares in each.programmes.may.young.items()},
                     },
                 }
                 for each in self.draws
@@ -247,7 +250,7 @@ class IncomeModel:
                         )
                         for name, of in each["components"].items()
                     },
-                    Programmes(**{**each["programmes"], "young": tuple(map(tuple, each["programmes"]["young"]))}),
+                    _stored_programmes(each["programmes"]),
                 )
                 for each in values["draws"]
             ),
@@ -260,6 +263,12 @@ class IncomeModel:
     def version(self) -> str:
         """`small-area/` and 12 hex digits over everything that was learned."""
         return f"small-area/{hashlib.sha256(self.to_json().encode()).hexdigest()[:12]}"
+
+
+def _stored_programmes(values: Mapping[str, Any]) -> Programmes:
+    rules = {name: Rule(**rule) for name, rule in values["rules"].items()}
+    young = {int(age): tuple(shares) for age, shares in values["young"].items()}
+    return Programmes(values["limits"], values["amounts"], Eligibility(rules, young))
 
 
 def fit_income(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from living_finance.income.training import TOTAL, TrainedIncome
+from living_finance.income.training import TOTAL, HeldOut, TrainedIncome
 from living_finance.income.value_benchmark import COMPONENTS
 
 _KOREAN = {
@@ -26,13 +26,14 @@ def model_card(trained: TrainedIncome, *, facts: Mapping[str, str], verdict: str
         verdict: what the gate says of it.
     """
     model, found = trained.model, trained.assessment
-    rows = []
-    for name in (*COMPONENTS, TOTAL):
-        cell = found.pooled(name)
-        if cell is None or not cell.mean > 0.0:
-            continue
+
+    def row(label: str, cell: HeldOut) -> str:
         half = 1.96 * cell.error / cell.mean
-        rows.append(f"| {_KOREAN[name]} {name} | {cell.bias / cell.mean:+.1%} | ± {half:.1%} | {cell.households} |")
+        return f"| {label} | {cell.bias / cell.mean:+.1%} | ± {half:.1%} | {cell.households} |"
+
+    pooled = {name: found.pooled(name) for name in (*COMPONENTS, TOTAL)}
+    rows = [row(f"{_KOREAN[name]} {name}", cell) for name, cell in pooled.items() if cell is not None and cell.mean > 0.0]
+    by_group = [row(cell.area.replace("_", " "), cell) for cell in found.shown(found.groups) if cell.component == TOTAL]
     left_out = "; ".join(" ".join(fold.left_out) for fold in trained.folds) or "없음 none"
     lines = [
         "# 가구소득 모형 카드 · Household income model card",
@@ -68,6 +69,10 @@ def model_card(trained: TrainedIncome, *, facts: Mapping[str, str], verdict: str
         "| 소득 component | 상대편향 relative bias | 95 % | 조사가구 surveyed households |",
         "|---|---|---|---|",
         *rows,
+        "",
+        "| 총소득: 집단 total income by group | 상대편향 relative bias | 95 % | 조사가구 surveyed households |",
+        "|---|---|---|---|",
+        *by_group,
         "",
         f"손실 loss {found.loss:.3f} · {verdict}",
         "",

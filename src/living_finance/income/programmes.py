@@ -7,15 +7,13 @@ does not count, chance decides among those who may, and how many receive gives t
 unemployment, private) are modelled: what surveyed households have beyond the programmes that the same rules give people like
 them (`without_programmes`).
 
-Source: rules as of 2020: Basic Pension Act, article 3; Act on Welfare of Persons with Disabilities, article 49; Child Allowance
-Act, article 4; Infant Care Act, article 34-2; National Basic Living Security Act, article 8.
+Who may receive what in which month is configuration (`programme_rules`), with the law that says it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +21,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from scipy.optimize import brentq
 
+from living_finance.income.programme_rules import CHILD_AGE, OTHER, Rule
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import Bits, key_bits, mixed, unit_interval
 
 _MONTHS = 12
-_CHILD_AGE = 15
-_YOUNG_AGES = (6, 7)
 _TIE_KRW = 1e5
 """Households without any income are told apart by chance, within this much of it."""
 _TURN = (5.0**0.5 - 1.0) / 2.0
@@ -44,40 +41,25 @@ _SAMPLED_PERSONS, _SAMPLE_STEPS = 500_000, 1_000_000
 _BANDS = 9
 _LARGEST_TILT = 4.0
 _PRIOR_CHILDREN = 100.0
-Young = tuple[tuple[float, ...], ...]
-"""For each of _YOUNG_AGES and ten-year band of the head's age: share of children under 15 who are under it."""
-_NONE_YOUNG: Young = ((0.0,) * _BANDS,) * len(_YOUNG_AGES)
+Young = Mapping[int, tuple[float, ...]]
+"""Age that a rule has children below → by ten-year band of the head's age, share of children under 15 who are."""
 _ANSWER_ERROR = 0.1
 """Transfers within this part of what programmes pay are these programmes: answers are not exact."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """Who receives a programme."""
+@dataclass(frozen=True)
+class Eligibility:
+    """Who may receive in a month."""
 
-    among: Literal["all", "adults", "elderly", "children"]
-    under: int | None = None
-    """Age that children are below, of _YOUNG_AGES."""
-    by_income: bool = False
-    share: float = 1.0
-    """Of those whom age and income allow, who fulfil what no source shows."""
-    below_krw_year: float | None = None
-    """Need from which nobody receives, where the law says it; those below receive by chance, as owned things decide."""
-    together: bool = False
-    """A household receives as one."""
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    """By programme."""
+    young: Young = field(default_factory=dict)
+
+    def rule(self, programme: str) -> Rule:
+        return self.rules.get(programme, OTHER)
 
 
-RULES: Mapping[str, Rule] = {
-    "basic_pension": Rule(among="elderly", by_income=True),
-    # Registered disabled: a twentieth of the country's people (Ministry of Health and Welfare, 2020: 5.1 %).
-    "disability_allowance": Rule(among="adults", by_income=True, share=0.05),
-    "childcare_allowance": Rule(among="children", under=6),
-    "child_allowance": Rule(among="children", under=7),
-    # 30 % of the standard median income of one person, 1,757,194 KRW a month (Ministry of Health and Welfare, for 2020).
-    "basic_livelihood": Rule(among="all", below_krw_year=0.3 * 1_757_194 * _MONTHS, together=True),
-}
-_OTHER = Rule(among="all")
-"""A programme that the list does not know: anybody."""
+NOBODY_KNOWN = Eligibility()
 
 
 @dataclass(frozen=True)
@@ -104,12 +86,11 @@ class People:
     """Ten-year lower bound."""
     key: Bits
     """`key_bits` of each household."""
-    _known: dict[str, _Candidates] = field(default_factory=dict, compare=False)
+    _known: dict[tuple[str, Rule], _Candidates] = field(default_factory=dict, compare=False)
 
-    def candidates(self, programme: str) -> _Candidates:
+    def candidates(self, programme: str, rule: Rule) -> _Candidates:
         """Those of a programme's ages, but for the young among children."""
-        if programme not in self._known:
-            rule = RULES.get(programme, _OTHER)
+        if (programme, rule) not in self._known:
             count = {"all": self.size, "adults": self.adults, "children": self.children, "elderly": self.elderly}[rule.among]
             number = np.ones(int(count.sum()))
             if rule.together:
@@ -119,33 +100,34 @@ class People:
             key = self.key[household]
             chance = unit_interval(mixed(key_bits([programme])[0], key, position))
             age = unit_interval(mixed(_CHILD_KEY, key, position)) if rule.under else np.zeros(household.size)
-            self._known[programme] = _Candidates(household, number, chance, age)
-        return self._known[programme]
+            self._known[programme, rule] = _Candidates(household, number, chance, age)
+        return self._known[programme, rule]
 
     def like(self, rows: Integers, key: Bits) -> People:
         """Households with the members of some of these, with chances of their own."""
         size, adults, children = self.size[rows], self.adults[rows], self.children[rows]
         return People(size, adults, children, self.elderly[rows], self.head_age_band[rows], key)
 
-    def scores(self, programme: str, need: Floats, *, young: Young, draw: int) -> tuple[Integers, Floats, Floats]:
+    def scores(self, programme: str, need: Floats, *, may: Eligibility, draw: int) -> tuple[Integers, Floats, Floats]:
         """Household, persons and score of those who may receive a programme: those with least do.
 
         Args:
             programme: its name.
             need: `need_of` each household.
-            young: shares of young children.
+            may: rules and shares of young children.
             draw: number of the draw.
         """
-        rule, found = RULES.get(programme, _OTHER), self.candidates(programme)
+        rule = may.rule(programme)
+        found = self.candidates(programme, rule)
         chance = (found.chance + draw * _TURN) % 1.0
         score = need[found.household] + _TIE_KRW * chance / rule.share if rule.by_income else chance
-        may = chance < rule.share
+        can = chance < rule.share
         if rule.below_krw_year is not None:
-            may &= need[found.household] < rule.below_krw_year
+            can &= need[found.household] < rule.below_krw_year
         if rule.under:
-            shares = np.asarray(young[_YOUNG_AGES.index(rule.under)])
-            may &= found.age < shares[np.minimum(self.head_age_band // 10, _BANDS - 1)][found.household]
-        return found.household[may], found.number[may], score[may]
+            shares = np.asarray(may.young[rule.under])
+            can &= found.age < shares[np.minimum(self.head_age_band // 10, _BANDS - 1)][found.household]
+        return found.household[can], found.number[can], score[can]
 
 
 def need_of(market: Floats, size: Integers) -> Floats:
@@ -161,14 +143,14 @@ class Benefits:
     recipients: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     paid: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """KRW/year at the month's rate."""
-    young: Young = _NONE_YOUNG
+    may: Eligibility = NOBODY_KNOWN
 
 
 NO_BENEFITS = Benefits()
 
 
-def benefits_of(benefits: DataFrame, *, register: DataFrame, register_rows: int) -> Benefits:
-    """Sums of silver.BENEFIT by programme and dong, ages of silver.REGISTER_PERSON's children."""
+def benefits_of(benefits: DataFrame, *, register: DataFrame, register_rows: int, rules: Mapping[str, Rule]) -> Benefits:
+    """Sums of silver.BENEFIT by programme and dong, ages of silver.REGISTER_PERSON's children, the month's rules."""
     sums = benefits.groupBy("programme", "dong_code").agg(
         F.sum(F.col("recipients").cast("bigint")).alias("recipients"),
         F.sum(F.rint("amount_krw").cast("bigint")).alias("paid"),
@@ -179,14 +161,15 @@ def benefits_of(benefits: DataFrame, *, register: DataFrame, register_rows: int)
     for row in rows:
         recipients.setdefault(row["programme"], {})[row["dong_code"]] = float(row["recipients"] or 0)
         paid.setdefault(row["programme"], {})[row["dong_code"]] = _MONTHS * float(row["paid"] or 0)
-    return Benefits(recipients, paid, _young(register, register_rows) if recipients else _NONE_YOUNG)
+    young = _young(register, register_rows, sorted({rule.under for rule in rules.values() if rule.under})) if recipients else {}
+    return Benefits(recipients, paid, Eligibility(rules, young))
 
 
-def _young(register: DataFrame, rows: int) -> Young:
-    """Shares of young children, from a sample of register households by hash."""
+def _young(register: DataFrame, rows: int, below: Sequence[int]) -> Young:
+    """Shares of children below these ages, from a sample of register households by hash."""
     share = min(1.0, _SAMPLED_PERSONS / max(rows, 1))
     is_sampled = F.pmod(F.xxhash64(F.lit("young"), "register_household_id"), F.lit(_SAMPLE_STEPS)) < int(share * _SAMPLE_STEPS)
-    ages = (*_YOUNG_AGES, _CHILD_AGE)
+    ages = (*below, CHILD_AGE)
     counted = (
         register.where(is_sampled)
         .groupBy("register_household_id")
@@ -205,7 +188,7 @@ def _young(register: DataFrame, rows: int) -> Young:
     # A hundred children as alike as all of them: bands with few take the shares of all.
     everywhere = number.sum(axis=1) / max(float(number[-1].sum()), 1.0)
     shares = (number + _PRIOR_CHILDREN * everywhere[:, None]) / np.maximum(number[-1] + _PRIOR_CHILDREN, 1.0)
-    return tuple(tuple(of.tolist()) for of in shares[:-1])
+    return {age: tuple(of.tolist()) for age, of in zip(below, shares[:-1], strict=True)}
 
 
 @dataclass(frozen=True)
@@ -215,13 +198,13 @@ class Programmes:
     limits: Mapping[str, float | Floats] = field(default_factory=dict)
     amounts: Mapping[str, float | Floats] = field(default_factory=dict)
     """KRW/year."""
-    young: Young = _NONE_YOUNG
+    may: Eligibility = NOBODY_KNOWN
 
     def given(self, people: People, need: Floats, *, draw: int) -> Floats:
         """What each household receives in a draw, KRW/year."""
         total = np.zeros(people.size.size)
         for programme, limit in self.limits.items():
-            household, number, score = people.scores(programme, need, young=self.young, draw=draw)
+            household, number, score = people.scores(programme, need, may=self.may, draw=draw)
             receives = score < np.broadcast_to(limit, need.shape)[household]
             persons = np.bincount(household[receives], weights=number[receives], minlength=need.size)
             total += persons * self.amounts[programme]
@@ -239,28 +222,29 @@ def score_counts(
     *,
     places: int,
     programme: str,
-    young: Young,
+    may: Eligibility,
     draw: int,
 ) -> Floats:
     """Weighted persons of a programme's ages by place and bin of score (places x bins)."""
-    household, number, score = people.scores(programme, need, young=young, draw=draw)
-    cell = place[household] * SCORE_BINS + np.clip(np.searchsorted(_edges(programme), score, side="right") - 1, 0, SCORE_BINS - 1)
+    household, number, score = people.scores(programme, need, may=may, draw=draw)
+    bins = np.searchsorted(_edges(may.rule(programme)), score, side="right") - 1
+    cell = place[household] * SCORE_BINS + np.clip(bins, 0, SCORE_BINS - 1)
     counts = np.bincount(cell, weights=weight[household] * number, minlength=places * SCORE_BINS)
     return counts.reshape(places, SCORE_BINS).astype(np.float64)
 
 
-def _edges(programme: str) -> Floats:
-    return _BY_INCOME if RULES.get(programme, _OTHER).by_income else _BY_CHANCE
+def _edges(rule: Rule) -> Floats:
+    return _BY_INCOME if rule.by_income else _BY_CHANCE
 
 
-def _limit(programme: str, counts: Floats, recipients: float) -> tuple[float, float]:
+def _limit(rule: Rule, counts: Floats, recipients: float) -> tuple[float, float]:
     """Edge of a bin of scores up to which about as many receive as did, and how many do: the sum paid is divided by these."""
     through = np.cumsum(counts)
     if recipients >= through[-1]:
         return _NO_LIMIT, float(through[-1])
     distance = np.where(through > 0.0, np.abs(through - recipients), np.inf)
     at = int(distance.argmin())
-    return float(_edges(programme)[at + 1]), float(through[at])
+    return float(_edges(rule)[at + 1]), float(through[at])
 
 
 def learned_programmes(
@@ -279,12 +263,12 @@ def learned_programmes(
     limits, amounts = {}, {}
     everywhere = np.zeros(people.size.size, np.int64)
     for programme, by_dong in sorted(benefits.recipients.items()):
-        counts = score_counts(people, need, weight, everywhere, places=1, programme=programme, young=benefits.young, draw=draw)
-        limit, number = _limit(programme, counts[0], share * sum(by_dong.values()))
+        counts = score_counts(people, need, weight, everywhere, places=1, programme=programme, may=benefits.may, draw=draw)
+        limit, number = _limit(benefits.may.rule(programme), counts[0], share * sum(by_dong.values()))
         if number > 0.0:
             limits[programme] = limit
             amounts[programme] = share * sum(benefits.paid[programme].values()) / number
-    return Programmes(limits, amounts, benefits.young)
+    return Programmes(limits, amounts, benefits.may)
 
 
 @dataclass(frozen=True)
@@ -293,7 +277,7 @@ class DongProgrammes:
 
     limits: Mapping[str, Mapping[str, float]]
     amounts: Mapping[str, Mapping[str, float]]
-    young: Young
+    may: Eligibility
     paid: float
     """KRW/year, in all dongs."""
     placed: float
@@ -311,11 +295,11 @@ class DongProgrammes:
         limits, amounts = {}, {}
         for programme, by_dong in self.limits.items():
             low, high = first.limits.get(programme, _NO_LIMIT), of.limits.get(programme, _NO_LIMIT)
-            is_known = RULES.get(programme, _OTHER).by_income and max(low, high) < _NO_LIMIT and low > 0.0
+            is_known = self.may.rule(programme).by_income and max(low, high) < _NO_LIMIT and low > 0.0
             ratio = high / low if is_known else 1.0
             limits[programme] = ratio * np.array([by_dong.get(code, -1.0) for code in dongs])[dong]
             amounts[programme] = np.array([self.amounts[programme].get(code, 0.0) for code in dongs])[dong]
-        return Programmes(limits, amounts, self.young)
+        return Programmes(limits, amounts, self.may)
 
 
 def dong_programmes(counts: Mapping[str, Mapping[str, Floats]], benefits: Benefits) -> DongProgrammes:
@@ -331,13 +315,14 @@ def dong_programmes(counts: Mapping[str, Mapping[str, Floats]], benefits: Benefi
     for programme, by_dong in benefits.recipients.items():
         limits[programme], amounts[programme] = {}, {}
         for dong, recipients in by_dong.items():
-            limit, number = _limit(programme, counts.get(programme, {}).get(dong, np.zeros(SCORE_BINS)), recipients)
+            found = counts.get(programme, {}).get(dong, np.zeros(SCORE_BINS))
+            limit, number = _limit(benefits.may.rule(programme), found, recipients)
             if number > 0.0:
                 limits[programme][dong] = limit
                 amounts[programme][dong] = benefits.paid[programme][dong] / number
                 placed += benefits.paid[programme][dong]
     paid = float(sum(sum(of.values()) for of in benefits.paid.values()))
-    return DongProgrammes(limits, amounts, benefits.young, paid, placed)
+    return DongProgrammes(limits, amounts, benefits.may, paid, placed)
 
 
 def without_programmes(

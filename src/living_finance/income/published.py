@@ -17,6 +17,8 @@ UNKNOWN_ERROR = 0.05
 """Relative standard error taken where a source states none."""
 Figure = tuple[str, str, str]
 """Indicator, dimension, category."""
+_BY_GROUP = ("income_quintile", "head_age")
+"""Groups whose mean total income values are moved to."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ def chosen_figures(rows: Sequence[Mapping[str, Any]], *, month: Month) -> tuple[
     for row in rows:
         period = row["reference_period"] or ""
         reason = refusal(row["source"], row["indicator"], year=row["year"], reference_period=period)
+        is_by_group = row["indicator"] == "mean_total_income" and row["dimension"] in _BY_GROUP
+        if reason is None and row["dimension"] != codes.ALL and not is_by_group:
+            by = " and ".join(_BY_GROUP)
+            reason = f"{row['indicator']} by {row['dimension']} of {row['source']}: not met, values are moved by {by}"
         if reason is not None:
             refused.add(reason)
             continue

@@ -13,7 +13,7 @@ replicates of a comparison.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
@@ -29,19 +29,25 @@ from living_finance.income.model import (
     month_targets,
     weighted_mean,
 )
-from living_finance.income.other_components import MODELLED
+from living_finance.income.other_components import MODELLED, Characteristics
 from living_finance.income.programmes import NO_BENEFITS, Benefits
 from living_finance.income.published import Figure, Published
 from living_finance.income.survey_weights import SurveyTargets, calibrated_weights
-from living_finance.income.value_benchmark import COMPONENTS
-from living_finance.methods.grouped import Floats
+from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENTS, age_group_of
+from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import key_bits, mixed, unit_interval
 
 TOTAL = "total"
 _DRAWS = 20
 _REPLICATES = 200
+_NO_FOLD = -2
 _LEAST_HOUSEHOLDS = 10
-"""Surveyed households with an answer that a figure of a district needs to be shown."""
+"""Surveyed households with an answer that a figure of a district or group needs to be shown."""
+_GROUPS: Mapping[str, Callable[[Characteristics], npt.NDArray[np.str_]]] = {
+    "head_age": lambda households: np.array(AGE_GROUPS)[age_group_of(households.head_age_band)],
+    "tenure": lambda households: households.tenure.astype(str),
+}
+"""Groups of households that held-out predictions are compared in."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ def folds_from_json(text: str) -> tuple[Fold, ...]:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """One component in one area that the model had not seen; relative to the survey's mean there."""
+    """One component in one area that the model had not seen, or in a group; relative to the survey's mean there."""
 
     area: str
     component: str
@@ -111,6 +117,12 @@ class HeldOut:
     share: float
     """Of the survey's weight."""
 
+    def relative(self, name: str) -> dict[str, float]:
+        """Bias relative to the mean with its 95 % interval, as metrics."""
+        reach = 1.96 * self.error
+        ends = {"": self.bias, "_lower": self.bias - reach, "_upper": self.bias + reach}
+        return {f"{name}_relative_bias{end}": value / self.mean for end, value in ends.items()}
+
 
 @dataclass(frozen=True)
 class Assessment:
@@ -121,6 +133,8 @@ class Assessment:
     """Mean absolute error of the components' means by area, added up, relative to the mean of the total."""
     replicates: Floats
     """The loss with the survey's households reweighted: a comparison of two models takes the spread of their differences."""
+    groups: tuple[HeldOut, ...]
+    """By head's age and tenure (in place of `area`): all areas together, each by the model that had not seen it."""
 
     def pooled(self, component: str) -> HeldOut | None:
         """All areas together."""
@@ -139,18 +153,23 @@ class Assessment:
             share=1.0,
         )
 
+    @staticmethod
+    def shown(cells: Sequence[HeldOut]) -> list[HeldOut]:
+        """Those that enough answered in."""
+        return [cell for cell in cells if cell.households >= _LEAST_HOUSEHOLDS and cell.mean > 0.0]
+
     def metrics(self) -> dict[str, float]:
-        """Bias relative to the mean with a 95 % interval, by component, and by area where enough answered."""
-        shown = [cell for cell in self.cells if cell.households >= _LEAST_HOUSEHOLDS and cell.mean > 0.0]
+        """Bias relative to the mean with a 95 % interval, by component, and by area and group where enough answered."""
+        shown = self.shown(self.cells)
         pooled = [cell for name in (*COMPONENTS, TOTAL) if (cell := self.pooled(name)) and cell.mean > 0.0]
         found = {"cv_loss": self.loss}
         for cell in (*shown, *pooled):
             name = f"cv_{cell.component}" + ("" if cell.area == "all" else f"_{cell.area}")
             found[f"{name}_bias_krw_year"] = cell.bias
             found[f"{name}_error_krw_year"] = cell.error
-            found[f"{name}_relative_bias"] = cell.bias / cell.mean
-            found[f"{name}_relative_bias_lower"] = (cell.bias - 1.96 * cell.error) / cell.mean
-            found[f"{name}_relative_bias_upper"] = (cell.bias + 1.96 * cell.error) / cell.mean
+            found |= cell.relative(name)
+        for cell in self.shown(self.groups):
+            found |= cell.relative(f"cv_{cell.component}_{cell.area}")
         total = self.pooled(TOTAL)
         return {**found, "cv_total_mean_krw_year": total.mean} if total else found
 
@@ -225,9 +244,10 @@ def assess(data: TrainingData, folds: Sequence[Fold], *, otherwise: IncomeModel)
     cells: list[HeldOut] = []
     losses = np.zeros(replicate.shape[0])
     used: dict[int, dict[str, _Predicted]] = {}
+    fold_of: dict[str, int] = {}
     mean_total = weighted_mean(data.answers(TOTAL), data.weight)
     for area in names.tolist():
-        fold = next((k for k, f in enumerate(folds) if area in f.left_out), -1)
+        fold = fold_of[area] = next((k for k, f in enumerate(folds) if area in f.left_out), -1)
         if fold not in used:
             used[fold] = dict(_predictions(data, folds[fold].model if fold >= 0 else otherwise))
         inside = surveyed == area
@@ -245,7 +265,7 @@ def assess(data: TrainingData, folds: Sequence[Fold], *, otherwise: IncomeModel)
                 of = weights[:, known]
                 moved = (of @ predicted.differences(answer, known, area)) / of.sum(axis=1)
                 losses += share * np.abs(moved) / max(mean_total, 1.0)
-    return Assessment(tuple(cells), float(losses[0]), losses[1:])
+    return Assessment(tuple(cells), float(losses[0]), losses[1:], tuple(_of_groups(data, used, fold_of)))
 
 
 @dataclass(frozen=True)
@@ -253,6 +273,7 @@ class _Predicted:
     """Predictions of one component: of surveyed households, or means of the city's households by area with their errors."""
 
     of_surveyed: Floats | None
+    of_city: Floats | None
     of_area: Mapping[str, tuple[float, float]]
 
     def differences(self, answer: Floats, known: npt.NDArray[np.bool_], area: str) -> Floats:
@@ -281,8 +302,9 @@ def _predictions(data: TrainingData, model: IncomeModel) -> Iterator[tuple[str, 
     amounts = dict(zip(COMPONENTS, point.amounts(data.city), strict=True))
     # The survey does not say how old members are, by whom programmes are received.
     for name in ("labour", "business", "transfer"):
-        yield name, _Predicted(None, _means(amounts[name], data.city.weight, sampled))
-    yield TOTAL, _Predicted(None, _means(np.sum(list(amounts.values()), axis=0), data.city.weight, sampled))
+        yield name, _Predicted(None, amounts[name], _means(amounts[name], data.city.weight, sampled))
+    total = np.sum(list(amounts.values()), axis=0)
+    yield TOTAL, _Predicted(None, total, _means(total, data.city.weight, sampled))
     households = data.survey.households
     for name in (name for name in MODELLED if name != "transfer"):
         component = point.components[name]
@@ -291,7 +313,34 @@ def _predictions(data: TrainingData, model: IncomeModel) -> Iterator[tuple[str, 
             terms = households.terms(component.terms)
             keys = data.survey.keys.tolist()
             expected = component.model.draws(terms, areas=households.dong_code, keys=keys, draws=_DRAWS).mean(axis=1)
-        yield name, _Predicted(expected, {})
+        yield name, _Predicted(expected, None, {})
+
+
+def _of_groups(data: TrainingData, used: Mapping[int, Mapping[str, _Predicted]], fold_of: Mapping[str, int]) -> Iterator[HeldOut]:
+    """Components by group, every household by the model that had not seen its area; areas without survey do not count."""
+    asked, sampled = (np.array([fold_of.get(area, _NO_FOLD) for area in areas.tolist()]) for areas in data.areas)
+    city_weight = np.where(sampled != _NO_FOLD, data.city.weight, 0.0)
+    for component in dict.fromkeys(name for predictions in used.values() for name in predictions):
+        parts = {fold: predictions[component] for fold, predictions in used.items()}
+        answer = data.answers(component)
+
+        def pieced(of: Mapping[int, Floats | None], fold: Integers) -> Floats | None:
+            known = {number: values for number, values in of.items() if values is not None}
+            return np.select([fold == number for number in known], list(known.values())) if known else None
+
+        of_surveyed = pieced({fold: part.of_surveyed for fold, part in parts.items()}, asked)
+        of_city = pieced({fold: part.of_city for fold, part in parts.items()}, sampled)
+        for dimension, group_of in _GROUPS.items():
+            groups = group_of(data.survey.households)
+            means = {} if of_city is None else _means(of_city, city_weight, group_of(data.city.households))
+            predicted = _Predicted(of_surveyed, of_city, means)
+            for group in np.unique(groups).tolist():
+                inside = groups == group
+                known = inside & np.isfinite(answer) & (data.weight > 0.0)
+                share = float(data.weight[inside].sum() / data.weight.sum())
+                cell = predicted.held_out(group, component, answer, known, data.weight, share) if known.sum() > 1 else None
+                if cell is not None:
+                    yield replace(cell, area=f"{dimension}_{group}")
 
 
 def _means(amount: Floats, weight: Floats, area: npt.NDArray[np.str_]) -> dict[str, tuple[float, float]]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import fdtrc
 
 from living_finance.income.survey_weights import FIFTHS
 from living_finance.methods.grouped import Floats, Integers
@@ -31,6 +32,7 @@ _ROUNDS = 40
 _LARGEST_STEP = 0.5
 """Bound of the log factor of a fifth or an age group."""
 _LEAST_OWN_ERROR = 0.005
+_LEAST_TESTED_DRAWS = 6
 
 Profile = npt.NDArray[np.float64]
 """Age groups x bins x (households, components), weighted."""
@@ -122,6 +124,66 @@ def own_errors(profiles: list[Profile], targets: list[Targets]) -> GroupMeans:
         found.append(np.log(np.maximum(np.r_[means.fifths, means.ages], 1.0)))
     spread = np.std(found, axis=0, ddof=1) if len(found) > 1 else np.full(FIFTHS + len(AGE_GROUPS), _LEAST_OWN_ERROR)
     return GroupMeans(np.maximum(spread[:FIFTHS], _LEAST_OWN_ERROR), np.maximum(spread[FIFTHS:], _LEAST_OWN_ERROR), 0.0)
+
+
+@dataclass(frozen=True)
+class JointTest:
+    """Whether estimates and published figures agree, all figures together."""
+
+    figures: int
+    mean_square: float
+    """Of distances in standard errors: about 1 where only errors part the two."""
+    freedom: float
+    """Degrees of freedom: how many figures' worth they are, since they go together."""
+    probability: float
+    """Of a distance as large by their errors alone."""
+
+
+def joint_test(profiles: list[Profile], targets: list[Targets]) -> JointTest | None:
+    """Estimates before they are moved, held against all published figures at once; None: too few draws or figures.
+
+    Means of total and components as they are; fifths and age groups once these are met. Distances are of logarithms. The first
+    draw is tested; how much distances vary and go together is seen in the others, which hold the errors of both sides. These
+    are few: their mean square goes by an F distribution.
+
+    Args:
+        profiles: of each draw, before benchmarking.
+        targets: published figures as each draw takes them.
+
+    Source: Rao & Scott (1981), JASA 76(374), 221-230 (second-order correction of a sum of squares for correlation).
+    """
+    if len(profiles) < _LEAST_TESTED_DRAWS:
+        return None
+    distances = np.array([_distances(profile, target) for profile, target in zip(profiles, targets, strict=True)])
+    later = distances[1:]
+    spread = later.std(axis=0, ddof=1)
+    is_known = np.isfinite(distances).all(axis=0) & (spread > 0.0)
+    number, count = int(is_known.sum()), len(later)
+    if number == 0:
+        return None
+    square = float(np.mean((distances[0, is_known] / spread[is_known]) ** 2))
+    between = np.corrcoef(later[:, is_known], rowvar=False).reshape(number, number) ** 2
+    # What correlations of so few draws are above 0 by chance is taken off.
+    apart = np.maximum(between - (1.0 - between) / (count - 2), 0.0)
+    freedom = number**2 / (number + float(apart.sum() - np.trace(apart)))
+    return JointTest(number, square, freedom, float(fdtrc(freedom, count - 1, square)))
+
+
+def _distances(profile: Profile, targets: Targets) -> Floats:
+    """Log of estimate to published figure: total, components, fifths, age groups; NaN where either is missing."""
+    mean = profile[:, :, 1:].sum(axis=(0, 1)) / max(float(profile[:, :, 0].sum()), 1e-300)
+    groups = group_means(_scaled(profile, component_ratios(profile, targets)))
+    estimate = np.r_[mean.sum(), mean, groups.fifths, groups.ages]
+    published = np.array(
+        [
+            *(targets.means.get(name, np.nan) for name in ("total", *COMPONENTS)),
+            *(targets.fifths.get(k + 1, np.nan) for k in range(FIFTHS)),
+            *(targets.ages.get(name, np.nan) for name in AGE_GROUPS),
+        ]
+    )
+    has = (estimate > 0.0) & (published > 0.0)
+    ratio: Floats = np.log(np.where(has, estimate, np.nan) / np.where(has, published, np.nan))
+    return ratio
 
 
 def factors(profile: Profile, targets: Targets, *, own: GroupMeans, errors: Mapping[str, float]) -> Factors:

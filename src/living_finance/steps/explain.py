@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from living_finance.catalog.explain import FigureFacts, HouseholdFacts
+from living_finance.catalog.explain import FigureFacts, HouseholdFacts, transfer_parts
 from living_finance.contracts import codes, gold, silver
 from living_finance.contracts import releases as r
 from living_finance.contracts.core import Kind, Table
 from living_finance.errors import ConfigurationError, MissingInput
+from living_finance.income.value_benchmark import AGE_GROUPS, age_group_of
 from living_finance.methods.margins import is_margin
 from living_finance.months import Month
 from living_finance.steps.month import STEPS
@@ -24,7 +26,7 @@ EXPLAINED: dict[str, Table] = {
     table.qualified_name: table for table in (gold.HOUSEHOLD_STATISTICS, gold.HOUSEHOLD_BREAKDOWN, gold.PERSON_STATISTICS)
 }
 _LEVELS = {2: "city", 5: "gu", 7: "dong"}
-_GU_DIGITS = 5
+_GU_DIGITS, _DONG_DIGITS = 5, 7
 
 
 def figure_facts(spark: SparkSession, *, root: str, table: str, month: Month, region: str) -> FigureFacts:
@@ -57,12 +59,13 @@ def figure_facts(spark: SparkSession, *, root: str, table: str, month: Month, re
     edits, district = warehouse.read(gold.EDIT_REPORT, base_month=month.date), region[:_GU_DIGITS]
     if len(region) >= _GU_DIGITS:
         edits = edits.where(F.col("gu_code") == district)
+    figures = _margin(of_region, EXPLAINED[table])
     return FigureFacts(
         table=table,
         month=str(month),
         region=region,
         region_name=_region_name(warehouse, month, region),
-        figures=_margin(of_region, EXPLAINED[table]),
+        figures=figures,
         rows=rows,
         deliveries=cleansed.facts.get("deliveries", {}) if cleansed else {},
         edits=_dicts(_edits(edits)),
@@ -71,6 +74,9 @@ def figure_facts(spark: SparkSession, *, root: str, table: str, month: Month, re
         steps=_steps(ledger, month),
         adjustment=_adjustment(income, _means_after(warehouse, month)),
         not_met=income.facts.get("not_met", ()) if income else (),
+        notes=income.facts.get("notes", ()) if income else (),
+        joint_test=income.facts.get("joint_test") if income else None,
+        transfers=_transfers(warehouse, month, region, figures),
         weights=_one(_weights(warehouse.read(gold.HOUSEHOLD, base_month=month.date).where(_is_within(region)))),
         areas=_one(_areas(warehouse.read(silver.OUTPUT_AREA, base_month=month.date).where(_is_area_within(region)))),
         targets=_dicts(_targets(warehouse.read(silver.CALIBRATION_TARGET, base_month=month.date).where(_is_area_within(region)))),
@@ -109,7 +115,26 @@ def household_facts(
         register=rows(silver.HOUSEHOLD_REGISTER),
         lineage=rows(gold.HOUSEHOLD_LINEAGE),
         steps=_steps(ledger, month),
+        paid=_paid(warehouse, month, household[0]["dong_code"]),
     )
+
+
+def _paid(warehouse: Warehouse, month: Month, region: str) -> list[dict[str, Any]]:
+    """Per programme: recipients and amounts of a month in a city, district or dong."""
+    benefits = warehouse.read(silver.BENEFIT, base_month=month.date)
+    if region != codes.CITY_CODE:
+        benefits = benefits.where(F.col("dong_code").startswith(region))
+    sums = {"recipients": F.col("recipients").cast("bigint"), "paid_krw_month": F.rint("amount_krw").cast("bigint")}
+    return _dicts(
+        benefits.groupBy("programme").agg(*(F.sum(value).alias(name) for name, value in sums.items())).orderBy("programme")
+    )
+
+
+def _transfers(warehouse: Warehouse, month: Month, region: str, figures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    mean = figures.get("mean_transfer_income_krw_year [KRW/year]")
+    if mean is None or not figures["households"] or len(region) > _DONG_DIGITS:
+        return []
+    return transfer_parts(mean, households=figures["households"], paid=_paid(warehouse, month, region))
 
 
 def _is_within(region: str) -> Column:
@@ -208,7 +233,23 @@ def _means_after(warehouse: Warehouse, month: Month) -> dict[str, int]:
     found = _one(everybody.select(*(F.col(column).alias(name) for name, column in means.items())))
     breakdown = warehouse.read(gold.HOUSEHOLD_BREAKDOWN, base_month=month.date)
     fifths = breakdown.where(is_city & (F.col("dimension") == "income_class")).select("category", means["total"])
-    return {**found, **{f"fifth_{row['category']}": row[means["total"]] for row in _dicts(fifths)}}
+    return {
+        **found,
+        **{f"fifth_{row['category']}": row[means["total"]] for row in _dicts(fifths)},
+        **_means_by_age(statistics.where(is_city), means["total"]),
+    }
+
+
+def _means_by_age(statistics: DataFrame, mean: str) -> dict[str, int]:
+    """Of the age groups that are published, from rows of households with a head of ten years of age."""
+    others = is_margin(tuple(name for name in r.DIMENSIONS[gold.HOUSEHOLD_STATISTICS.name] if name != "head_age_band"))
+    rows = _dicts(statistics.where(others & (F.col("head_age_band") != codes.ALL)).select("head_age_band", "households", mean))
+    number, sums = dict.fromkeys(AGE_GROUPS, 0.0), dict.fromkeys(AGE_GROUPS, 0.0)
+    for row in rows:
+        name = AGE_GROUPS[int(age_group_of(np.array(int(row["head_age_band"]))))]
+        number[name] += row["households"]
+        sums[name] += row["households"] * (row[mean] or 0)
+    return {f"age_{name}": round(sums[name] / number[name]) for name in AGE_GROUPS if number[name] > 0}
 
 
 def _adjustment(income: StepRecord | None, after: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -176,7 +176,7 @@ def train_version(
         },
         metrics=metrics,
         shares={"inputs": now, "scores": score_shares(sample_profile(point, data.city))},
-        notes=(*trained.model.notes, *evidence.refused),
+        notes=(*trained.model.notes, *evidence.refused, *evidence.notes),
         # Read as a resource: on a cluster the package is a zip.
         code=resources.files("living_finance.steps").joinpath("income_pyfunc.py").read_text(encoding="utf-8"),
         example=example,

@@ -22,7 +22,7 @@ from living_finance import tracking
 from living_finance.cleansing import persons as person_rules
 from living_finance.cleansing import reference, register, yearly
 from living_finance.cleansing.disposition import Cleansed
-from living_finance.config import Settings
+from living_finance.config import Settings, conf_file
 from living_finance.contracts import bronze, gold, silver
 from living_finance.contracts.core import Table
 from living_finance.errors import ContractViolation, MissingInput
@@ -32,6 +32,7 @@ from living_finance.income.drift import input_shares, stability
 from living_finance.income.estimate import EstimatedIncome, IncomeEvidence, adjustment, estimate_income, gather_income
 from living_finance.income.gate import Verdict
 from living_finance.income.householding_error import HouseholdingError, fit_householding_error
+from living_finance.income.programme_rules import MonthRules, rules_of_month
 from living_finance.months import Month
 from living_finance.places.placing import place_persons, summarise_addresses
 from living_finance.quality import indicators as quality
@@ -78,6 +79,12 @@ class MonthRun:
     @cached_property
     def ledger(self) -> Ledger:
         return Ledger(self.warehouse.root)
+
+    @cached_property
+    def programmes(self) -> MonthRules:
+        """Who may receive benefit programmes in the month."""
+        file = conf_file("programmes.yaml")
+        return rules_of_month(file.read_text(encoding="utf-8"), name=str(file), month=self.month)
 
     def read(self, table: Table) -> DataFrame:
         """The month's slice of a silver or gold table."""
@@ -287,7 +294,9 @@ def model_income(run: MonthRun) -> None:
     run.track(tracking.TrackedFit("income", fit.model_version, fit.parameters, metrics, notes, content))
     run.facts["model"] = dataclasses.replace(chosen, stability=moved).facts()
     run.facts["adjustment"] = adjustment(fit.metrics, evidence.published)
+    run.facts["joint_test"] = dataclasses.asdict(fit.joint_test) if fit.joint_test else None
     run.facts["not_met"] = list(evidence.refused)
+    run.facts["notes"] = list(evidence.notes)
 
 
 def householding_error_of(run: MonthRun, estimated: EstimatedIncome) -> HouseholdingError | None:
@@ -341,6 +350,7 @@ def income_evidence_of(run: MonthRun) -> IncomeEvidence:
         benchmarks=run.read(silver.BENCHMARK),
         register=run.read(silver.REGISTER_PERSON),
         benefits=run.read(silver.BENEFIT),
+        rules=run.programmes,
         month=run.month,
         rows=run.rows(silver.HOUSEHOLD),
         register_rows=run.rows(silver.REGISTER_PERSON),
@@ -568,10 +578,16 @@ class StepOutcome:
     is_skipped: bool
     seconds: float
     commits: tuple[Commit, ...]
+    notes: tuple[str, ...] = ()
+    """What was taken in place of what configuration does not say."""
 
 
 def fingerprints(run: MonthRun) -> dict[str, str]:
-    """For each step, a hash of everything its tables depend on: deliveries, settings, code and the steps before."""
+    """For each step, a hash of everything its tables depend on: deliveries, settings, code and the steps before.
+
+    Raises:
+        ConfigurationError: conf/programmes.yaml is not valid, or has no rules for the month.
+    """
     base = {
         "month": str(run.month),
         "code": code_version(),
@@ -588,6 +604,8 @@ def fingerprints(run: MonthRun) -> dict[str, str]:
             parts["census_register"] = earlier.fingerprint if earlier else None
             made = _previous_made(run)
             parts["ids_from"] = [str(made[0]), made[1].fingerprint] if made else None
+        if step.name == "income":
+            parts["programmes"] = run.programmes.content
         if step.name == "quality":
             compared = _finished_before(run)
             parts["compared_with"] = [str(compared[0]), compared[1].fingerprint] if compared else None
@@ -632,7 +650,8 @@ def run_steps(
         is_wanted = step.name in (only if only is not None else pending)
         if not is_wanted:
             record = run.ledger.find(run.month, step.name)
-            outcomes.append(StepOutcome(step, True, 0.0, record.commits if record else ()))
+            commits, notes = (record.commits, record.facts.get("notes", ())) if record else ((), ())
+            outcomes.append(StepOutcome(step, True, 0.0, commits, tuple(notes)))
             continue
         if position and STEPS[position - 1].name in pending:
             raise ContractViolation(
@@ -647,7 +666,7 @@ def run_steps(
         record = StepRecord(step.name, wanted[step.name], commits, round(clock() - started, 2), run.facts)
         run.ledger.record(run.month, record)
         pending.discard(step.name)
-        outcomes.append(StepOutcome(step, False, record.seconds, commits))
+        outcomes.append(StepOutcome(step, False, record.seconds, commits, tuple(run.facts.get("notes", ()))))
     if not pending:
         run.ledger.publish(run.month, [r for step in STEPS if (r := run.ledger.find(run.month, step.name))])
     return outcomes

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import pandas as pd
@@ -42,7 +43,7 @@ from living_finance.storage.warehouse import Warehouse
 _CLASSES = {f"_p{20 * rank}": rank / 5 for rank in range(1, 5)}
 
 
-def load_rules(file: Path) -> ReleaseRules:
+def load_rules(file: Traversable) -> ReleaseRules:
     """Rules of a channel.
 
     Raises:

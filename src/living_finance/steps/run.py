@@ -78,6 +78,8 @@ class RunOutcome:
                     seconds if is_first else "",
                     _gibibytes(self.peak_bytes.get(key, 0)) if is_first else "",
                 )
+            for said in outcome.notes:
+                table.add_row(str(month), "note", said, "", "", "")
         for month_text, name, reason, rows in self.reasons:
             table.add_row(month_text, "left out", f"{name}: {reason}", f"{rows:,}", "", "")
         return table
