@@ -86,6 +86,7 @@ class City:
             "register": table(silver.REGISTER_PERSON, self.register, **defaults),
             "buildings": table(silver.BUILDING, self.buildings, **defaults, **building),
             "margins": table(silver.CENSUS_MARGIN, self.margins, base_month=MONTH.date, reference_month=dt.date(2020, 11, 1)),
+            "survey": table(silver.SURVEY_HOUSEHOLD, []),
             "census_register_counts": None,
             "month": MONTH,
             "rows": len(self.persons) + len(self.register),

@@ -1,19 +1,110 @@
-"""Tenure, first version: loans tell, the rest is drawn from what the census leaves."""
+"""Tenure: loans tell; else it is drawn by what the survey says of households alike, so that each output area has its census.
+
+A mortgage says owned, a jeonse loan jeonse. For the others a multinomial logistic regression of the survey's tenure on head's
+age, size, dwelling type and earnings gives chances; earnings count by their distance from the mean log in standard deviations,
+of survey and bureau each, since scores are on a scale of their own. One factor per tenure and output area then carries the
+chances to what its margin leaves when the loans are taken out. That owners with and without a mortgage are alike in these
+characteristics is an assumption: no source shows owners without one.
+
+Source: Agresti (2013), Categorical Data Analysis, 3rd edition, ch. 8 (multinomial logit); Deming & Stephan (1940), Annals of
+Mathematical Statistics 11(4), 427-444 (raking). Decision 0057.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from living_finance.contracts import codes
 from living_finance.methods.census import expected_count
+from living_finance.methods.grouped import Floats
 from living_finance.methods.joins import join_to_one
 from living_finance.methods.keyed_random import uniform
 
 _TENURES = codes.TENURE.codes
-_EQUAL_SHARES = (0.25, 0.5, 0.75)
+_AGES = (30, 40, 50, 60, 70)
+_SIZES = (2, 3, 4)
+_FURTHEST = 3.0
+"""Standard deviations of log earnings beyond which nothing is said."""
+_MICRO = 1e6
+_ROUNDS, _TOLERANCE = 200, 1e-6
+_NEVER = -700.0
+"""Log factor of a tenure that a margin leaves nothing of."""
+
+
+@dataclass(frozen=True)
+class TenureModel:
+    """Log chances of each tenure but for a constant, as the survey has them."""
+
+    intercepts: Mapping[str, float]
+    coefficients: Mapping[str, Mapping[str, float]]
+    """Tenure → term → coefficient."""
+
+    def log_chances(self, terms: Mapping[str, Column]) -> Column:
+        """One number per tenure, in the order of the code list."""
+        return F.array(
+            *(
+                sum(
+                    (F.lit(value) * terms[term].cast("double") for term, value in self.coefficients[tenure].items()),
+                    F.lit(self.intercepts[tenure]),
+                )
+                for tenure in _TENURES
+            )
+        )
+
+
+NOTHING_SURVEYED = TenureModel(dict.fromkeys(_TENURES, 0.0), {tenure: {} for tenure in _TENURES})
+"""All tenures are as likely as the margin says."""
+
+
+def fit_tenure(survey: DataFrame) -> TenureModel:
+    """Fit the regression to silver.SURVEY_HOUSEHOLD; a tenure that nobody surveyed has counts as half a household."""
+    # Collected: about 1,000 households whatever the size of the city.
+    rows = survey.orderBy("survey_household_id").toPandas()  # ok: about 1,000 surveyed households
+    earned = rows["labour_income_krw_year"].astype(float) + rows["business_income_krw_year"].astype(float)
+    has = earned > 0.0
+    log = np.log(earned.where(has))
+    rows = rows.assign(_distance=((log - log.mean()) / (log.std(ddof=0) or 1.0)).fillna(0.0), _has=has)[earned.notna()]
+    if rows["tenure"].nunique() < 2:
+        return NOTHING_SURVEYED
+    terms = {
+        **{f"age {age}": rows["head_age"] >= age for age in _AGES},
+        **{f"size {size}": rows["household_size"] >= size for size in _SIZES},
+        **{kind: rows["dwelling_type"] == kind for kind in codes.DWELLING_TYPE.codes},
+        "earns": rows["_has"],
+        "distance": rows["_distance"].clip(-_FURTHEST, _FURTHEST),
+    }
+    return _regression(pd.DataFrame(terms).astype(float), rows["tenure"], rows["weight"].astype(float))
+
+
+def _regression(terms: pd.DataFrame, tenure: pd.Series[str], weight: pd.Series[float]) -> TenureModel:
+    # Seconds to import, and only the driver fits.
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")  # a round limit reached is a slightly weaker ratio, not a wrong one
+        found = LogisticRegression(max_iter=500).fit(terms, tenure, sample_weight=weight / weight.mean())
+    rows = [-found.coef_[0], found.coef_[0]] if len(found.classes_) == 2 else found.coef_
+    levels = [-found.intercept_[0], found.intercept_[0]] if len(found.classes_) == 2 else found.intercept_
+    scale = 0.5 if len(found.classes_) == 2 else 1.0
+    seen = {
+        str(name): (scale * level, scale * np.asarray(row)) for name, level, row in zip(found.classes_, levels, rows, strict=True)
+    }
+    rarest = min(level for level, _ in seen.values()) - np.log(2.0 * len(terms))
+    nothing = (float(rarest), np.zeros(terms.shape[1]))
+    return TenureModel(
+        {name: float(seen.get(name, nothing)[0]) for name in _TENURES},
+        {name: dict(zip(terms.columns, map(float, seen.get(name, nothing)[1]), strict=True)) for name in _TENURES},
+    )
 
 
 def observed_tenure() -> Column:
@@ -21,16 +112,18 @@ def observed_tenure() -> Column:
     return F.when(F.col("bureau_mortgage_balance_krw") > 0, "owned").when(F.col("bureau_jeonse_loan_balance_krw") > 0, "jeonse")
 
 
-def draw_tenure(formed: DataFrame, *, margins: DataFrame, seed: int) -> DataFrame:
+def draw_tenure(formed: DataFrame, *, margins: DataFrame, model: TenureModel, seed: int) -> DataFrame:
     """Add `tenure`: observed by a loan, else drawn so that the output area's margin is met in expectation.
 
     The margin of an output area is scaled to its formed private households; what the loans have not used up of
-    it (not below 0) is shared among the others by a random number of the household. Where an area leaves
-    nothing or the census lacks it, the same shares of its district are used, and without those equal ones.
+    it (not below 0) is shared among the others by the model's chances times a factor per tenure. Where an area leaves
+    nothing or the census lacks it, the factors are what its district leaves over what the chances add up to there; without
+    those the chances are the model's alone.
 
     Args:
         formed: rows of `form_households`.
         margins: silver.CENSUS_MARGIN of the month; masked counts stand for their middle.
+        model: of the survey.
         seed: the run's seed. A household with the same id draws the same number every month.
 
     Returns:
@@ -42,57 +135,142 @@ def draw_tenure(formed: DataFrame, *, margins: DataFrame, seed: int) -> DataFram
         .groupBy("output_area_id")
         .agg(*(F.sum(F.when(F.col("category") == tenure, counts).otherwise(0.0)).alias(tenure) for tenure in _TENURES))
     )
-    is_private = ~F.col("is_group_quarters")
+    scored = _with_log_chances(formed, model)
     observed = observed_tenure()
     known = (
-        formed.where(is_private & F.col("output_area_id").isNotNull())
+        scored.where(~F.col("is_group_quarters") & F.col("output_area_id").isNotNull())
         .groupBy("output_area_id")
         .agg(
             F.max("gu_code").alias("gu_code"),
             F.count(F.lit(1)).cast("double").alias("_formed"),
+            # Sorted: sums over them are the same in whatever order they come.
+            F.array_sort(F.collect_list(F.when(observed.isNull(), F.col("_log_chances")))).alias("_log_chances"),
             *(F.count_if(observed == tenure).cast("double").alias(f"_known_{tenure}") for tenure in _TENURES),
         )
     )
-    areas = known.join(census, on="output_area_id", how="inner")
-    sums = ("_formed", *_TENURES, *(f"_known_{tenure}" for tenure in _TENURES))
-    districts = areas.groupBy("gu_code").agg(*(F.sum(name).alias(name) for name in sums))
+    total = sum((F.col(tenure) for tenure in _TENURES[1:]), F.col(_TENURES[0]))
+    left = F.array(
+        *(
+            F.greatest(
+                F.coalesce(F.try_divide(F.col(tenure) * F.col("_formed"), total), F.lit(0.0)) - F.col(f"_known_{tenure}"),
+                F.lit(0.0),
+            )
+            for tenure in _TENURES
+        )
+    )
+    areas = (
+        join_to_one(known, census, on=["output_area_id"], how="inner")
+        .select("gu_code", "output_area_id", "_log_chances", left.alias("_left"))
+        .mapInArrow(_of_areas, _AREAS)
+    )
+    sums = (
+        F.struct(F.sum(F.col("_left")[k].cast("bigint")).alias("left"), F.sum(F.col("_have")[k].cast("bigint")).alias("have"))
+        for k in range(len(_TENURES))
+    )
+    districts = areas.groupBy("gu_code").agg(F.array(*sums).alias("_sums"))
+    is_left = F.exists("_sums", lambda of: of["left"] > 0)
+    never = F.lit(_NEVER)
+    district = F.transform(
+        "_sums", lambda of: F.when(of["left"] > 0, F.log(of["left"] / F.greatest(of["have"], F.lit(1)))).otherwise(never)
+    )
     # At most 19,000 and 25 rows for the city: sent to every task.
-    by_area = areas.select("output_area_id", _cumulative_shares().alias("_area_shares"))
-    by_district = districts.select("gu_code", _cumulative_shares().alias("_district_shares"))
-    shares = F.coalesce("_area_shares", "_district_shares", F.array(*(F.lit(share) for share in _EQUAL_SHARES)))
+    of_area = areas.where("_log_factors IS NOT NULL").select("output_area_id", "_log_factors")
+    of_district = districts.where(is_left).select("gu_code", district.alias("_district_factors"))
+    joined = join_to_one(scored, of_area, on=["output_area_id"], how="left", broadcast=True)
+    joined = join_to_one(joined, of_district, on=["gu_code"], how="left", broadcast=True)
+    factors = F.coalesce("_log_factors", "_district_factors", F.array(*(F.lit(0.0) for _ in _TENURES)))
+    log = F.zip_with("_log_chances", factors, lambda chance, factor: chance + factor)
+    number = uniform(F.col("household_id"), seed=seed, purpose="tenure")
     return (
-        formed.transform(_with_shares, by_area, "output_area_id")
-        .transform(_with_shares, by_district, "gu_code")
-        .withColumn("tenure", F.coalesce(observed, _drawn(uniform(F.col("household_id"), seed=seed, purpose="tenure"), shares)))
-        .drop("_area_shares", "_district_shares")
+        joined.withColumn("_log", log)
+        .withColumn("_chance", F.transform("_log", lambda x: F.exp(x - F.array_max("_log"))))
+        .withColumn("tenure", F.coalesce(observed, _drawn(number, "_chance")))
+        .drop("_log_chances", "_log_factors", "_district_factors", "_log", "_chance")
     )
 
 
-def _with_shares(formed: DataFrame, shares: DataFrame, key: str) -> DataFrame:
-    return join_to_one(formed, shares, on=[key], how="left", broadcast=True)
-
-
-def _cumulative_shares() -> Column:
-    """Upper bounds of the first three tenures among households without a loan; missing where nothing is left."""
-    total = _sum({tenure: F.col(tenure) for tenure in _TENURES})
-    left = {
-        tenure: F.greatest(
-            F.coalesce(F.try_divide(F.col(tenure) * F.col("_formed"), total), F.lit(0.0)) - F.col(f"_known_{tenure}"), F.lit(0.0)
-        )
-        for tenure in _TENURES
+def _with_log_chances(formed: DataFrame, model: TenureModel) -> DataFrame:
+    """Add `_log_chances`, one number per tenure."""
+    earned = F.col("bureau_labour_income_krw_year") + F.col("bureau_business_income_krw_year")
+    has = earned > 0
+    log = F.when(has & ~F.col("is_group_quarters"), F.rint(F.log(earned) * F.lit(_MICRO)) / F.lit(_MICRO))
+    in_units = F.rint(log * F.lit(1e4)).cast("bigint")
+    # Sums of whole numbers: the same in any order.
+    sums = formed.agg(
+        F.count(log).cast("double").alias("_number"),
+        F.sum(in_units).cast("double").alias("_sum"),
+        F.sum(in_units * in_units).cast("double").alias("_squares"),
+    )
+    mean = F.try_divide(F.col("_sum"), F.col("_number"))
+    deviation = F.sqrt(F.greatest(F.try_divide(F.col("_squares"), F.col("_number")) - mean * mean, F.lit(1.0)))
+    moments = sums.select((mean / F.lit(1e4)).alias("_mean"), (deviation / F.lit(1e4)).alias("_deviation"))
+    distance = F.when(has, (F.log(earned) - F.col("_mean")) / F.col("_deviation"))
+    terms = {
+        **{f"age {age}": F.col("head_age_band") >= age for age in _AGES},
+        **{f"size {size}": F.col("household_size") >= size for size in _SIZES},
+        **{kind: F.coalesce(F.col("dwelling_type") == kind, F.lit(False)) for kind in codes.DWELLING_TYPE.codes},
+        "earns": has,
+        "distance": F.coalesce(F.greatest(F.least(distance, F.lit(_FURTHEST)), F.lit(-_FURTHEST)), F.lit(0.0)),
     }
-    all_left = _sum(left)
-    bounds = [_sum({t: left[t] for t in _TENURES[: count + 1]}) / all_left for count in range(len(_TENURES) - 1)]
-    return F.when(all_left > 0, F.array(*bounds))
+    # One row: sums without groups.
+    return formed.crossJoin(F.broadcast(moments)).withColumn("_log_chances", model.log_chances(terms)).drop("_mean", "_deviation")
 
 
-def _sum(parts: Mapping[str, Column]) -> Column:
-    first, *others = parts.values()
-    for other in others:
-        first = first + other
-    return first
+_AREAS = T.StructType(
+    [
+        T.StructField("gu_code", T.StringType()),
+        T.StructField("output_area_id", T.StringType()),
+        T.StructField("_log_factors", T.ArrayType(T.DoubleType())),
+        T.StructField("_left", T.ArrayType(T.DoubleType())),
+        T.StructField("_have", T.ArrayType(T.DoubleType())),
+    ]
+)
 
 
-def _drawn(number: Column, bounds: Column) -> Column:
+def _of_areas(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Of each output area: log factors, null where nothing is left; what is left and what chances add up to, in millionths."""
+    for batch in batches:
+        found: list[list[list[float] | None]] = [[], [], []]
+        for chances, of_area in zip(batch["_log_chances"], batch["_left"].to_pylist(), strict=True):
+            log, left = chances.values.flatten().to_numpy().reshape(-1, len(_TENURES)), np.array(of_area)
+            left *= len(log) / max(left.sum(), 1e-300)
+            found[0].append(raked(log, left).tolist() if left.any() else None)
+            for counts, amount in zip(found[1:], (left, _shares(log).sum(axis=0)), strict=True):
+                counts.append(np.rint(amount * _MICRO).tolist())
+        arrays = [pa.array(values, pa.list_(pa.float64())) for values in found]
+        yield pa.RecordBatch.from_arrays([batch["gu_code"], batch["output_area_id"], *arrays], names=_AREAS.fieldNames())
+
+
+def _shares(log: Floats) -> Floats:
+    """Chances that add up to 1 in each row."""
+    chance = np.exp(log - log.max(axis=1, keepdims=True))
+    shares: Floats = chance / chance.sum(axis=1, keepdims=True)
+    return shares
+
+
+def raked(log_chances: Floats, left: Floats) -> Floats:
+    """Log factors by which the chances of households add up to what is left.
+
+    Args:
+        log_chances: households x tenures, each but for a constant.
+        left: households of each tenure, as many in all as there are.
+
+    Returns:
+        One per tenure.
+    """
+    factor = np.where(left > 0.0, 0.0, _NEVER)
+    some = left > 0.0
+    for _ in range(_ROUNDS):
+        have = _shares(log_chances + factor).sum(axis=0)
+        if np.abs(have - left)[some].max() < _TOLERANCE * len(log_chances):
+            break
+        factor[some] += np.log(left[some] / np.maximum(have[some], 1e-300))
+    return factor
+
+
+def _drawn(number: Column, chances: str) -> Column:
+    """The tenure at a share of the chances added up."""
+    through = [sum((F.get(chances, F.lit(k)) for k in range(1, count)), F.get(chances, F.lit(0))) for count in range(1, 5)]
+    at = number * through[-1]
     first, second, third, last = _TENURES
-    return F.when(number < bounds[0], first).when(number < bounds[1], second).when(number < bounds[2], third).otherwise(last)
+    return F.when(at < through[0], first).when(at < through[1], second).when(at < through[2], third).otherwise(last)

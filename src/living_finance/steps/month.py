@@ -452,6 +452,7 @@ def coverage_of(run: MonthRun) -> DataFrame:
 def _about_householding(run: MonthRun) -> dict[str, Any]:
     """What every householding of a month has in common, whoever takes part in it."""
     return {
+        "survey": run.read(silver.SURVEY_HOUSEHOLD),
         "census_register_counts": _register_counts_at_census(run),
         "month": run.month,
         "seed": run.settings.seed,
