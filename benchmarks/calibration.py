@@ -36,8 +36,8 @@ from living_finance.households.composition import form_households
 from living_finance.households.evidence import gather_evidence
 from living_finance.households.matching import fit_model, match_addresses
 from living_finance.households.tally import BITS_PER_CELL, CELLS, PACKED_MEMBERS
+from living_finance.households.weights import HEAD_CATEGORIES, HEADS, HEADS_PRIORITY, with_base_weight
 from living_finance.households.weights import PRIORITY as MONTH_PRIORITY
-from living_finance.households.weights import with_base_weight
 from living_finance.methods.calibration import Distance, Floats, Integers, Problem, Solution, calibrate_areas
 from living_finance.methods.joins import join_to_one
 from living_finance.months import Month
@@ -302,16 +302,25 @@ def real_areas(options: argparse.Namespace) -> RealAreas:
     formed = form_households(matched, buildings=run.read(silver.BUILDING)).select("household_id", *PACKED_MEMBERS)
     based = with_base_weight(run.read(silver.HOUSEHOLD), areas=run.read(silver.OUTPUT_AREA)).where("_base > 0")
     names = ("output_area_id", "household_id", "_base", "weight", "household_size", "household_type", "dwelling_type", "tenure")
-    units = based.join(F.broadcast(chosen), on="output_area_id", how="left_semi").select(*names)
+    head = ("head_sex", "head_age_band")
+    units = based.join(F.broadcast(chosen), on="output_area_id", how="left_semi").select(*names, *head)
     households = join_to_one(units, formed, on=["household_id"], how="left").orderBy("household_id").toPandas()
     if households[PACKED_MEMBERS[0]].isna().any():
         raise SystemExit(
             "Households of the month are not found again. Name a warehouse's first month, with the code that made it."
         )
     of_chosen = run.read(silver.CALIBRATION_TARGET).join(F.broadcast(chosen), on="output_area_id", how="left_semi")
-    targets = of_chosen.orderBy("output_area_id", "margin", "category").toPandas()
+    targets = of_chosen.toPandas()
     spark.stop()
-    return as_problem(households, targets)
+    return as_problem(households, with_heads(targets))
+
+
+def with_heads(targets: pd.DataFrame) -> pd.DataFrame:
+    """And the limits of heads by sex and age, which the account leaves out; in the order of the month's step."""
+    total = targets[targets["margin"] == "households"]
+    heads = total[["output_area_id", "upper"]].merge(pd.DataFrame({"category": HEAD_CATEGORIES}), how="cross")
+    both = pd.concat([targets, heads.assign(margin=HEADS, lower=0.0)])
+    return both.sort_values(["output_area_id", "margin", "category"], ignore_index=True)
 
 
 def as_problem(households: pd.DataFrame, targets: pd.DataFrame) -> RealAreas:
@@ -334,6 +343,8 @@ def as_problem(households: pd.DataFrame, targets: pd.DataFrame) -> RealAreas:
         categories[name] = codes
         places[name] = np.array([[place.get((area, margin, label), -1) for label in labels] for area in range(area_of.size)])
         counts |= {(margin, label): (codes == code).astype(np.float64) for code, label in enumerate(labels)}
+    of_head = households["head_sex"] + households["head_age_band"].astype(str)
+    counts |= {(HEADS, label): (of_head == label).to_numpy(np.float64) for label in HEAD_CATEGORIES}
     per_number = 63 // BITS_PER_CELL
     for cell, label in enumerate(CELLS):
         packed = households[PACKED_MEMBERS[cell // per_number]].to_numpy(np.int64)
@@ -351,7 +362,7 @@ def as_problem(households: pd.DataFrame, targets: pd.DataFrame) -> RealAreas:
         target_area=target_area.astype(np.int64),
         lower=targets["lower"].to_numpy(np.float64),
         upper=targets["upper"].to_numpy(np.float64),
-        priority=targets["margin"].map(MONTH_PRIORITY).to_numpy(np.int64),
+        priority=targets["margin"].map(MONTH_PRIORITY | {HEADS: HEADS_PRIORITY}).to_numpy(np.int64),
         unit=np.concatenate(unit),
         target=np.concatenate(target),
         value=np.concatenate(value),
@@ -391,8 +402,8 @@ def measured_month(options: argparse.Namespace, distance: Distance) -> dict[str,
     return {
         "areas": problem.areas,
         "households": problem.base_weight.size,
-        "targets": problem.target_area.size,
-        "largest_difference_of_totals_from_the_month's": float(np.abs(achieved - real.achieved).max()),
+        "targets": int(np.isfinite(real.achieved).sum()),
+        "largest_difference_of_totals_from_the_month's": float(np.nanmax(np.abs(achieved - real.achieved))),
         "largest_difference_of_weights_solved_again": float(np.abs(again.weight - real.weight).max()),
         "linear_program": linear_program,
         "areas_with_every_unmasked_target_met_within_half": int((worst_unmasked <= 0.5).sum()),

@@ -11,7 +11,9 @@ only what is lost by estimating the parameters.
 
 Households also stand beside the truth by size, type, head's sex and age, dwelling type, tenure, and by size × type × dwelling
 type, which no margin fixes, before and after weighting: total variation of the city, and its mean over dongs, as
-`living-finance evaluate` has it.
+`living-finance evaluate` has it. Two floors after weighting: the oracle's households from the truth, and the month's from draws
+of its own posterior, weighted in the same way (what the assignment leaves open even if the model is right; who of the formed
+households exists at all comes on top).
 """
 
 from __future__ import annotations
@@ -24,16 +26,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.config import SparkSettings
 from living_finance.contracts import gold, silver
 from living_finance.evaluation.agreement import agreement, household_shares
 from living_finance.evaluation.distances import distances
+from living_finance.households import householding
 from living_finance.households.assignment import Assignment, assign
 from living_finance.households.evidence import gather_evidence
 from living_finance.households.layout import Flags, Layout, lay_out, ranks
-from living_finance.households.matching import as_block, as_numbers
+from living_finance.households.matching import as_block, as_numbers, fit_model
 from living_finance.households.model import AssignmentModel, fit
 from living_finance.methods.grouped import Integers
 from living_finance.months import Month
@@ -50,6 +54,8 @@ DISTANCES = {
     "city, before": "city_unweighted",
     "city, after": "city_weighted",
 }
+DRAWS = 4
+"""Of the whole assignment, for the floor."""
 
 
 def main() -> None:
@@ -67,11 +73,13 @@ def main() -> None:
     spark = build_session(SparkSettings(driver_memory="3g"))
     spark.sparkContext.setLogLevel("OFF")
     warehouse = Warehouse(spark, str(options.warehouse))
-    evidence = gather_evidence(
-        persons=warehouse.read(silver.PLACED_PERSON, base_month=month.date),
-        register=warehouse.read(silver.REGISTER_PERSON, base_month=month.date),
-        buildings=warehouse.read(silver.BUILDING, base_month=month.date),
-    )
+    sources = {
+        "persons": warehouse.read(silver.PLACED_PERSON, base_month=month.date),
+        "register": warehouse.read(silver.REGISTER_PERSON, base_month=month.date),
+        "buildings": warehouse.read(silver.BUILDING, base_month=month.date),
+    }
+    margins = warehouse.read(silver.CENSUS_MARGIN, base_month=month.date)
+    evidence = gather_evidence(**sources)
     dwellings = warehouse.read(silver.BUILDING, base_month=month.date).select("address_id", "dwelling_type")
     about = ("person_key", "age", "sex", "dwelling_type")
     people = evidence.join(dwellings, on="address_id", how="left").select(
@@ -88,7 +96,8 @@ def main() -> None:
     rows = table.select(about).to_pandas().iloc[layout.block.position].reset_index(drop=True)
     truth = read_truth(options.truth, month)
     bureau = layout.block.is_bureau
-    optimal = assign(layout, oracle_model(layout, rows, truth), seed=SEED)
+    best = oracle_model(layout, rows, truth)
+    optimal = assign(layout, best, seed=SEED)
     fits = {old_out: first_fit(layout, old_addresses_out=old_out) for old_out in (False, True)}
     month_id = rows["person_key"].map(members.set_index("person_id")["household_id"])
     found = {
@@ -114,7 +123,29 @@ def main() -> None:
         compared.unpersist()
     true_households = spark.read.parquet(f"{options.truth}/households/{month}*.parquet")
     is_private = ~F.col("is_group_quarters")
-    apart = distances(found=households.where(is_private), true=true_households.where(is_private))
+    private, true_private = households.where(is_private), true_households.where(is_private)
+    apart = distances(found=private, true=true_private)
+    ours = fit_model(evidence, rows=table.num_rows)
+
+    def made_with(model: AssignmentModel, draw: int | None = None) -> DataFrame:
+        """Private households by a model, weighted as the month's first run has them."""
+        made = householding(
+            **sources,
+            margins=margins,
+            census_register_counts=None,
+            month=month,
+            rows=table.num_rows,
+            seed=SEED,
+            is_provisional=False,
+            draw=draw,
+            model=model,
+        )
+        for frame in made.shared:
+            frame.persist()
+        return made.household.where(is_private)
+
+    of_oracle = distances(found=made_with(best), true=true_private)
+    drawn = [distances(found=private, true=made_with(ours, draw)) for draw in range(DRAWS)]
     spark.stop()
     for measure in ("pairwise_f1", "b_cubed_f1"):
         print(f"{measure} of bureau persons, by dwelling type")
@@ -127,6 +158,12 @@ def main() -> None:
     print("total variation of households from the truth, before and after weighting")
     by_weighting = {name: {title: row[column] for title, column in DISTANCES.items()} for name, row in apart.items()}
     print(pd.DataFrame(by_weighting).T.round(4).to_string())
+    after = {
+        "the oracle from the truth": {of: row["dong_weighted"] for of, row in of_oracle.items()},
+        "the month from draws": {of: float(np.mean([one[of]["dong_weighted"] for one in drawn])) for of in apart},
+    }
+    print("floors by dong, after weighting")
+    print(pd.DataFrame(after).T.round(4).to_string())
     reliability = right_by_probability(members, registered=registered, homes=homes, truth=truth)
     print("assignments that are right, by stated probability")
     print(reliability.round(4).to_string())
@@ -135,7 +172,13 @@ def main() -> None:
         print(f"the same over {len(others) + 1} cities")
         print(pooled([reliability, *(pd.DataFrame.from_dict(other, orient="index") for other in others)]).round(4).to_string())
     if options.json:
-        result = {"agreement": scores, "households": shares, "distances": apart, "reliability": reliability.to_dict("index")}
+        result = {
+            "agreement": scores,
+            "households": shares,
+            "distances": apart,
+            "floors": after,
+            "reliability": reliability.to_dict("index"),
+        }
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

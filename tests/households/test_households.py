@@ -15,7 +15,7 @@ from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
 from living_finance.households import Householding, householding
 from living_finance.households.matching import DOUBT, accuracy
-from living_finance.households.weights import KINDS, existence_shares
+from living_finance.households.weights import KINDS, existence_shares, with_kind
 from living_finance.months import Month
 
 MONTH = Month(2020, 1)
@@ -309,12 +309,32 @@ def test_weights_add_up_to_the_census(formed: Formed) -> None:
 
 
 def test_the_census_tells_which_kinds_of_households_exist(spark: SparkSession) -> None:
-    """Half of the register households that nobody in the bureau answers are there, a fifth of the bureau persons alone."""
-    random, exist = Random(5), dict(zip(KINDS, (1.0, 0.5, 0.8, 0.2), strict=True))
+    """Half of the register households that nobody in the bureau answers are there, a tenth of those in a taken unit."""
+    random, exist = Random(5), dict(zip(KINDS, (1.0, 0.5, 0.1, 0.9, 0.6, 0.2), strict=True))
     areas = [{kind: float(random.randint(20, 200)) for kind in KINDS} for _ in range(400)]
     rows = [area | {"target_households": sum(exist[kind] * area[kind] for kind in KINDS)} for area in areas]
     found = existence_shares(spark.createDataFrame(rows)).collect()
     assert [row.asDict() for row in found] == [pytest.approx({f"share_{kind}": exist[kind] for kind in KINDS}, abs=0.05)]
+
+
+def test_people_beside_the_register_are_told_apart_by_their_unit(spark: SparkSession) -> None:
+    """A unit holds one household: somebody beside a register household is another's, somebody in an empty unit may live there."""
+    scenarios = [
+        ("register", 1, "A", "U1", 40, "register_and_bureau"),
+        ("bureau", 1, "A", "U1", 20, "in_registered_unit"),
+        ("bureau", 2, "A", "U1", 50, "in_registered_unit"),
+        ("register", 0, "A", "U2", 40, "register_only"),
+        ("bureau", 1, "A", "U2", 30, "in_registered_unit"),
+        ("bureau", 1, "A", "U3", 60, "in_unregistered_unit"),
+        ("bureau", 1, "B", "U1", 20, "in_unregistered_unit"),
+        ("register", 1, "H", None, 40, "register_and_bureau"),
+        ("bureau", 1, "H", None, 20, "elsewhere_young"),
+        ("bureau", 3, "H", None, 30, "elsewhere_older"),
+    ]
+    columns = "household_source string, bureau_members int, address_id string, unit_id string, head_age_band int, expected string"
+    found = spark.createDataFrame(scenarios, columns).transform(with_kind).select("_kind", "expected").collect()
+    assert len(found) == len(scenarios)
+    assert [row["_kind"] for row in found] == [row["expected"] for row in found]
 
 
 def test_tenures_without_a_loan_come_from_the_margin(formed: Formed) -> None:

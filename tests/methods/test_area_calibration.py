@@ -172,3 +172,34 @@ def test_counts_are_the_same_as_a_map_in_columns_and_packed(spark: SparkSession)
     assert found["columns"] == found["packed"] == found["map"]
     achieved = {row["category"]: row["achieved"] for row in results["map"].margins.collect()}
     assert achieved == pytest.approx({"M": 3.0, "F": 6.0, "child": 0.0})
+
+
+def test_a_margin_that_nobody_counts_stays_near_the_base_weights_and_out_of_the_account(spark: SparkSession) -> None:
+    """Single people are to be three of four. Two of the three men are couples: unless heads count, a man goes with them."""
+    units = spark.createDataFrame(
+        [("a", "h1", "1", "M", 1.0), ("a", "h2", "1", "F", 1.0), ("a", "h3", "2", "M", 1.0), ("a", "h4", "2", "M", 1.0)],
+        "area string, household string, size string, head string, base double",
+    )
+    counted = [("a", "size", "1", 3.0, 3.0, 1), ("a", "size", "2", 1.0, 1.0, 1)]
+    wide = [("a", "head", sex, 0.0, 4.0, 6) for sex in "MF"]
+    schema = "area string, margin string, category string, lower double, upper double, priority int"
+    contributions = tuple(in_category(name, F.col(name)) for name in ("size", "head"))
+    found = []
+    for rows, uncounted in ((counted, ()), (counted + wide, ("head",))):
+        result = calibrate(
+            units,
+            spark.createDataFrame(rows, schema),
+            area="area",
+            unit="household",
+            base_weight="base",
+            contributions=contributions,
+            uncounted=uncounted,
+        )
+        weight = {row["household"]: row["weight"] for row in result.units.collect()}
+        assert sum(weight.values()) == pytest.approx(4.0, abs=1e-6)
+        assert {(row["margin"], row["category"]) for row in result.margins.collect()} == {("size", "1"), ("size", "2")}
+        assert [(row["targets"], row["relaxed"]) for row in result.areas.collect()] == [(2, 0)]
+        found.append(weight["h1"] + weight["h3"] + weight["h4"])
+    without, with_heads = found
+    assert without == pytest.approx(2.5, abs=1e-6)
+    assert 2.6 < with_heads < 3.0

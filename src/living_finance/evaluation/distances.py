@@ -46,19 +46,21 @@ def distances(*, found: DataFrame, true: DataFrame) -> dict[str, dict[str, float
 
     Args:
         found: private households of the product with `weight` and `head_age_band`.
-        true: private households of the truth with `head_age`.
+        true: private households of the truth with `head_age`; or other ones, with `weight` and `head_age_band`.
 
     Returns:
         Dimension → `city_unweighted`, `city_weighted`, `dong_unweighted`, `dong_weighted`, between 0 and 1.
     """
+    has_weight = "weight" in true.columns
+    true_age, true_weight = (F.col("head_age_band"), F.col("weight")) if has_weight else (F.col("head_age"), F.lit(1.0))
     counts = _counts(found, head_age=F.col("head_age_band"), weight=F.col("weight"), source="found").unionByName(
-        _counts(true, head_age=F.col("head_age"), weight=F.lit(1.0), source="true")
+        _counts(true, head_age=true_age, weight=true_weight, source="true")
     )
     is_found = F.col("source") == "found"
     wide = counts.groupBy("region", "dimension", "category").agg(
         F.sum(F.when(is_found, F.col("number")).otherwise(0.0)).alias("found_number"),
         F.sum(F.when(is_found, F.col("weight")).otherwise(0.0)).alias("found_weight"),
-        F.sum(F.when(~is_found, F.col("number")).otherwise(0.0)).alias("true_number"),
+        F.sum(F.when(~is_found, F.col("weight")).otherwise(0.0)).alias("true_weight"),
     )
     whole = Window.partitionBy("region", "dimension")
     shares = wide.select(
@@ -66,12 +68,12 @@ def distances(*, found: DataFrame, true: DataFrame) -> dict[str, dict[str, float
         "dimension",
         *(
             F.coalesce(F.try_divide(F.col(name), F.sum(name).over(whole)), F.lit(0.0)).alias(name)
-            for name in ("found_number", "found_weight", "true_number")
+            for name in ("found_number", "found_weight", "true_weight")
         ),
     )
     per_region = shares.groupBy("region", "dimension").agg(
-        (F.sum(F.abs(F.col("found_number") - F.col("true_number"))) / 2).alias("unweighted"),
-        (F.sum(F.abs(F.col("found_weight") - F.col("true_number"))) / 2).alias("weighted"),
+        (F.sum(F.abs(F.col("found_number") - F.col("true_weight"))) / 2).alias("unweighted"),
+        (F.sum(F.abs(F.col("found_weight") - F.col("true_weight"))) / 2).alias("weighted"),
     )
     is_city = F.col("region") == CITY
     rows = (

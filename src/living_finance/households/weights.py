@@ -2,7 +2,8 @@
 
 Two steps. The base weight says how likely a household of its kind is to be there at all (people at an old address and
 register households that moved away are not), scaled to the area's number of households. Bounded calibration then
-moves the base weights as little as the census margins of the area ask for (decision 0010).
+moves the base weights as little as the census margins of the area ask for (decision 0010), and as little as possible the
+number of heads of a sex and age, which no census counts (decision 0048).
 """
 
 from __future__ import annotations
@@ -42,8 +43,23 @@ _COMPLETE = {
 }
 """Margins whose absent categories are zeros."""
 
-KINDS = ("register_and_bureau", "register_only", "bureau_several", "bureau_alone")
-"""Kinds of formed households that exist with different probabilities."""
+HEADS = "head_sex_age"
+"""A margin that nobody counts: its totals, by sex and ten-year band of the head, leave those of the base weights at a price."""
+HEAD_CATEGORIES = tuple(f"{sex}{band}" for sex in "MF" for band in codes.HEAD_AGE_BANDS)
+HEADS_PRIORITY = max(PRIORITY.values()) + 1
+
+KINDS = (
+    "register_and_bureau",
+    "register_only",
+    "in_registered_unit",
+    "in_unregistered_unit",
+    "elsewhere_young",
+    "elsewhere_older",
+)
+"""Kinds of formed households that exist with different probabilities. The last four are people whom no register household
+explains: in a unit where somebody is registered (a unit holds one household), where nobody is, and without unit."""
+_OLDER_AGE = 30
+"""Young people stay registered with their parents, or nowhere; those who are older have mostly moved away."""
 _PRIOR_AREAS = 5.0
 """The shares start from 1 with the weight of so many output areas: a handful of areas cannot tell four shares."""
 _LEAST_SHARE = 0.02
@@ -133,7 +149,9 @@ def weigh(households: DataFrame, *, areas: DataFrame, margins: DataFrame) -> Cal
             in_category("tenure", F.col("tenure")),
             quantity("population", F.col("household_size")),
             packed_counts("population_sex_age", [F.col(name) for name in PACKED_MEMBERS], categories=CELLS, bits=BITS_PER_CELL),
+            in_category(HEADS, F.concat("head_sex", F.col("head_age_band").cast("string"))),
         ),
+        uncounted=(HEADS,),
         group=F.substring("output_area_id", 1, 5),
     )
 
@@ -181,16 +199,47 @@ def _targets(margins: DataFrame, *, areas: DataFrame) -> DataFrame:
         .groupBy("output_area_id", "margin", category.alias("category"))
         .agg(F.sum("lower").alias("lower"), F.sum("upper").alias("upper"), F.max(priority).alias("priority"))
     )
-    return with_zero_targets(limits, area="output_area_id", categories=_COMPLETE, priority=PRIORITY)
+    counted = with_zero_targets(limits, area="output_area_id", categories=_COMPLETE, priority=PRIORITY)
+    heads = areas.where(F.col("target_households") > 0).select(
+        "output_area_id",
+        F.lit(HEADS).alias("margin"),
+        F.explode(F.array(*map(F.lit, HEAD_CATEGORIES))).alias("category"),
+        F.lit(0.0).alias("lower"),
+        F.col("target_households").alias("upper"),
+        F.lit(HEADS_PRIORITY).alias("priority"),
+    )
+    return counted.unionByName(heads)
 
 
-def _kind() -> Column:
+def with_kind(households: DataFrame) -> DataFrame:
+    """Add `_kind`, one of `KINDS`.
+
+    Args:
+        households: rows of `form_households`, or silver.HOUSEHOLD.
+    """
     is_register, has_bureau = F.col("household_source") == "register", F.col("bureau_members") > 0
-    return (
+    # Units are compared by hash, in fixed-width memory; of all units few hold households of both sources.
+    unit = F.when(F.col("unit_id").isNotNull(), F.xxhash64("address_id", "unit_id"))
+    of_both = (
+        households.where(F.col("unit_id").isNotNull())
+        .groupBy(unit.alias("_unit"))
+        .agg(F.max(is_register).alias("_is_registered"), F.min(is_register).alias("_is_only_registered"))
+        .where(F.col("_is_registered") & ~F.col("_is_only_registered"))
+        .select("_unit", "_is_registered")
+    )
+    is_young = F.col("head_age_band") < _OLDER_AGE
+    kind = (
         F.when(is_register & has_bureau, KINDS[0])
         .when(is_register, KINDS[1])
-        .when(F.col("household_size") > 1, KINDS[2])
-        .otherwise(KINDS[3])
+        .when(F.col("_is_registered"), KINDS[2])
+        .when(F.col("unit_id").isNotNull(), KINDS[3])
+        .when(is_young, KINDS[4])
+        .otherwise(KINDS[5])
+    )
+    return (
+        join_to_one(households.withColumn("_unit", unit), of_both, on=["_unit"], how="left", broadcast=True)
+        .withColumn("_kind", kind)
+        .drop("_unit", "_is_registered")
     )
 
 
@@ -205,10 +254,11 @@ def with_base_weight(households: DataFrame, *, areas: DataFrame) -> DataFrame:
         The same rows with `_base`; 0 for group quarters and where no households are expected.
     """
     is_private = ~F.col("is_group_quarters") & F.col("output_area_id").isNotNull()
+    of_kinds = households.transform(with_kind)
     counted = (
-        households.where(is_private)
+        of_kinds.where(is_private)
         .groupBy("output_area_id")
-        .agg(*(F.count_if(_kind() == kind).cast("double").alias(kind) for kind in KINDS))
+        .agg(*(F.count_if(F.col("_kind") == kind).cast("double").alias(kind) for kind in KINDS))
     )
     targets = areas.where(F.col("target_households") > 0).select("output_area_id", "target_households")
     joined = join_to_one(counted, targets, on=["output_area_id"], how="inner")
@@ -224,11 +274,11 @@ def with_base_weight(households: DataFrame, *, areas: DataFrame) -> DataFrame:
             ),
         )
     )
-    base = F.when(is_private, F.coalesce(F.element_at("_bases", _kind()), F.lit(0.0))).otherwise(F.lit(0.0))
+    base = F.when(is_private, F.coalesce(F.element_at("_bases", F.col("_kind")), F.lit(0.0))).otherwise(F.lit(0.0))
     return (
-        join_to_one(households, per_area, on=["output_area_id"], how="left", broadcast=True)
+        join_to_one(of_kinds, per_area, on=["output_area_id"], how="left", broadcast=True)
         .withColumn("_base", base)
-        .drop("_bases")
+        .drop("_bases", "_kind")
     )
 
 

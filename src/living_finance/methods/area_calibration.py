@@ -60,6 +60,7 @@ def calibrate(
     base_weight: str,
     contributions: Sequence[Contribution],
     distance: Distance = DEFAULT_DISTANCE,
+    uncounted: Sequence[str] = (),
     group: Column | None = None,
     interval_price: float = 1.0,
     tolerance: float = 1e-7,
@@ -88,6 +89,8 @@ def calibrate(
         contributions: what a unit adds to which target; see `in_category`, `in_each`, `quantity`, `counts`,
             `packed_counts`.
         distance: kind of distance from the base weight, and bounds of weight / base weight.
+        uncounted: margins that are no counts but limits so wide that they always hold: they only keep totals near those of
+            the base weights, at `interval_price`, and are left out of the account.
         group: expression over the area's column whose values spread areas over tasks, for instance the
             district's code; by default 64 groups by hash.
         interval_price: what it costs a total to leave its base total inside an interval (see `calibration`).
@@ -149,11 +152,12 @@ def calibrate(
     )
     solved = slim_units.groupBy("_group").cogroup(slim_margins.groupBy("_group")).applyInArrow(lambda u, m: solve(u, m), schema)
     weights = solved.select(F.inline("_weights")).withColumnRenamed("_unit", unit)
+    counted = solved.withColumn("_targets", F.filter("_targets", lambda target: ~target["margin"].isin(*uncounted)))
     return Calibrated(
         solved=solved,
         units=join_to_one(units.drop("weight"), weights, on=[unit], how="left"),
-        margins=solved.select(F.col("_area").alias(area), F.inline("_targets")),
-        areas=solved.where(F.col("_area").isNotNull()).select(
+        margins=counted.select(F.col("_area").alias(area), F.inline("_targets")),
+        areas=counted.where(F.col("_area").isNotNull()).select(
             F.col("_area").alias(area),
             F.size("_weights").alias("units"),
             F.size("_targets").alias("targets"),
