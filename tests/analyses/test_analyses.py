@@ -15,7 +15,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from living_finance.analyses.change import change_of, paired_results
+from living_finance.analyses.change import paired_results
 from living_finance.analyses.registry import ANALYSES, manual
 from living_finance.analyses.result import KEY, RESULT
 from living_finance.config import AnalysisSettings
@@ -24,7 +24,7 @@ from living_finance.contracts.core import Table
 from living_finance.methods.distribution import UNITS
 from living_finance.methods.ratios import mean
 from living_finance.months import Month
-from living_finance.steps.analyse import analyse_all
+from living_finance.steps.analyse import analyse, analyse_all
 from living_finance.storage.warehouse import PartitionValue, Warehouse
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -447,12 +447,22 @@ def test_a_change_less_that_of_another_area_has_the_covariance_of_the_households
     assert {s for code, s in found if code == "11"} == changed - set(UNITS)
 
 
-def _changed(name: str, frames: Mapping[str, DataFrame]) -> Mapping[tuple[str, ...], Any]:
-    """Rows of `change_of` by (region_code, dimension, category, statistic)."""
-    analysis, months = ANALYSES[name], {"month": Month.from_date(MONTH), "against": Month.from_date(AGAINST)}
-    of = {argument: frames[argument] for argument in analysis.tables}
-    extra = {"settings": SETTINGS} if analysis.takes_settings else {}
-    rows = change_of(analysis.function, of, building=frames["building"], region="11", **months, **extra)
+class Tiny(Warehouse):
+    """A warehouse of the frames."""
+
+    def __init__(self, frames: Mapping[str, DataFrame]) -> None:
+        super().__init__(frames["household"].sparkSession, "")
+        self._of_table = {table: frames[argument] for a in ANALYSES.values() for argument, table in a.tables.items()}
+
+    def read(self, table: Table, **partition: PartitionValue) -> DataFrame:
+        return self._of_table[table]
+
+
+def _changed(name: str, frames: Mapping[str, DataFrame], monkeypatch: pytest.MonkeyPatch) -> Mapping[tuple[str, ...], Any]:
+    """Rows of `analyse NAME --against` by (region_code, dimension, category, statistic)."""
+    monkeypatch.setattr("living_finance.steps.analyse.check_region", lambda *_: None)
+    months = {"month": Month.from_date(MONTH), "against": Month.from_date(AGAINST)}
+    rows = analyse(Tiny(frames), name, region="11", settings=SETTINGS, **months)
     assert rows.columns == [column.name for column in RESULT]
     found = {(row["region_code"], row["dimension"], row["category"], row["statistic"]): row for row in rows.collect()}
     assert {row["base_month"] for row in found.values()} == {MONTH}
@@ -472,9 +482,9 @@ def _change_from_the_definition(sides: list[tuple[Any, Any, Any, Any]]) -> tuple
 
 
 def test_what_has_changed_in_an_analysis_is_what_change_says_and_is_there_by_group(
-    frames: dict[str, DataFrame], result: Results
+    frames: dict[str, DataFrame], result: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found, whole = _changed("household_balance", frames), result("change")
+    found, whole = _changed("household_balance", frames, monkeypatch), result("change")
     everybody = {key: row for key, row in found.items() if key[1] == "change_since"}
     assert {key[0] for key in everybody} == {"11", "11140", "11230", *DONGS} and len({key[3] for key in everybody}) == 6
     for key, row in everybody.items():
@@ -489,9 +499,11 @@ def test_what_has_changed_in_an_analysis_is_what_change_says_and_is_there_by_gro
     assert found["11", "change_since / income_quintile", "2019-01 / 1", "deficit_share"]["contributors"] > 1
 
 
-def test_what_has_changed_for_youth_by_sex_and_on_the_later_months_dongs(frames: dict[str, DataFrame]) -> None:
+def test_what_has_changed_for_youth_by_sex_and_on_the_later_months_dongs(
+    frames: dict[str, DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The bureau persons of 20 to 34 who are women; person 0 lives in another dong by the later month's borders."""
-    found = _changed("youth", frames)
+    found = _changed("youth", frames, monkeypatch)
     for region in ("11", DONGS[1]):
         sides = []
         for month in (MONTH, AGAINST):
@@ -590,17 +602,11 @@ def test_what_areas_share_in_the_draws_of_the_income_model_is_not_in_the_error_o
         assert _estimate(found[region, "minus_city", "11", "gini_total_income"]) == (0.0, 0.0)
 
 
-def test_several_at_a_time_give_what_each_gives_alone(spark: SparkSession, frames: dict[str, DataFrame], result: Results) -> None:
+def test_several_at_a_time_give_what_each_gives_alone(frames: dict[str, DataFrame], result: Results) -> None:
     """In the order asked for; of regions other than the one looked at, only the dimensions that are wanted everywhere."""
     names = ("low_income", "household_moves")
-    of_table = {table: frames[argument] for a in ANALYSES.values() for argument, table in a.tables.items()}
-
-    class Tiny(Warehouse):
-        def read(self, table: Table, **partition: PartitionValue) -> DataFrame:
-            return of_table[table]
-
     found = analyse_all(
-        Tiny(spark, ""),
+        Tiny(frames),
         [(ANALYSES[name], None) for name in names],
         month=Month.from_date(MONTH),
         region="11",
