@@ -15,11 +15,11 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from living_finance.analyses.change import paired_results
+from living_finance.analyses.change import PLACES, paired_results
 from living_finance.analyses.registry import ANALYSES, manual
 from living_finance.analyses.result import KEY, RESULT
 from living_finance.config import AnalysisSettings
-from living_finance.contracts import gold
+from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
 from living_finance.methods.distribution import UNITS
 from living_finance.methods.ratios import mean
@@ -467,6 +467,12 @@ def _changed(name: str, frames: Mapping[str, DataFrame], monkeypatch: pytest.Mon
     found = {(row["region_code"], row["dimension"], row["category"], row["statistic"]): row for row in rows.collect()}
     assert {row["base_month"] for row in found.values()} == {MONTH}
     return found
+
+
+def test_places_are_columns_of_their_tables() -> None:
+    declared = {"household": gold.HOUSEHOLD, "placed_person": silver.PLACED_PERSON}
+    for name, columns in PLACES.items():
+        assert {*columns, *columns.values()} <= set(declared[name].column_names)
 
 
 def _change_from_the_definition(sides: list[tuple[Any, Any, Any, Any]]) -> tuple[float, float, int]:

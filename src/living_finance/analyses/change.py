@@ -176,7 +176,7 @@ def change_of(
         category the earlier month, with its category behind it (`2019-01 / F`).
     """
     placed = dict(frames)
-    for name, columns in _PLACES.items():
+    for name, columns in PLACES.items():
         for address, dong in columns.items() if name in frames else ():
             placed[name] = on_boundaries(placed[name], building, month=month, address=address, dong=dong)
     rows = function(**placed, region=region, estimate=partial(paired_results, month=month, against=against), **arguments)
@@ -189,9 +189,9 @@ def change_of(
     )
 
 
-_PLACES = {
+PLACES = {
     "household": {"address_id": "dong_code"},
-    "placed_person": {"address_id": "dong_code", "work_address_id": "workplace_dong_code"},
+    "placed_person": {"home_address_id": "dong_code", "work_address_id": "workplace_dong_code"},
 }
 """Table of an analysis → address → dong that is of it."""
 
