@@ -345,6 +345,26 @@ def test_a_figure_of_the_city_is_explained_with_all_rows_and_the_published_incom
     assert facts.not_met and all(line[:40] in shown for line in facts.not_met)
 
 
+def test_figures_of_a_breakdown_and_of_persons_are_explained_by_group(spark: SparkSession, store: Warehouse) -> None:
+    asked: dict[str, Any] = {"root": store.root, "month": MONTHS[0], "region": "11"}
+    facts = figure_facts(spark, table="gold.household_breakdown", **asked)
+    own = read(store, gold.HOUSEHOLD_BREAKDOWN).where("region_code = '11'").collect()
+    assert facts.rows == len(own) and facts.weights["sum of weights"] > 0 and facts.adjustment
+    assert {(g["dimension"], g["category"], g["mean_total_income_krw_year [KRW/year]"]) for g in facts.groups} == {
+        (row["dimension"], row["category"], row["mean_total_income_krw_year"]) for row in own
+    }
+    assert "income_class" in _text(explain_figure(facts))
+
+    facts = figure_facts(spark, table="gold.person_statistics", **asked)
+    everybody = read(store, gold.PERSON_STATISTICS).where("region_code = '11' and sex = 'all' and age_band = 'all'").collect()
+    assert {g["place"]: g["persons"] for g in facts.groups} == {row["place"]: row["persons"] for row in everybody}
+    assert len(everybody) == 2 and not facts.weights and [s["step"] for s in facts.steps] == ["cleanse", "place", "statistics"]
+    with pytest.raises(MissingInput, match=r"gold.person_statistics has no region 1\d{10}"):
+        area = read(store, silver.OUTPUT_AREA).select("output_area_id").first()
+        assert area is not None
+        figure_facts(spark, table="gold.person_statistics", **asked | {"region": area["output_area_id"]})
+
+
 def test_a_household_is_explained_by_its_members_evidence(spark: SparkSession, store: Warehouse) -> None:
     member = read(store, gold.HOUSEHOLD_MEMBER).first()
     assert member is not None

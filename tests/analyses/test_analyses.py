@@ -13,15 +13,18 @@ from typing import Any
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
+from living_finance.analyses.change import PLACES, paired_results
 from living_finance.analyses.registry import ANALYSES, manual
 from living_finance.analyses.result import KEY, RESULT
 from living_finance.config import AnalysisSettings
-from living_finance.contracts import gold
+from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
 from living_finance.methods.distribution import UNITS
+from living_finance.methods.ratios import mean
 from living_finance.months import Month
-from living_finance.steps.analyse import analyse_all
+from living_finance.steps.analyse import analyse, analyse_all
 from living_finance.storage.warehouse import PartitionValue, Warehouse
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -444,6 +447,116 @@ def test_a_change_less_that_of_another_area_has_the_covariance_of_the_households
     assert {s for code, s in found if code == "11"} == changed - set(UNITS)
 
 
+class Tiny(Warehouse):
+    """A warehouse of the frames."""
+
+    def __init__(self, frames: Mapping[str, DataFrame]) -> None:
+        super().__init__(frames["household"].sparkSession, "")
+        self._of_table = {table: frames[argument] for a in ANALYSES.values() for argument, table in a.tables.items()}
+
+    def read(self, table: Table, **partition: PartitionValue) -> DataFrame:
+        return self._of_table[table]
+
+
+def _changed(name: str, frames: Mapping[str, DataFrame], monkeypatch: pytest.MonkeyPatch) -> Mapping[tuple[str, ...], Any]:
+    """Rows of `analyse NAME --against` by (region_code, dimension, category, statistic)."""
+    monkeypatch.setattr("living_finance.steps.analyse.check_region", lambda *_: None)
+    months = {"month": Month.from_date(MONTH), "against": Month.from_date(AGAINST)}
+    rows = analyse(Tiny(frames), name, region="11", settings=SETTINGS, **months)
+    assert rows.columns == [column.name for column in RESULT]
+    found = {(row["region_code"], row["dimension"], row["category"], row["statistic"]): row for row in rows.collect()}
+    assert {row["base_month"] for row in found.values()} == {MONTH}
+    return found
+
+
+def test_places_are_columns_of_their_tables() -> None:
+    declared = {"household": gold.HOUSEHOLD, "placed_person": silver.PLACED_PERSON}
+    for name, columns in PLACES.items():
+        assert {*columns, *columns.values()} <= set(declared[name].column_names)
+
+
+def _change_from_the_definition(sides: list[tuple[Any, Any, Any, Any]]) -> tuple[float, float, int]:
+    """Value, error and units of a change, of numbers of the units, weights, numerators and denominators of both months."""
+    values, influences = [], []
+    for numbers, w, y, x in sides:
+        values.append(np.sum(w * y) / np.sum(w * x))
+        influences.append(dict(zip(numbers, w * (y - values[-1] * x) / np.sum(w * x), strict=True)))
+    n = min(map(len, influences))
+    squares = sum(sum(u * u for u in each.values()) * len(each) / (len(each) - 1) for each in influences)
+    both = sum(u * influences[1].get(number, 0.0) for number, u in influences[0].items()) * n / (n - 1)
+    return values[0] - values[1], float(np.sqrt(squares - 2 * both)), n
+
+
+def test_what_has_changed_in_an_analysis_is_what_change_says_and_is_there_by_group(
+    frames: dict[str, DataFrame], result: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, whole = _changed("household_balance", frames, monkeypatch), result("change")
+    everybody = {key: row for key, row in found.items() if key[1] == "change_since"}
+    assert {key[0] for key in everybody} == {"11", "11140", "11230", *DONGS} and len({key[3] for key in everybody}) == 6
+    for key, row in everybody.items():
+        assert row["value"] == pytest.approx(whole[key]["value"], rel=1e-9), key
+        assert row["standard_error"] == pytest.approx(whole[key]["standard_error"], rel=1e-6), key
+        assert (row["reliability"], row["contributors"]) == (whole[key]["reliability"], whole[key]["contributors"]), key
+    names = ("number", "weight", "spending", "income")
+    sides = [tuple(side[name][side["number"] % 2 == 1] for name in names) for side in (NOW, BEFORE)]
+    row = found["11", "change_since / tenure", "2019-01 / owned", "spending_to_income"]
+    value, error, n = _change_from_the_definition(sides)
+    assert _estimate(row) == pytest.approx((12 * value, 12 * error), rel=1e-3) and row["contributors"] == n
+    assert found["11", "change_since / income_quintile", "2019-01 / 1", "deficit_share"]["contributors"] > 1
+
+
+def test_what_has_changed_for_youth_by_sex_and_on_the_later_months_dongs(
+    frames: dict[str, DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bureau persons of 20 to 34 who are women; person 0 lives in another dong by the later month's borders."""
+    found = _changed("youth", frames, monkeypatch)
+    for region in ("11", DONGS[1]):
+        sides = []
+        for month in (MONTH, AGAINST):
+            rows = [h for h in homes(month) if h.number % 10 < 3 and h.number % 2 == 0]
+            inside = [h for h in rows if (DONGS[1] if h.number == 0 else h.dong).startswith(region)]
+            earned = np.array([float(h.income) if h.number % 3 != 2 else 0.0 for h in inside])
+            sides.append(([h.number for h in inside], np.ones(len(inside)), earned, np.ones(len(inside))))
+        where = (region, "change_since / sex", "2019-01 / F")
+        numbers = [set(side[0]) for side in sides]
+        row = found[(*where, "persons")]
+        kept = len(numbers[0] & numbers[1])
+        expected = len(numbers[0]) - len(numbers[1]), np.sqrt(len(numbers[0]) + len(numbers[1]) - 2 * kept)
+        assert _estimate(row) == pytest.approx(expected, abs=1e-6), region
+        row = found.get((*where, "mean_labour_business_income_krw_year"))
+        if len(numbers[1]) > 1:
+            value, error, n = _change_from_the_definition(sides)
+            assert row is not None and _estimate(row) == pytest.approx((value, error), rel=1e-3) and row["contributors"] == n
+    assert ("11", "change_since", "2019-01", "allowance_candidate_share") in found
+
+
+def test_a_change_of_persons_has_the_covariance_of_their_households(spark: SparkSession) -> None:
+    """Households of one to three persons in two months, one of which goes and one of which comes; from the definition."""
+    rows = [
+        (month, f"H{home}", DONGS[0], "FM"[person % 2], float((7 * home + 3 * person + (month == MONTH) * home**2) % 11) * 1e7)
+        for month in (MONTH, AGAINST)
+        for home in range(8)
+        for person in range(1 + home % 3)
+        if home != (0 if month == MONTH else 7)
+    ]
+    frame = spark.createDataFrame(rows, "base_month date, home string, dong_code string, sex string, earned double")
+    months = {"month": Month.from_date(MONTH), "against": Month.from_date(AGAINST)}
+    measures, groups = [mean("earned", F.col("earned"), unit="KRW/year")], {"sex": F.col("sex")}
+    found = paired_results(
+        frame.withColumns({"one": F.lit(1.0)}), measures, weight="one", groups=groups, cluster="home", **months
+    ).collect()
+    assert len(found) == 18
+    for row in found:
+        influences = []
+        for month in (MONTH, AGAINST):
+            of = [r for r in rows if r[0] == month and row["category"] in ("all", r[3])]
+            average = np.mean([r[4] for r in of])
+            influences.append({home: sum(r[4] - average for r in of if r[1] == home) / len(of) for home in {r[1] for r in of}})
+        m = min(map(len, influences))
+        shared = sum(u * influences[1].get(home, 0.0) for home, u in influences[0].items()) * m / (m - 1)
+        assert row["covariance"] == pytest.approx(shared, rel=1e-4)
+
+
 def test_comparison_with_the_city_and_with_published_figures(result: Results) -> None:
     found = result("comparison")
     row = found["11140", "minus_city", "11", "mean_income_krw_month"]
@@ -495,17 +608,11 @@ def test_what_areas_share_in_the_draws_of_the_income_model_is_not_in_the_error_o
         assert _estimate(found[region, "minus_city", "11", "gini_total_income"]) == (0.0, 0.0)
 
 
-def test_several_at_a_time_give_what_each_gives_alone(spark: SparkSession, frames: dict[str, DataFrame], result: Results) -> None:
+def test_several_at_a_time_give_what_each_gives_alone(frames: dict[str, DataFrame], result: Results) -> None:
     """In the order asked for; of regions other than the one looked at, only the dimensions that are wanted everywhere."""
     names = ("low_income", "household_moves")
-    of_table = {table: frames[argument] for a in ANALYSES.values() for argument, table in a.tables.items()}
-
-    class Tiny(Warehouse):
-        def read(self, table: Table, **partition: PartitionValue) -> DataFrame:
-            return of_table[table]
-
     found = analyse_all(
-        Tiny(spark, ""),
+        Tiny(frames),
         [(ANALYSES[name], None) for name in names],
         month=Month.from_date(MONTH),
         region="11",

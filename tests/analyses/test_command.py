@@ -41,6 +41,13 @@ def test_unknown_names_and_regions_are_refused(name: str, region: str) -> None:
         analyse(nothing_is_read, name, month=Month(2020, 1), region=region, settings=AnalysisSettings())
 
 
+@pytest.mark.parametrize("name", ["inequality", "household_moves", "jobs_in_reach", "comparison"])
+def test_what_compares_no_months_says_what_does(name: str) -> None:
+    nothing_is_read, month = cast("Warehouse", object()), Month(2020, 1)
+    with pytest.raises(ConfigurationError, match=r"--against is for household_balance, .*, change\.?$"):
+        analyse(nothing_is_read, name, month=month, against=month, region="11", settings=AnalysisSettings())
+
+
 @pytest.mark.parametrize(
     "arguments", [[], ["inequality"], ["inequality", "--warehouse", ".", "--month", "202001", "--out", "x.xlsx"]]
 )
@@ -82,8 +89,9 @@ class Held(Warehouse):
 @pytest.mark.parametrize("name", ANALYSES)
 def test_a_region_that_the_month_does_not_have_is_no_empty_answer(spark: SparkSession, tmp_path: Path, name: str) -> None:
     store, january = Held(spark, str(tmp_path)), Month(2020, 1)
+    against = january if ANALYSES[name].compares_months or ANALYSES[name].can_change else None
     with pytest.raises(MissingInput, match=r"no region 11999.*11140 마포구") as raised:
-        analyse(store, name, month=january, against=january, region="11999", settings=AnalysisSettings())
+        analyse(store, name, month=january, against=against, region="11999", settings=AnalysisSettings())
     assert raised.value.exit_code == 21
 
 
@@ -103,6 +111,7 @@ ROWS = pd.DataFrame(
         ("1114059", "all", "all", "gini", "index", 0.31234, 0.01234, 412, "publishable"),
         ("11140", "head_age_band", "80", "poverty_rate", "share", 0.4567, None, 9, "unreliable"),
         ("11", "change_since", "2020-01", "mean_debt_krw", "KRW", -1_234_567.0, 45_678.0, 999, None),
+        ("11", "change_since / residence / sex", "2020-01 / F", "low_pay_share", "share", 0.021, 0.004, 99, "publishable"),
     ],
     columns=[
         "region_code",
@@ -125,6 +134,7 @@ def test_what_is_shown_is_in_words_and_in_units_that_people_read() -> None:
         ("1114059 용강동", "", "지니계수(균등화소득)", "0.312 ± 0.012", "", "412", "공표 가능"),
         ("11140 마포구", "가구주 연령: 80세 이상", "상대적 빈곤율", "45.7", "%", "9", "신뢰 불가"),
         ("11 서울특별시", "이후 변화: 2020-01", "평균 부채", "-123 ± 5", "만원", "999", ""),
+        ("11 서울특별시", "이후 변화 / 성별: 2020-01 / 여", "저임금 근로자 비율", "2.1 ± 0.4", "%p", "99", "공표 가능"),
     ]
     assert shown(rows, language="en")[1] == (
         "11140 Mapo-gu", "head's age: 80 and over", "relative poverty rate", "45.7", "%", "9", "unreliable"

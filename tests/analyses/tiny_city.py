@@ -109,6 +109,7 @@ def tables(spark: SparkSession) -> dict[str, DataFrame]:
                 *(work_dong, employment),
                 *(labour, business, 0.0, 0.0, float(h.debt // 2), float(h.debt - h.debt // 2)),
                 *(float(h.debt // 10) if h.number % 9 == 2 and h.number != fell_behind else 0.0, float(h.debt // 60)),
+                f"A{h.number}",
             )
         )
     placed = spark.createDataFrame(
@@ -117,7 +118,7 @@ def tables(spark: SparkSession) -> dict[str, DataFrame]:
         " work_address_id string, workplace_dong_code string, employment string, labour_income_krw_year double,"
         " business_income_krw_year double, mortgage_balance_krw double, jeonse_loan_balance_krw double,"
         " credit_loan_balance_krw double, business_loan_balance_krw double, overdue_balance_krw double,"
-        " repayment_krw_month double",
+        " repayment_krw_month double, home_address_id string",
     ).coalesce(1)
     belongs = spark.createDataFrame(
         [(h.month, f"P{h.number}", f"H{h.number}") for h in both], "base_month date, person_id string, household_id string"

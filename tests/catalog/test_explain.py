@@ -48,10 +48,11 @@ def text(**changes: Any) -> str:
         "region": "1114059",
         "region_name": "마포구 용강동",
         "figures": {},
+        "groups": (),
         "rows": 3,
         "deliveries": {},
         "versions": {},
-        "weights": {},
+        "weights": {"sum of weights": 60.0},
         "areas": {},
         "edits": [{"table": "bureau_persons", "reason": "all", "rows_kept": 7}],
         "edits_of": "11140 마포구",
@@ -88,6 +89,14 @@ def test_income_before_and_after_what_is_not_met_and_the_registered_model_are_sa
         assert wanted in said
     assert IN_DEVELOPMENT.both in said
     assert "made before that was noted" in text(adjustment=()) and "made before that was noted" not in said
+
+
+def test_persons_have_figures_by_place_and_neither_weights_nor_an_adjustment() -> None:
+    by_place = [{"place": "residence", "persons": 1724}, {"place": "workplace", "persons": 1066}]
+    said = text(groups=by_place, weights={}, areas={}, targets=(), adjustment=(), not_met=())
+    assert "workplace │ 1,066" in said and "no weights, no calibration" in said
+    assert "weights of the region" not in said and "made before that was noted" not in said
+    assert "weights of the region" in text() and "no weights" not in text()
 
 
 def test_what_the_ledger_notes_of_the_adjustment() -> None:

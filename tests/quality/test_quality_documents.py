@@ -45,7 +45,11 @@ def tables() -> dict[Table, pd.DataFrame]:
 
 
 @pytest.mark.parametrize(
-    ("language", "words"), [("ko", ("품질 점수", "공표 전 점검", "등록 인구")), ("en", ("Scores", "births"))]
+    ("language", "words"),
+    [
+        ("ko", ("품질 점수", "공표 전 점검", "등록 인구", "가구 통계 (gold.household_statistics)")),
+        ("en", ("Scores", "births", "persons with credit activity (bureau_persons)")),
+    ],
 )
 def test_the_page_needs_nothing_else_and_is_well_formed(language: Language, words: tuple[str, ...]) -> None:
     edits = edit_rows([("labour_income_krw_year:imputed", 50, 0, 0), ("<script>:imputed", 3, 0, 0)])

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.analyses.households import counted, head_groups, with_income_quintile
-from living_finance.analyses.result import finished, ratio_results
+from living_finance.analyses.result import Estimator, finished, ratio_results
 from living_finance.contracts import gold
 from living_finance.methods.ratios import Ratio, mean, ratio, share
 
@@ -28,7 +28,7 @@ def balance_measures() -> Sequence[Ratio]:
     )
 
 
-def household_balance(*, household: DataFrame, region: str) -> DataFrame:
+def household_balance(*, household: DataFrame, region: str, estimate: Estimator = ratio_results) -> DataFrame:
     """Surplus, deficit share and spending to income of households.
 
     Income is before tax and contributions, and spending leaves interest out: the surplus is larger than that of
@@ -38,10 +38,11 @@ def household_balance(*, household: DataFrame, region: str) -> DataFrame:
     Args:
         household: gold.household of one or several months.
         region: see `finished`.
+        estimate: of ratios, see `change.change_of`.
 
     Returns:
         RESULT by head's age, sex, household type, size, tenure, dwelling, and the city's income quintile.
     """
     frame = counted(household).transform(with_income_quintile)
     groups = {**head_groups(), "income_quintile": F.col("income_quintile")}
-    return finished(ratio_results(frame, balance_measures(), weight="weight", groups=groups), region=region)
+    return finished(estimate(frame, balance_measures(), weight="weight", groups=groups), region=region)

@@ -6,13 +6,19 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.analyses import households, persons
-from living_finance.analyses.result import finished, ratio_results
+from living_finance.analyses.result import Estimator, finished, ratio_results
 from living_finance.analyses.work import at_place
 from living_finance.methods.ratios import mean, ratio, share, total
 
 
 def small_business(
-    *, placed_person: DataFrame, establishment: DataFrame, household: DataFrame, household_member: DataFrame, region: str
+    *,
+    placed_person: DataFrame,
+    establishment: DataFrame,
+    household: DataFrame,
+    household_member: DataFrame,
+    region: str,
+    estimate: Estimator = ratio_results,
 ) -> DataFrame:
     """Business income, business loans and arrears of the self-employed, by home and by workplace.
 
@@ -25,6 +31,7 @@ def small_business(
         household: gold.household of the same months.
         household_member: gold.household_member of the same months.
         region: see `finished`.
+        estimate: of ratios, see `change.change_of`.
 
     Returns:
         RESULT; dimensions begin with `residence` or `workplace`.
@@ -50,7 +57,7 @@ def small_business(
         "age_band": F.col("age_band").cast("string"),
     }
     home, work = (
-        ratio_results(people, measures, weight=persons.ONE, groups=groups, dong=dong, cluster=persons.CLUSTER)
+        estimate(people, measures, weight=persons.ONE, groups=groups, dong=dong, cluster=persons.CLUSTER)
         for dong in (persons.home_dong(), persons.work_dong())
     )
     return finished(at_place(home, "residence").unionByName(at_place(work, "workplace")), region=region)

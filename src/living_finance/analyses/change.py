@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
+from typing import Any
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from living_finance.analyses.balance import balance_measures
@@ -15,9 +16,18 @@ from living_finance.analyses.households import counted, members_of, with_relativ
 from living_finance.analyses.inequality import class_measures
 from living_finance.analyses.low_income import poverty_measures
 from living_finance.analyses.moves import CAME, LEFT, with_moves
-from living_finance.analyses.result import CELL, SEPARATOR, finished_difference, ratio_cells, regions
+from living_finance.analyses.result import (
+    CELL,
+    COVARIANCE,
+    SEPARATOR,
+    cells_of,
+    finished_difference,
+    placed_in,
+    ratio_cells,
+    regions,
+)
 from living_finance.config import AnalysisSettings
-from living_finance.contracts import gold
+from living_finance.contracts import codes, gold
 from living_finance.methods import ratios
 from living_finance.methods.distribution import covariances, distribution
 from living_finance.methods.exact_sums import exact_sum
@@ -29,7 +39,8 @@ _REGION = ("region_level", "region_code")
 _VALUE = "equivalised_income_krw_year"
 _BEFORE = "_before"
 _UNIT = ("base_month", "household_id", "dong_code", "weight")
-_BEYOND = f"change_since{SEPARATOR}minus_region"
+SINCE = "change_since"
+_BEYOND = f"{SINCE}{SEPARATOR}minus_region"
 _WON_SQUARED, _UNIT_SQUARED = 1.0, 2.0**50
 """Parts of a covariance that are added up as whole numbers: of a mean in won, of a share or rate."""
 
@@ -104,7 +115,8 @@ def change(
         not `publishable`. `change_since`; with a reference also `change_since / minus_region`, of ratios, not of the
         distribution (Gini, quantiles).
     """
-    placed = _on_boundaries(household, building, month=month, against=against)
+    both = household.where(F.col("base_month").isin(month.date, against.date))
+    placed = on_boundaries(both, building, month=month)
     equivalised = counted(placed)
     members = members_of(equivalised.transform(with_relative_income), household_members, counts=("children", "elderly"))
     owing = with_loans(members, household_member, placed_person)
@@ -117,22 +129,85 @@ def change(
         )
     ]
     rows = reduce(DataFrame.unionByName, [*changes, _distribution_change(equivalised, month=month, against=against)])
-    since, is_beyond = f"{against.date:%Y-%m}", F.col("dimension") == _BEYOND
+    since, is_beyond = _said(against), F.col("dimension") == _BEYOND
     return finished_difference(
         rows,
         region=region,
-        dimension=F.when(is_beyond, _BEYOND).otherwise("change_since"),
+        dimension=F.when(is_beyond, _BEYOND).otherwise(SINCE),
         category=F.when(is_beyond, f"{since}{SEPARATOR}{reference}").otherwise(since),
     )
 
 
-def _on_boundaries(household: DataFrame, building: DataFrame, *, month: Month, against: Month) -> DataFrame:
-    both = household.where(F.col("base_month").isin(month.date, against.date))
-    later = building.where(F.col("base_month") == F.lit(month.date)).select("address_id", F.col("dong_code").alias("_dong"))
-    placed = join_to_one(both, later, on=["address_id"], how="left")
-    is_earlier = F.col("base_month") == F.lit(against.date)
-    dong = F.when(is_earlier, F.coalesce("_dong", "dong_code")).otherwise(F.col("dong_code"))
-    return placed.withColumns({"dong_code": dong, "gu_code": F.substring(dong, 1, 5)}).drop("_dong")
+def _said(month: Month) -> str:
+    return f"{month.date:%Y-%m}"
+
+
+def change_of(
+    function: Callable[..., DataFrame],
+    frames: Mapping[str, DataFrame],
+    *,
+    building: DataFrame,
+    month: Month,
+    against: Month,
+    region: str,
+    **arguments: object,
+) -> DataFrame:
+    """Change of every figure of an analysis, by its own groups, from `against` to `month`.
+
+    Errors are those of `change`, with the covariance of the households, or of the persons by household, that are in a region
+    and group in both months; that of the reach of benefits is sqrt(V₁ + V₂), which is too large for what is mostly the same in
+    both. Lines (poverty, quintiles, low pay) are each month's own, taken as given. A figure that one of the months does not have
+    is left out. Counts without error and ranks have none here either.
+
+    Homes and workplaces of the earlier month are on the later month's dongs, by building; benefits, which are delivered by dong,
+    are on those of the time.
+
+    Args:
+        function: the analysis; it takes `estimate`.
+        frames: its tables, by argument, of both months.
+        building: silver.building of the later month.
+        month: the later month.
+        against: the earlier month.
+        region: see `finished`.
+        arguments: others of the analysis.
+
+    Returns:
+        RESULT, base_month the later: dimension `change_since`, with that of the analysis behind it (`change_since / sex`), and
+        category the earlier month, with its category behind it (`2019-01 / F`).
+    """
+    placed = dict(frames)
+    for name, columns in PLACES.items():
+        for address, dong in columns.items() if name in frames else ():
+            placed[name] = on_boundaries(placed[name], building, month=month, address=address, dong=dong)
+    rows = function(**placed, region=region, estimate=partial(paired_results, month=month, against=against), **arguments)
+    own, category = F.regexp_replace("dimension", f"(^|{SEPARATOR}){codes.ALL}$", ""), F.col("category")
+    return finished_difference(
+        _differences(_side_by_side(rows, month, against)),
+        region=region,
+        dimension=F.concat_ws(SEPARATOR, F.lit(SINCE), F.when(own != "", own)),
+        category=F.concat_ws(SEPARATOR, F.lit(_said(against)), F.when(category != codes.ALL, category)),
+    )
+
+
+PLACES = {
+    "household": {"address_id": "dong_code"},
+    "placed_person": {"home_address_id": "dong_code", "work_address_id": "workplace_dong_code"},
+}
+"""Table of an analysis → address → dong that is of it."""
+
+
+def on_boundaries(
+    frame: DataFrame, building: DataFrame, *, month: Month, address: str = "address_id", dong: str = "dong_code"
+) -> DataFrame:
+    """Rows of earlier months in the dong that their building is in in this one; in their own where it is no longer listed."""
+    later = building.where(F.col("base_month") == F.lit(month.date)).select(
+        F.col("address_id").alias(address), F.col("dong_code").alias("_later_dong")
+    )
+    placed = join_to_one(frame, later, on=[address], how="left")
+    is_earlier = F.col("base_month") < F.lit(month.date)
+    return placed.withColumns({dong: F.when(is_earlier, F.coalesce("_later_dong", dong)).otherwise(F.col(dong))}).drop(
+        "_later_dong"
+    )
 
 
 def _moves(household: DataFrame, household_lineage: DataFrame) -> DataFrame:
@@ -161,18 +236,13 @@ def _ratio_change(
         against: the earlier.
         reference: code of an area, or empty.
     """
-    cells = ratio_cells(people, measures, weight="weight", groups={})
-    both = _side_by_side(ratios.estimates(cells, measures, by=CELL, with_denominators=True), month, against)
-    products = _shared_products(people, measures, month=month, against=against)
-    joined = join_to_one(both, products, on=[*_REGION, "statistic"], how="left")
-    now, before = ((F.col(f"denominator{of}"), F.col(f"value{of}")) for of in ("", _BEFORE))
-    xx, xy, yx, yy = (F.col(name) for name in ratios.PRODUCTS)
-    covariance = ratios.covariance_of((xx, xy, yx, yy), now, before)
-    changes = _differences(joined.withColumns({"covariance": covariance}))
+    paired = paired_results(people, measures, weight="weight", groups={}, month=month, against=against)
+    changes = _differences(_side_by_side(paired, month, against))
     if not reference:
         return changes
     were_there = places.where(F.col("dong_code").startswith(reference)).select("household_id").distinct()
     rows = people.where(F.col("base_month").isin(month.date, against.date)).join(were_there, on="household_id", how="left_semi")
+    cells = ratio_cells(people, measures, weight="weight", groups={})
     return _beside_reference(changes, _change_covariances(rows, cells, measures, month, reference), reference)
 
 
@@ -232,9 +302,68 @@ def _change_covariances(rows: DataFrame, cells: DataFrame, measures: Sequence[Ra
     return sums.select(*_REGION, F.inline(F.array(*structs)))
 
 
-def _shared_products(people: DataFrame, measures: Sequence[Ratio], *, month: Month, against: Month) -> DataFrame:
-    """`ratios.shared_products` of both months by region, over the households that are in it in both."""
-    values = ratios.unit_values(people, measures, keep=_UNIT)
+def paired_results(
+    frame: DataFrame,
+    measures: Sequence[Ratio],
+    *,
+    weight: str,
+    groups: Mapping[str, Column],
+    dong: Column | None = None,
+    cluster: str | None = None,
+    month: Month,
+    against: Month,
+) -> DataFrame:
+    """`ratio_results` of two months, with `covariance` between them: an estimator for `change_of`.
+
+    Args:
+        frame: as in `ratio_cells`, of both months; without a cluster its rows are households.
+        measures: ratios; a line that they are measured by is taken as given.
+        weight: as there.
+        groups: as there.
+        dong: as there.
+        cluster: as there.
+        month: the later.
+        against: the earlier.
+    """
+    plain = [replace(measure, shift=None) for measure in measures]
+    places: dict[str, Any] = {"weight": weight, "groups": groups, "dong": dong, "cluster": cluster}
+    found = ratios.estimates(ratio_cells(frame, plain, **places), plain, by=CELL, with_denominators=True)
+    products = _shared_products(frame, plain, **places, month=month, against=against)
+    joined = join_to_one(found, products, on=[*CELL[1:], "statistic"], how="left")
+    pair = Window.partitionBy(*CELL[1:], "statistic").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    drawn = "contributors" if cluster is None else "clusters"
+    (x1, r1, n1), (x2, r2, n2) = (
+        [F.max(F.when(F.col("base_month") == F.lit(m.date), F.col(name))).over(pair) for name in ("denominator", "value", drawn)]
+        for m in (month, against)
+    )
+    xx, xy, yx, yy = (F.col(name) for name in ratios.PRODUCTS)
+    n = F.least(n1, n2).cast("double")
+    of_ratio = ratios.covariance_of((xx, xy, yx, yy), (x1, r1), (x2, r2)) * F.try_divide(n, n - 1)
+    is_total = F.col("statistic").isin([measure.name for measure in plain if measure.is_total])
+    return joined.withColumns({COVARIANCE: F.when(is_total, yy).otherwise(of_ratio)}).drop("denominator", *ratios.PRODUCTS)
+
+
+def _shared_products(
+    frame: DataFrame,
+    measures: Sequence[Ratio],
+    *,
+    weight: str,
+    groups: Mapping[str, Column],
+    dong: Column | None,
+    cluster: str | None,
+    month: Month,
+    against: Month,
+) -> DataFrame:
+    """Sums of products of both months by cell, over the households, or clusters, that are in it in both."""
+    placed, by = placed_in(frame, groups=groups, dong=dong), CELL[1:]
+    keep = ["base_month", "_dong", *(f"of_{name}" for name in groups)]
+    if cluster is not None:
+        units = ratios.unit_sums(placed, measures, weight=weight, keep=[*keep, cluster]).repartition(cluster)
+        kept = [name for name in units.columns if name not in keep]
+        cells = units.select("base_month", F.inline(cells_of(groups)), *kept).where(F.col("region_code").isNotNull())
+        is_later = F.col("base_month") == F.lit(month.date)
+        return ratios.clustered_products(cells, measures, by=by, cluster=cluster, is_later=is_later)
+    values = ratios.unit_values(placed, measures, keep=[*keep, "household_id", weight])
     names = [name for name in values.columns if name not in ("base_month", "household_id")]
     # A household is there once a month: of the rows that have a value there is one.
     sides = {"_one": month, "_other": against}
@@ -248,9 +377,9 @@ def _shared_products(people: DataFrame, measures: Sequence[Ratio], *, month: Mon
         )
     )
     in_both = pairs.where(F.col("_one").isNotNull() & F.col("_other").isNotNull()).select("_one.*", "_other.*")
-    here, there = regions(dong=F.col("dong_code_one")), regions(dong=F.col("dong_code_other"))
-    by_region = in_both.select(F.inline(F.array_intersect(here, there)), *in_both.columns)
-    return ratios.shared_products(by_region, measures, weight="weight", by=_REGION)
+    shared = F.array_intersect(cells_of(groups, side="_one"), cells_of(groups, side="_other"))
+    by_cell = in_both.select(F.inline(shared), *in_both.columns).where(F.col("region_code").isNotNull())
+    return ratios.shared_products(by_cell, measures, weight=weight, by=by)
 
 
 def _distribution_change(people: DataFrame, *, month: Month, against: Month) -> DataFrame:
@@ -259,7 +388,9 @@ def _distribution_change(people: DataFrame, *, month: Month, against: Month) -> 
     shared = covariances(places, cells=_REGION, value=_VALUE, weight="person_weight", unit="household_id", occasion="base_month")
     everybody = {"dimension": F.lit("all"), "category": F.lit("all")}
     both = _side_by_side(found.withColumns(everybody), month, against)
-    return _differences(join_to_one(both, shared, on=[*_REGION, "statistic"], how="left"))
+    n = F.least("contributors", f"contributors{_BEFORE}").cast("double")
+    joined = join_to_one(both, shared, on=[*_REGION, "statistic"], how="left")
+    return _differences(joined.withColumns({COVARIANCE: F.col(COVARIANCE) * F.try_divide(n, n - 1)}))
 
 
 def _side_by_side(found: DataFrame, month: Month, against: Month) -> DataFrame:
@@ -276,8 +407,7 @@ def _side_by_side(found: DataFrame, month: Month, against: Month) -> DataFrame:
 
 def _differences(both: DataFrame) -> DataFrame:
     """Later less earlier, of `_side_by_side` with `covariance`, 0 where it is missing: without shared households."""
-    n = F.least("contributors", f"contributors{_BEFORE}").cast("double")
-    together = F.coalesce(F.col("covariance") * F.try_divide(n, n - 1), F.lit(0.0))
+    together = F.coalesce(COVARIANCE, F.lit(0.0))
     own = F.pow("standard_error", F.lit(2.0)) + F.pow(f"standard_error{_BEFORE}", F.lit(2.0))
     return both.select(
         *CELL,

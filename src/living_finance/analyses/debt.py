@@ -14,7 +14,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.analyses.households import counted, head_groups, with_income_quintile
-from living_finance.analyses.result import finished, ratio_results
+from living_finance.analyses.result import Estimator, finished, ratio_results
 from living_finance.config import AnalysisSettings, RepricingShare
 from living_finance.contracts import gold, silver
 from living_finance.methods.joins import join_to_one
@@ -91,6 +91,7 @@ def household_debt(
     placed_person: DataFrame,
     region: str,
     settings: AnalysisSettings,
+    estimate: Estimator = ratio_results,
 ) -> DataFrame:
     """Debt to income, debt service, livelihood loans, arrears and high-risk households.
 
@@ -102,13 +103,14 @@ def household_debt(
         placed_person: silver.placed_person of the same months.
         region: see `finished`.
         settings: the proxies.
+        estimate: of ratios, see `change.change_of`.
 
     Returns:
         RESULT by head's characteristics and the city's income quintile.
     """
     frame = with_loans(household, household_member, placed_person).transform(with_income_quintile)
     groups = {**head_groups(), "income_quintile": F.col("income_quintile")}
-    return finished(ratio_results(frame, debt_measures(settings), weight="weight", groups=groups), region=region)
+    return finished(estimate(frame, debt_measures(settings), weight="weight", groups=groups), region=region)
 
 
 def interest_rate_rise(
@@ -118,6 +120,7 @@ def interest_rate_rise(
     placed_person: DataFrame,
     region: str,
     settings: AnalysisSettings,
+    estimate: Estimator = ratio_results,
 ) -> DataFrame:
     """What a rise of interest would add to debt service, by income quintile and loan type.
 
@@ -129,6 +132,7 @@ def interest_rate_rise(
         placed_person: silver.placed_person of the same months.
         region: see `finished`.
         settings: `rate_rises`, `repricing_share`, `high_risk_service`.
+        estimate: of ratios, see `change.change_of`.
 
     Returns:
         RESULT by income quintile and tenure; `_50bp` in a statistic's name is half a point.
@@ -136,7 +140,7 @@ def interest_rate_rise(
     frame = with_loans(household, household_member, placed_person).transform(with_income_quintile)
     measures = [measure for rise in settings.rate_rises for measure in _rise_measures(rise, settings)]
     groups = {"income_quintile": F.col("income_quintile"), "tenure": F.col("tenure")}
-    return finished(ratio_results(frame, measures, weight="weight", groups=groups), region=region)
+    return finished(estimate(frame, measures, weight="weight", groups=groups), region=region)
 
 
 def _extra_interest(rise: float, shares: RepricingShare) -> Mapping[str, Column]:
@@ -182,6 +186,7 @@ def debt_sensitivity(
     placed_person: DataFrame,
     region: str,
     settings: AnalysisSettings,
+    estimate: Estimator = ratio_results,
 ) -> DataFrame:
     """How the high-risk and livelihood-loan figures and the effect of a rise of interest move with the proxies they rest on.
 
@@ -191,6 +196,7 @@ def debt_sensitivity(
         placed_person: silver.placed_person of the same months.
         region: see `finished`.
         settings: the proxies in use, and the values to try.
+        estimate: of ratios, see `change.change_of`.
 
     Returns:
         RESULT for everybody: high-risk share of debtors for each limit of debt service × years of income; livelihood loans by
@@ -229,4 +235,4 @@ def debt_sensitivity(
             scenario=f" (repricing {name})",
         )
     ]
-    return finished(ratio_results(frame, [*high_risk, *livelihood, *rises], weight="weight", groups={}), region=region)
+    return finished(estimate(frame, [*high_risk, *livelihood, *rises], weight="weight", groups={}), region=region)

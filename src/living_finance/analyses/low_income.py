@@ -15,7 +15,7 @@ from living_finance.analyses.households import (
     with_error_of_line,
     with_relative_income,
 )
-from living_finance.analyses.result import finished, ratio_results, regions
+from living_finance.analyses.result import Estimator, finished, ratio_results, regions
 from living_finance.methods.ratios import Ratio, mean
 
 _COUNTS = ("children", "adults", "elderly")
@@ -41,7 +41,14 @@ def poverty_measures() -> Sequence[Ratio]:
     )
 
 
-def low_income(*, household: DataFrame, household_members: DataFrame, benefit: DataFrame, region: str) -> DataFrame:
+def low_income(
+    *,
+    household: DataFrame,
+    household_members: DataFrame,
+    benefit: DataFrame,
+    region: str,
+    estimate: Estimator = ratio_results,
+) -> DataFrame:
     """Relative poverty by head's age, of one-person and lone-parent households, of the elderly and of children.
 
     Poor is whoever's equivalised income is below half (60 %) of the median of all members of the city's households;
@@ -57,6 +64,7 @@ def low_income(*, household: DataFrame, household_members: DataFrame, benefit: D
         household_members: silver.household of the same months, for members by age.
         benefit: silver.benefit of the same months.
         region: see `finished`.
+        estimate: of ratios, see `change.change_of`.
 
     Returns:
         RESULT; dimension `programme` for benefits: recipients and amounts are counts without error, reach has the error of the
@@ -73,8 +81,8 @@ def low_income(*, household: DataFrame, household_members: DataFrame, benefit: D
     )
     one_person_by_age = F.when(F.col("household_size") == 1, F.col("head_age_band").cast("string"))
     groups: dict[str, Column] = {**head_groups(), "family": family, "one_person_head_age": one_person_by_age}
-    poverty = ratio_results(people, poverty_measures(), weight="weight", groups=groups)
-    return finished(poverty.unionByName(_reach(people, benefit)), region=region)
+    poverty = estimate(people, poverty_measures(), weight="weight", groups=groups)
+    return finished(poverty.unionByName(_reach(people, benefit), allowMissingColumns=True), region=region)
 
 
 def _reach(people: DataFrame, benefit: DataFrame) -> DataFrame:

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 
 from living_finance.analyses.balance import household_balance
 from living_finance.analyses.business import small_business
-from living_finance.analyses.change import change
+from living_finance.analyses.change import change, change_of
 from living_finance.analyses.comparison import comparison
 from living_finance.analyses.debt import debt_sensitivity, household_debt, interest_rate_rise
 from living_finance.analyses.inequality import inequality
@@ -70,6 +70,11 @@ class Analysis:
     @property
     def compares_months(self) -> bool:
         return "against" in self._arguments
+
+    @property
+    def can_change(self) -> bool:
+        """Whether `change.change_of` finds what has changed in it."""
+        return "estimate" in self._arguments
 
     @property
     def compares_areas(self) -> bool:
@@ -480,6 +485,7 @@ def _lines() -> Iterator[str]:
     yield "living-finance analyse --list"
     yield "living-finance analyse inequality --warehouse W --month 202001 --region 11140 --out inequality.csv"
     yield "living-finance analyse comparison --warehouse W --month 202001 --region 1114059 --with 1114060   # two areas"
+    yield "living-finance analyse youth --warehouse W --month 202012 --against 202001   # what has changed since"
     yield "```"
     yield ""
     yield (
@@ -488,6 +494,16 @@ def _lines() -> Iterator[str]:
         "on. Standard errors are linearised, of a sample with replacement; they leave out the error of the income model, of "
         "householding and of coverage ([decision 0040](decisions/0040-policy-analyses.md)), but for differences between areas "
         "in total income (`comparison`). Incomes are gross."
+    )
+    yield ""
+    comparable = ", ".join(analysis.name for analysis in ANALYSES.values() if analysis.can_change)
+    of_any = " ".join((inspect.getdoc(change_of) or "").partition("Args:")[0].partition("\n\n")[2].split())
+    yield (
+        f"`--against YYYYMM` gives the change of every figure of {comparable}, by its own groups. {of_any} "
+        "Not compared so: `inequality` (in `change`, but for the parts of Theil's index, which have no error), `household_moves` "
+        "(the shares that came and left are in `change`; flows are between dongs of the time), `jobs_in_reach` (counts without "
+        "error), `comparison` "
+        "(differences between areas: `change --with`)."
     )
     yield ""
     yield "| column | 이름 | meaning |"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -63,16 +63,23 @@ RESULT: tuple[Declared, ...] = (
 
 KEY = ("base_month", "region_level", "region_code", "dimension", "category", "statistic")
 CELL = KEY[:-1]
+COVARIANCE = "covariance"
 SEPARATOR = " / "
 """Between the categories of a cross, for instance of `dong × employment × age`."""
 
 _SURE = 1.96
 CITY_DIGITS = 2
+_LEVELS = 3
+"""Of `regions`: city, district, dong."""
 _NARROW, _WIDE = 0.025, 0.05
 """Standard errors of a share: 95 % intervals of 10 and 20 points. A rule of this house: the brief asks for the width of
 a share's interval and gives no limit."""
 _FEWEST = 10
 """Contributors below which an estimated error says nothing: a rule of this house."""
+
+
+Estimator = Callable[..., DataFrame]
+"""`ratio_results`, or what gives more beside it: an analysis is told by which it estimates."""
 
 
 def regions(*, dong: Column | None = None, gu: Column | None = None) -> Column:
@@ -104,24 +111,61 @@ def ratio_cells(
     Returns:
         One row per CELL, sums as `ratios.sums` or `ratios.clustered_sums` makes them.
     """
-    place = F.col("dong_code") if dong is None else dong
-    placed = frame.withColumns({"_dong": place, **{f"of_{name}": group for name, group in groups.items()}})
-    names = [f"of_{name}" for name in groups]
-    placed = placed.where(F.col("_dong").isNotNull())
-    keys = ["base_month", "_dong", *names]
+    placed = placed_in(frame, groups=groups, dong=dong)
+    keys = ["base_month", "_dong", *_names(groups)]
     if cluster is None:
         finest = ratios.sums(placed, measures, weight=weight, by=keys)
     else:
         # By cluster before rows are put into all of their cells: what is many times as long is not sent around.
         finest = ratios.unit_sums(placed, measures, weight=weight, keep=[*keys, cluster]).repartition(cluster)
-    pairs = [(codes.ALL, F.lit(codes.ALL)), *((name, F.col(f"of_{name}")) for name in groups)]
-    of = F.array(*(F.struct(F.lit(name).alias("dimension"), category.alias("category")) for name, category in pairs))
+    of = F.array(*(F.struct(F.lit(name).alias("dimension"), value.alias("category")) for name, value in _categories(groups)))
     kept = [name for name in finest.columns if name not in keys]
     long = finest.select("base_month", "_dong", F.inline(of), *kept).where(F.col("category").isNotNull())
     cells = long.select("base_month", F.inline(regions(dong=F.col("_dong"))), "dimension", "category", *kept)
     if cluster is None:
         return ratios.merged(cells, by=CELL)
     return ratios.clustered_sums(cells, measures, by=CELL, cluster=cluster)
+
+
+def placed_in(frame: DataFrame, *, groups: Mapping[str, Column], dong: Column | None) -> DataFrame:
+    """Rows that have a dong, as `_dong`, with their category of each group, as `of_` and its name; otherwise as `ratio_cells`."""
+    place = F.col("dong_code") if dong is None else dong
+    placed = frame.withColumns({"_dong": place, **dict(zip(_names(groups), groups.values(), strict=True))})
+    return placed.where(F.col("_dong").isNotNull())
+
+
+def _names(groups: Mapping[str, Column]) -> list[str]:
+    return [f"of_{name}" for name in groups]
+
+
+def _categories(groups: Mapping[str, Column], side: str = "") -> list[tuple[str, Column]]:
+    named = zip(groups, _names(groups), strict=True)
+    return [(codes.ALL, F.lit(codes.ALL)), *((name, F.col(f"{column}{side}")) for name, column in named)]
+
+
+def cells_of(groups: Mapping[str, Column], *, side: str = "") -> Column:
+    """All cells of a row of `placed_in`, as an array to be exploded (`inline`) into CELL without its month.
+
+    A group that the row has no category of is missing in it, and is a row without a region when exploded.
+
+    Args:
+        groups: as in `placed_in`.
+        side: what the names of its columns end in.
+    """
+    here = regions(dong=F.col(f"_dong{side}"))
+    cells = [
+        F.when(
+            category.isNotNull(),
+            F.struct(
+                *(here[level][name].alias(name) for name in ("region_level", "region_code")),
+                F.lit(dimension).alias("dimension"),
+                category.alias("category"),
+            ),
+        )
+        for level in range(_LEVELS)
+        for dimension, category in _categories(groups, side)
+    ]
+    return F.array(*cells)
 
 
 def ratio_results(
@@ -148,7 +192,8 @@ def finished(estimates: DataFrame, *, region: str) -> DataFrame:
     rests on several rows (counts of recipients and jobs, ranks, the parts of Theil's index) has no class.
 
     Args:
-        estimates: columns of RESULT but reliability; `clusters` where units are not drawn apart.
+        estimates: columns of RESULT but reliability; `clusters` where units are not drawn apart; `covariance` stays where it is
+            there (`change.paired_results`).
         region: code of the city, a district or a dong; regions whose code begins with it stay.
     """
     error = F.col("standard_error")
@@ -163,13 +208,15 @@ def finished(estimates: DataFrame, *, region: str) -> DataFrame:
     is_classed = error.isNotNull() | (n <= 1)
     reliability = F.when(is_publishable, "publishable").when(is_usable, "caution").when(is_classed, "unreliable")
     rows = estimates.where(F.col("region_code").startswith(region)).withColumns({"reliability": reliability})
-    return rows.select(*(F.col(column.name).cast(column.spark_type) for column in RESULT))
+    beside = [F.col(COVARIANCE)] if COVARIANCE in estimates.columns else []
+    return rows.select(*(F.col(column.name).cast(column.spark_type) for column in RESULT), *beside)
 
 
 def finished_difference(estimates: DataFrame, *, region: str, dimension: Column, category: Column) -> DataFrame:
     """As `finished`, for differences: `publishable` beyond 1.96 standard errors, `caution` beyond one, else unreliable.
 
-    A difference that is within its error may be none, whatever its size is relative to its level.
+    A difference that is within its error may be none, whatever its size is relative to its level. One of counts and ranks, which
+    have no error, has no class.
 
     Args:
         estimates: columns of RESULT but reliability.
@@ -178,7 +225,9 @@ def finished_difference(estimates: DataFrame, *, region: str, dimension: Column,
         category: what it is a difference from.
     """
     size, error = F.abs("value"), F.col("standard_error")
-    reliability = F.when(size > _SURE * error, "publishable").when(size > error, "caution").otherwise("unreliable")
+    is_classed = error.isNotNull() | (F.col("contributors") <= 1)
+    classed = F.when(size > _SURE * error, "publishable").when(size > error, "caution").otherwise("unreliable")
+    reliability = F.when(is_classed, classed)
     named = estimates.where(F.col("region_code").startswith(region)).withColumns(
         {"category": category, "dimension": dimension, "reliability": reliability}
     )

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.analyses import households, persons
-from living_finance.analyses.result import finished, ratio_results
+from living_finance.analyses.result import Estimator, finished, ratio_results
 from living_finance.analyses.vulnerable import jobs_in_reach
 from living_finance.analyses.work import is_low_paid, with_median_pay
 from living_finance.analyses.youth import OLDEST, is_candidate, is_of_age
@@ -25,6 +25,7 @@ def limit_sensitivity(
     building: DataFrame,
     region: str,
     settings: AnalysisSettings,
+    estimate: Estimator = ratio_results,
 ) -> DataFrame:
     """How low pay, candidates for a youth allowance and jobs within reach move with the limits that they rest on.
 
@@ -38,6 +39,7 @@ def limit_sensitivity(
         building: silver.building of the same months.
         region: see `finished`.
         settings: the limits in use, and the values to try.
+        estimate: of ratios, see `change.change_of`.
 
     Returns:
         RESULT for everybody, of residents: low-pay share by limit, candidates by oldest age × income limit; establishments and
@@ -58,7 +60,7 @@ def limit_sensitivity(
         for oldest in sorted({*settings.youth_oldest_to_try, OLDEST})
         for limit in sorted({*settings.youth_income_limits_to_try, settings.youth_income_limit})
     ]
-    shares = ratio_results(
+    shares = estimate(
         people, [*pay, *candidates], weight=persons.ONE, groups={}, dong=persons.home_dong(), cluster=persons.CLUSTER
     )
     names = {settings.reach_m: "", **{r: f" ({r:g} m)" for r in settings.reaches_to_try_m if r != settings.reach_m}}
@@ -68,4 +70,5 @@ def limit_sensitivity(
         found = jobs_in_reach(establishment=establishment, building=building, region=region, settings=tried)
         everybody = found.where(F.col("dimension") == "all")
         reaches.append(everybody.withColumns({"statistic": F.concat("statistic", F.lit(name))}))
-    return finished(shares, region=region).unionByName(reduce(DataFrame.unionByName, reaches))
+    reached = reduce(DataFrame.unionByName, reaches)
+    return finished(shares, region=region).unionByName(reached, allowMissingColumns=True)

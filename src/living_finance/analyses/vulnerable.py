@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from living_finance.analyses import households, persons
-from living_finance.analyses.result import CELL, SEPARATOR, finished, ratio_results
+from living_finance.analyses.result import CELL, SEPARATOR, Estimator, finished, ratio_results
 from living_finance.config import AnalysisSettings
 from living_finance.methods.ratios import share, total
 
@@ -26,6 +26,7 @@ def vulnerable_groups(
     establishment: DataFrame,
     region: str,
     settings: AnalysisSettings,
+    estimate: Estimator = ratio_results,
 ) -> DataFrame:
     """Poverty and arrears of bureau residents by region × employment × age and × industry at work × age, ranked.
 
@@ -42,6 +43,7 @@ def vulnerable_groups(
         establishment: silver.establishment of the same months.
         region: of residence; see `finished`. Ranks are among the whole city's groups.
         settings: `smallest_ranked_group`.
+        estimate: of ratios, see `change.change_of`.
 
     Returns:
         RESULT; `rank`, `rank_low` and `rank_high` have no standard error.
@@ -62,7 +64,7 @@ def vulnerable_groups(
         share(_RANKED, F.col("relative_income") < 0.5),
         share("overdue_share", F.col("is_overdue")),
     )
-    rows = ratio_results(people, measures, weight=persons.ONE, groups=groups, dong=persons.home_dong(), cluster=persons.CLUSTER)
+    rows = estimate(people, measures, weight=persons.ONE, groups=groups, dong=persons.home_dong(), cluster=persons.CLUSTER)
     is_ranked = (F.col("dimension") != "all") & (F.col("contributors") >= settings.smallest_ranked_group)
     return finished(rows.unionByName(ranks_of(rows.where(is_ranked)), allowMissingColumns=True), region=region)
 

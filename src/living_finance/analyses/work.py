@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.analyses import households, persons
-from living_finance.analyses.result import SEPARATOR, finished, ratio_results
+from living_finance.analyses.result import SEPARATOR, Estimator, finished, ratio_results
 from living_finance.config import AnalysisSettings
 from living_finance.methods.joins import join_to_one
 from living_finance.methods.quantiles import weighted_quantiles
@@ -56,7 +56,13 @@ def at_place(rows: DataFrame, place: str) -> DataFrame:
 
 
 def employment(
-    *, placed_person: DataFrame, household: DataFrame, household_member: DataFrame, region: str, settings: AnalysisSettings
+    *,
+    placed_person: DataFrame,
+    household: DataFrame,
+    household_member: DataFrame,
+    region: str,
+    settings: AnalysisSettings,
+    estimate: Estimator = ratio_results,
 ) -> DataFrame:
     """Income by employment, sex and age of bureau persons, by where they live and by where they work.
 
@@ -69,6 +75,7 @@ def employment(
         household_member: gold.household_member of the same months.
         region: see `finished`.
         settings: `low_pay`.
+        estimate: of ratios, see `change.change_of`.
 
     Returns:
         RESULT; dimensions begin with `residence` or `workplace`.
@@ -82,7 +89,7 @@ def employment(
         f"employment{SEPARATOR}age_band": F.concat_ws(SEPARATOR, "employment", age),
     }
     home, work = (
-        ratio_results(people, _measures(settings), weight=persons.ONE, groups=groups, dong=dong, cluster=persons.CLUSTER)
+        estimate(people, _measures(settings), weight=persons.ONE, groups=groups, dong=dong, cluster=persons.CLUSTER)
         for dong in (persons.home_dong(), persons.work_dong())
     )
     is_trivial = F.col("dimension").contains("employment") & F.col("statistic").isin("employee_share", "self_employed_share")
@@ -90,7 +97,13 @@ def employment(
 
 
 def commuting(
-    *, placed_person: DataFrame, household: DataFrame, household_member: DataFrame, region: str, settings: AnalysisSettings
+    *,
+    placed_person: DataFrame,
+    household: DataFrame,
+    household_member: DataFrame,
+    region: str,
+    settings: AnalysisSettings,
+    estimate: Estimator = ratio_results,
 ) -> DataFrame:
     """Flows from residence to workplace between dongs, with income and low pay of those who make them.
 
@@ -100,6 +113,7 @@ def commuting(
         household_member: gold.household_member of the same months.
         region: see `finished`.
         settings: `low_pay`.
+        estimate: of ratios, see `change.change_of`.
 
     Returns:
         RESULT. `workplace_dong`: of residents of the region, by dong of the workplace; `home_dong`: of those who work in
@@ -112,7 +126,7 @@ def commuting(
     to_work = _place(persons.work_dong(), is_outside=F.col("workplace") == "outside")
     from_home = _place(persons.home_dong(), is_outside=F.col("residence") == "outside")
     outward, inward = (
-        ratio_results(workers, measures, weight=persons.ONE, groups={name: other}, dong=dong, cluster=persons.CLUSTER)
+        estimate(workers, measures, weight=persons.ONE, groups={name: other}, dong=dong, cluster=persons.CLUSTER)
         for name, other, dong in (
             ("workplace_dong", to_work, persons.home_dong()),
             ("home_dong", from_home, persons.work_dong()),

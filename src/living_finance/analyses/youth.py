@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.analyses import households, persons
-from living_finance.analyses.result import finished, ratio_results
+from living_finance.analyses.result import Estimator, finished, ratio_results
 from living_finance.config import AnalysisSettings
 from living_finance.methods.ratios import mean, share, total
 
@@ -32,6 +32,7 @@ def youth(
     household_member: DataFrame,
     region: str,
     settings: AnalysisSettings,
+    estimate: Estimator = ratio_results,
 ) -> DataFrame:
     """Income, debt and independence of bureau residents of 20 to 34, and candidates for a youth allowance.
 
@@ -46,6 +47,7 @@ def youth(
         household_member: gold.household_member of the same months.
         region: of residence; see `finished`.
         settings: `youth_income_limit`.
+        estimate: of ratios, see `change.change_of`.
 
     Returns:
         RESULT, of bureau persons.
@@ -76,5 +78,5 @@ def youth(
         "age_band": F.col("age_band").cast("string"),
         "employment": F.col("employment"),
     }
-    rows = ratio_results(people, measures, weight=persons.ONE, groups=groups, dong=persons.home_dong(), cluster=persons.CLUSTER)
+    rows = estimate(people, measures, weight=persons.ONE, groups=groups, dong=persons.home_dong(), cluster=persons.CLUSTER)
     return finished(rows, region=region)

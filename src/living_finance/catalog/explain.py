@@ -26,6 +26,9 @@ class FigureFacts:
     region_name: str
     figures: Mapping[str, Any]
     """Column → value of the region's row with every category `all`; empty where the table has none."""
+    groups: Sequence[Mapping[str, Any]]
+    """Main figures of the region by group, where the table has no row of everybody: of a breakdown by dimension and category, of
+    persons by place."""
     rows: int
     """Rows of the table for the region."""
     deliveries: Mapping[str, Mapping[str, Any]]
@@ -50,7 +53,8 @@ class FigureFacts:
     transfers: Sequence[Mapping[str, Any]]
     """Rows of `transfer_parts`; empty for output areas, where what programmes paid is not known, and for other tables."""
     weights: Mapping[str, Any]
-    """Of the region's private households: count, sum, least, median, largest."""
+    """Of the region's private households: count, sum, least, median, largest; empty of persons, who have no weights, and then no
+    calibration and no adjustment either."""
     areas: Mapping[str, Any]
     """Of its output areas: how many, how many converged, targets, relaxed, target and weighted households, largest gap."""
     targets: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
@@ -102,11 +106,13 @@ def explain_figure(facts: FigureFacts) -> RenderableType:
     parts: list[RenderableType] = [Text(title, style="bold")]
     if facts.figures:
         parts.append(_pairs("공표값 figures (every category all)", facts.figures))
+    if facts.groups:
+        parts.append(_rows("공표값 figures by group", facts.groups))
     parts.append(Text(f"{facts.rows:,} rows of the table describe this region."))
     if facts.deliveries:
         parts.append(
             _rows(
-                "제공 자료 deliveries",
+                "제공 자료 deliveries that the month is made from",
                 (
                     {
                         "dataset": name,
@@ -124,15 +130,25 @@ def explain_figure(facts: FigureFacts) -> RenderableType:
     parts += [
         *_delivered_rows(facts),
         _rows("처리 단계 steps and models", facts.steps),
-        *_adjusted(facts),
+        *(_adjusted(facts) if facts.weights else ()),
         *_transfers(facts),
         _rows("델타 버전 Delta versions", ({"table": name, **entry} for name, entry in facts.versions.items())),
-        _pairs("가중치 weights of the region's private households", facts.weights),
-        _pairs("집계구 보정 calibration of its output areas", facts.areas),
-        _rows("보정 기준 targets by margin", facts.targets),
+        *_weighted(facts),
         Text(IN_DEVELOPMENT.both),
     ]
     return Group(*parts)
+
+
+def _weighted(facts: FigureFacts) -> Iterable[RenderableType]:
+    if not facts.weights:
+        yield Text(
+            "신용거래자는 가중 없이 센 전수입니다. Persons are those that the bureau knows, each counted once: no weights, no "
+            "calibration, and incomes as the bureau scores them, not adjusted to published figures."
+        )
+        return
+    yield _pairs("가중치 weights of the region's private households", facts.weights)
+    yield _pairs("집계구 보정 calibration of its output areas", facts.areas)
+    yield _rows("보정 기준 targets by margin", facts.targets)
 
 
 def _delivered_rows(facts: FigureFacts) -> Iterable[RenderableType]:

@@ -27,7 +27,13 @@ Lang = Annotated[Language, typer.Option("--lang", help="Of what is shown; files 
 
 @app.command(rich_help_panel=_PANEL)
 def explain(
-    what: Annotated[str, typer.Argument(help="A table of statistics (gold.household_statistics), or the word household.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A table of statistics (gold.household_statistics, gold.household_breakdown, gold.person_statistics), "
+            "or the word household."
+        ),
+    ],
     month: Annotated[str, typer.Option(help="YYYYMM")],
     household_id: Annotated[str, typer.Argument(metavar="ID", help="Of the household.")] = "",
     warehouse: WarehouseFolder = Path(),
@@ -143,7 +149,7 @@ def analyse(
     warehouse: Annotated[Path | None, typer.Option(help="Folder of the Delta tables.", exists=True, file_okay=False)] = None,
     month: Annotated[str, typer.Option(help="YYYYMM")] = "",
     region: Annotated[str, typer.Option(help="City (11), district (11140) or dong (1114066), and all that is inside it.")] = "11",
-    against: Annotated[str, typer.Option(help="YYYYMM to compare with (change only); default: a year before.")] = "",
+    against: Annotated[str, typer.Option(help="YYYYMM: what has changed since; `change` takes the year before.")] = "",
     reference: Annotated[str, typer.Option("--with", help="Area to compare with (comparison, change): a district or dong.")] = "",
     out: Annotated[Path | None, typer.Option(help="File for all rows, .csv or .json; without it the first are shown.")] = None,
     language: Lang = "ko",
@@ -152,7 +158,9 @@ def analyse(
 ) -> None:
     """Policy analyses with errors: inequality (Gini), poverty, work, small business, youth, debt, moves, change (정책 분석).
 
-    Exit codes: 10 no such analysis, or no code of a region; 21 the month is not made, or has no such region.
+    With --against the change of every figure of an analysis since that month, with its error.
+
+    Exit codes: 10 no such analysis, no code of a region, or nothing to compare; 21 the month is not made, or has no such region.
     """
     from living_finance.analyses.registry import ANALYSES, find
     from living_finance.reports.data import region_pairs

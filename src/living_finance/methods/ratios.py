@@ -385,6 +385,33 @@ def shared_products(pairs: DataFrame, ratios: Sequence[Ratio], *, weight: str, b
     return pairs.groupBy(*by).agg(*map(F.expr, columns)).selectExpr(*by, f"inline(array({', '.join(rows)}))")
 
 
+def clustered_products(
+    units: DataFrame, ratios: Sequence[Ratio], *, by: Sequence[str], cluster: str, is_later: Column
+) -> DataFrame:
+    """As `shared_products`, over the clusters that are in both, of rows that are added up by cluster on each occasion.
+
+    Args:
+        units: of `unit_sums` on both occasions, once for each cell that a row is in.
+        ratios: as there.
+        by: columns that name the cell.
+        cluster: column that rows of a cluster share, on both occasions.
+        is_later: of a row of the first of the two.
+    """
+    linear = [f"_{name}_{number}" for number in range(len(ratios)) for name in "xy"]
+    sides = {"_one": is_later, "_other": ~is_later}
+    there = [F.count_if(is_side).alias(f"_there{side}") for side, is_side in sides.items()]
+    sums_ = [F.sum(F.when(is_side, F.col(n))).alias(f"{n}{side}") for side, is_side in sides.items() for n in linear]
+    both = units.groupBy(*by, cluster).agg(*there, *sums_).where("_there_one > 0 and _there_other > 0")
+    scaled = {}
+    for number, ratio_ in enumerate(ratios):
+        for name, has_amounts in {"x": ratio_.is_of_amounts, "y": ratio_.has_amounts}.items():
+            for side in sides:
+                column = f"_{name}_{number}{side}"
+                scaled[column] = F.col(column) / F.lit(_LINEAR[has_amounts])
+    ones = {f"_w{side}": F.lit(1.0) for side in sides}
+    return shared_products(both.withColumns({**scaled, **ones}), ratios, weight="_w", by=by)
+
+
 def unit_values(frame: DataFrame, ratios: Sequence[Ratio], *, keep: Sequence[str]) -> DataFrame:
     """`_x_k` and `_y_k` of each unit, denominator and numerator of the k-th ratio, missing where it does not count."""
     values = {}

@@ -117,6 +117,15 @@ def _edited_share(edits: pd.DataFrame) -> pd.Series:
     return sums["rows_edited"] / sums["rows_kept"].where(sums["rows_kept"] > 0)
 
 
+def signed_percent(change: float) -> str:
+    """A relative change as readers see it; what rounds to nothing has no minus.
+
+    >>> signed_percent(-0.0004), signed_percent(-0.0123)
+    ('+0.0%', '-1.2%')
+    """
+    return f"{round(change, 3) + 0.0:+.1%}"
+
+
 def _told(
     row: Mapping[Hashable, Any],
     general: Mapping[str, tuple[str, str]],
@@ -132,10 +141,10 @@ def _told(
         local |= {cause: tuple(f"{code} {text}" for text in both) for cause, both in texts.items()}  # type: ignore[misc]
     causes = {**general, **local}
     label = HOUSEHOLD_STATISTICS.column(str(row["measure"]))
-    change = row["relative_change"]
+    size = signed_percent(row["relative_change"])
     why = [" · ".join(texts[side] for texts in causes.values()) for side in (0, 1)]
     if causes:
         ends = (f"입력 변화: {why[0]}", f"inputs that changed: {why[1]}")
     else:
         ends = ("입력의 변화를 찾지 못함", "no change of the inputs was found")
-    return (" ".join(causes), f"{label.label_ko} {change:+.1%}. {ends[0]}.", f"{label.label_en} {change:+.1%}; {ends[1]}.")
+    return (" ".join(causes), f"{label.label_ko} {size}. {ends[0]}.", f"{label.label_en} {size}; {ends[1]}.")

@@ -10,15 +10,17 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from living_finance.contracts import codes, gold
+from living_finance.contracts import STORED_TABLES, codes, gold
 from living_finance.contracts import quality as q
 from living_finance.contracts.core import CodeList, Table
+from living_finance.contracts.deliveries import DATASETS, DELIVERED_TABLES
 from living_finance.contracts.edits import rule_of
 from living_finance.contracts.gold import EDIT_COUNTS, HOUSEHOLD_STATISTICS
 from living_finance.contracts.language import IN_DEVELOPMENT, Language
 from living_finance.contracts.publications import SHOWN
 from living_finance.contracts.utilization import LABELS
 from living_finance.months import Month
+from living_finance.quality.change import signed_percent
 
 SMALLEST_CELL = 5
 """Smaller counts of people or households are not printed."""
@@ -46,6 +48,17 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "models": ("모형", "Model"),
     "blocking": ("공표 차단", "stops publication"),
 }
+
+_OBJECTS: Mapping[str, tuple[str, str]] = {
+    **{name: (table.label_ko, table.label_en) for name, table in STORED_TABLES.items()},
+    **{
+        name: (table.label_ko, table.label_en)
+        for table in DELIVERED_TABLES
+        for name in (table.bronze_name, f"delivery.{table.bronze_name}")
+    },
+    **{d.name: (", ".join(t.label_ko for t in d.tables), ", ".join(t.label_en for t in d.tables)) for d in DATASETS},
+}
+"""Table or dataset → what it is called; a dataset by its tables."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +194,7 @@ class _Maker:
         lines = [
             (
                 _Cell(self._label(q.OBJECT_TYPE, row["object_type"])),
-                _Cell(str(row["object_name"])),
+                _Cell(self._object(row["object_name"])),
                 _Cell(_number(row["score"], 1), "n", _BAR_REM * float(row["score"]) / 100),
                 _Cell(self._label(q.GRADE, row["grade"]), "no" if row["grade"] == "poor" else ""),
                 *(_Cell(_number(row[f"{code}_score"], 1), "n") for code in q.DIMENSION.codes),
@@ -303,14 +316,14 @@ class _Maker:
             meaning = self._say(rule.label_ko, rule.label_en) if rule else ""
             what = self._say("전체", "every row") if row["reason"] == codes.ALL else meaning
             counts = (_Cell(_count(row[name]), "n") for name in EDIT_COUNTS)
-            lines.append((_Cell(str(row["table"])), _Cell(str(row["reason"])), _Cell(what), *counts))
+            lines.append((_Cell(self._object(row["table"])), _Cell(str(row["reason"])), _Cell(what), *counts))
         columns = self._columns("테이블|사유|의미|유지|수정|격리|제외", "table|reason|meaning|kept|edited|quarantined|removed")
         return _Section(self._say("정제 내역", "Edits"), columns, lines, gold.EDIT_REPORT)
 
     def indicators(self, rows: pd.DataFrame) -> _Section:
         lines = [
             (
-                _Cell(str(row["object_name"])),
+                _Cell(self._object(row["object_name"])),
                 _Cell(self._label(q.DIMENSION, row["dimension"])),
                 _Cell(str(row["indicator"])),
                 _Cell(str(row[f"method_{self._language}"])),
@@ -324,6 +337,11 @@ class _Maker:
             "object|dimension|indicator|how|value|score",
         )
         return _Section(self._say("측정값과 산식", "Indicators and how they are computed"), columns, lines, q.QUALITY_INDICATOR)
+
+    def _object(self, name: object) -> str:
+        """What a table or dataset is called, and its name; a month has no other."""
+        label = self._say(*_OBJECTS.get(str(name), ("", "")))
+        return f"{label} ({name})" if label else str(name)
 
     def _measure(self, name: object, unit: str) -> str:
         if name in HOUSEHOLD_STATISTICS.column_names:
@@ -380,4 +398,4 @@ def _count(value: Any) -> str:
 
 
 def _percent(value: Any) -> str:
-    return "" if value is None or pd.isna(value) else f"{value:+.1%}"
+    return "" if value is None or pd.isna(value) else signed_percent(value)

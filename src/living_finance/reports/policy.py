@@ -543,8 +543,9 @@ def _first(view: View, data: ReportData, language: Language) -> str:
 
 
 def _head(label: str, unit: str, language: Language, is_difference: bool = False) -> str:
+    """A label with its unit, unless it begins with what it counts: `rank, at best`, `jobs within reach`."""
     counted = "%p" if is_difference and unit in ("share", "rate") else unit_label(unit, language)
-    return f"{label} ({counted})" if counted else label
+    return f"{label} ({counted})" if counted and not label.startswith(counted) else label
 
 
 def _value_word(language: Language) -> str:

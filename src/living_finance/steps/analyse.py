@@ -10,10 +10,11 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from living_finance.analyses.change import SINCE, change_of
 from living_finance.analyses.debt import with_loans
 from living_finance.analyses.households import counted, with_income_quintile, with_relative_income
 from living_finance.analyses.registry import ANALYSES, Analysis, find
-from living_finance.analyses.result import KEY, SEPARATOR
+from living_finance.analyses.result import KEY
 from living_finance.config import AnalysisSettings
 from living_finance.contracts import codes, gold, silver
 from living_finance.contracts.core import Table
@@ -51,14 +52,15 @@ def analyse(
         month: looked at.
         region: code of the city (2 digits), a district (5) or a dong (7).
         settings: proxies and limits.
-        against: the month compared with, for analyses of change; the year before unless given.
+        against: the month compared with: changes since; for `change` the year before unless given, otherwise levels.
         reference: code of an area to compare with, for analyses that do.
 
     Returns:
         analyses.result.RESULT.
 
     Raises:
-        ConfigurationError: unknown analysis, a region that is no code, or `reference` for an analysis that compares no areas.
+        ConfigurationError: unknown analysis, a region that is no code, `reference` for an analysis that compares no areas, or
+            `against` for one that compares no months.
         MissingInput: a month has not been made, or has no such region.
     """
     analysis = find(name)
@@ -68,7 +70,10 @@ def analyse(
     if reference and not analysis.compares_areas:
         comparing = ", ".join(a.name for a in ANALYSES.values() if a.compares_areas)
         raise ConfigurationError(f"{name} compares no areas.", remedy=f"--with is for {comparing}")
-    earlier = (against or month.plus(-12)) if analysis.compares_months else None
+    if against and not (analysis.compares_months or analysis.can_change):
+        comparing = ", ".join(a.name for a in ANALYSES.values() if a.compares_months or a.can_change)
+        raise ConfigurationError(f"{name} compares no months.", remedy=f"--against is for {comparing}")
+    earlier = (against or month.plus(-12)) if analysis.compares_months else against
     months = [month] if earlier is None else [month, earlier]
     frames = {argument: rows_of(store, table, months) for argument, table in analysis.tables.items()}
     first = next(iter(frames.values()))
@@ -77,7 +82,12 @@ def analyse(
             raise MissingInput(f"{needed} has not been made.", remedy="run it first; `living-finance status` lists what there is")
     for area in areas:
         check_region(store, month, area)
-    result = result_of(analysis, frames, month=month, region=region, settings=settings, against=earlier, reference=reference)
+    if earlier is not None and analysis.can_change:
+        extra: dict[str, object] = {"settings": settings} if analysis.takes_settings else {}
+        building = rows_of(store, silver.BUILDING, [month])
+        result = change_of(analysis.function, frames, building=building, month=month, against=earlier, region=region, **extra)
+    else:
+        result = result_of(analysis, frames, month=month, region=region, settings=settings, against=earlier, reference=reference)
     return result.orderBy(*KEY)
 
 
@@ -221,8 +231,15 @@ def write_rows(rows: pd.DataFrame, out: Path, *, sources: str) -> None:
         marked.astype({"base_month": "string"}).to_json(out, orient="records", force_ascii=False, indent=1)
 
 
-_DIFFERENCES = ("change_since", f"change_since{SEPARATOR}minus_region", "minus_city", "minus_region", "minus_published")
+_DIFFERENCES = (SINCE, "minus_city", "minus_region", "minus_published")
+"""What a dimension of differences begins with."""
 SHOWN = ("region", "of", "statistic", "value", "unit", "n", "reliability")
+
+
+def _unit(dimension: str, unit: str, language: Language) -> str:
+    """Of a value as it is shown; differences of per cent are in points."""
+    is_difference = dimension.startswith(_DIFFERENCES)
+    return "%p" if is_difference and unit in ("share", "rate") else unit_label(unit, language)
 
 
 def shown(rows: pd.DataFrame, *, language: Language) -> list[tuple[str, ...]]:
@@ -233,7 +250,7 @@ def shown(rows: pd.DataFrame, *, language: Language) -> list[tuple[str, ...]]:
             "" if row["category"] == codes.ALL else f"{row[f'dimension_{language}']}: {row[f'category_{language}']}",
             row[f"statistic_{language}"],
             Estimate(row["value"], row["unit"], row["standard_error"]).shown(),
-            "%p" if row["dimension"] in _DIFFERENCES and row["unit"] in ("share", "rate") else unit_label(row["unit"], language),
+            _unit(row["dimension"], row["unit"], language),
             f"{row['contributors']:,}",
             "" if pd.isna(row["reliability"]) else reliability_label(row["reliability"], language),
         )

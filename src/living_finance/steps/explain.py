@@ -25,6 +25,29 @@ from living_finance.storage.warehouse import Warehouse
 EXPLAINED: dict[str, Table] = {
     table.qualified_name: table for table in (gold.HOUSEHOLD_STATISTICS, gold.HOUSEHOLD_BREAKDOWN, gold.PERSON_STATISTICS)
 }
+_OF_GROUPS: dict[str, tuple[str, ...]] = {
+    gold.HOUSEHOLD_BREAKDOWN.name: (
+        "households",
+        "households_unweighted",
+        f"mean_{gold.TOTAL_INCOME}",
+        "cv_mean_total_income",
+        "reliability",
+        f"median_{gold.TOTAL_INCOME}",
+        "mean_debt_krw",
+    ),
+    gold.PERSON_STATISTICS.name: (
+        "persons",
+        "mean_labour_business_income_krw_year",
+        "median_labour_business_income_krw_year",
+        "mean_debt_krw",
+        "share_with_debt",
+        "mean_spending_krw_month",
+        "overdue_share",
+    ),
+}
+"""Table without a row of everybody → its main figures."""
+_OF_PERSONS = ("cleanse", "place", "statistics")
+"""Steps that figures of persons come from."""
 _LEVELS = {2: "city", 5: "gu", 7: "dong"}
 _GU_DIGITS, _DONG_DIGITS = 5, 7
 
@@ -51,35 +74,33 @@ def figure_facts(spark: SparkSession, *, root: str, table: str, month: Month, re
     of_region = warehouse.read(EXPLAINED[table], base_month=month.date).where(F.col("region_code") == region)
     rows = of_region.count()  # ok: one number
     if rows == 0:
-        check_region(warehouse, month, region)
+        areas = warehouse.read(silver.OUTPUT_AREA, base_month=month.date)
+        if areas.where(F.col("output_area_id") == region).isEmpty():
+            check_region(warehouse, month, region)
         raise MissingInput(
             f"{table} has no region {region} in {month}.", remedy="nothing was published of it: try the region around it"
         )
     cleansed, income = ledger.find(month, "cleanse"), ledger.find(month, "income")
+    of_persons = EXPLAINED[table] is gold.PERSON_STATISTICS
     edits, district = warehouse.read(gold.EDIT_REPORT, base_month=month.date), region[:_GU_DIGITS]
     if len(region) >= _GU_DIGITS:
         edits = edits.where(F.col("gu_code") == district)
-    figures = _margin(of_region, EXPLAINED[table])
+    figures = _margin(of_region) if EXPLAINED[table] is gold.HOUSEHOLD_STATISTICS else {}
     return FigureFacts(
         table=table,
         month=str(month),
         region=region,
         region_name=_region_name(warehouse, month, region),
         figures=figures,
+        groups=_groups(of_region, EXPLAINED[table]),
         rows=rows,
         deliveries=cleansed.facts.get("deliveries", {}) if cleansed else {},
         edits=_dicts(_edits(edits)),
         edits_of=f"{district} {_region_name(warehouse, month, district)}" if len(region) >= _GU_DIGITS else "",
         versions=manifest["tables"],
-        steps=_steps(ledger, month),
-        adjustment=_adjustment(income, _means_after(warehouse, month)),
-        not_met=income.facts.get("not_met", ()) if income else (),
-        notes=income.facts.get("notes", ()) if income else (),
-        joint_test=income.facts.get("joint_test") if income else None,
+        steps=[step for step in _steps(ledger, month) if not of_persons or step["step"] in _OF_PERSONS],
         transfers=_transfers(warehouse, month, region, figures),
-        weights=_one(_weights(warehouse.read(gold.HOUSEHOLD, base_month=month.date).where(_is_within(region)))),
-        areas=_one(_areas(warehouse.read(silver.OUTPUT_AREA, base_month=month.date).where(_is_area_within(region)))),
-        targets=_dicts(_targets(warehouse.read(silver.CALIBRATION_TARGET, base_month=month.date).where(_is_area_within(region)))),
+        **(_NOT_WEIGHTED if of_persons else _weighted(warehouse, month, region, income)),
     )
 
 
@@ -137,6 +158,30 @@ def _transfers(warehouse: Warehouse, month: Month, region: str, figures: Mapping
     return transfer_parts(mean, households=figures["households"], paid=_paid(warehouse, month, region))
 
 
+_NOT_WEIGHTED: dict[str, Any] = {
+    **{"adjustment": (), "not_met": (), "notes": (), "joint_test": None},
+    **{"weights": {}, "areas": {}, "targets": ()},
+}
+
+
+def _weighted(warehouse: Warehouse, month: Month, region: str, income: StepRecord | None) -> dict[str, Any]:
+    """What figures of households rest on beside their rows: adjustment, weights and calibration."""
+    is_within, is_area_within = _is_within(region), _is_area_within(region)
+
+    def rows(table: Table, condition: Column) -> DataFrame:
+        return warehouse.read(table, base_month=month.date).where(condition)
+
+    return {
+        "adjustment": _adjustment(income, _means_after(warehouse, month)),
+        "not_met": income.facts.get("not_met", ()) if income else (),
+        "notes": income.facts.get("notes", ()) if income else (),
+        "joint_test": income.facts.get("joint_test") if income else None,
+        "weights": _one(_weights(rows(gold.HOUSEHOLD, is_within))),
+        "areas": _one(_areas(rows(silver.OUTPUT_AREA, is_area_within))),
+        "targets": _dicts(_targets(rows(silver.CALIBRATION_TARGET, is_area_within))),
+    }
+
+
 def _is_within(region: str) -> Column:
     """Households of a region."""
     if len(region) == len(codes.CITY_CODE):
@@ -149,16 +194,27 @@ def _is_area_within(region: str) -> Column:
     return F.col("output_area_id").startswith(region)
 
 
-def _margin(of_region: DataFrame, table: Table) -> dict[str, Any]:
-    """The row in which every category is `all`; of persons, by residence. A breakdown has none."""
-    if "dimension" in table.column_names:
-        return {}
-    frame = of_region.where(is_margin(r.DIMENSIONS[table.name]))
-    if "place" in table.column_names:
-        frame = frame.where(F.col("place") == "residence")
-    figures = _one(frame.select(*(column.name for column in table.columns if column.name not in (*table.key, "base_month"))))
+def _margin(of_region: DataFrame) -> dict[str, Any]:
+    """The row of gold.household_statistics in which every category is `all`."""
+    table = gold.HOUSEHOLD_STATISTICS
+    everybody = of_region.where(is_margin(r.DIMENSIONS[table.name]))
+    names = [column.name for column in table.columns if column.name not in (*table.key, "base_month")]
+    return _one(everybody.select(*_with_units(names, table)))
+
+
+def _groups(of_region: DataFrame, table: Table) -> list[dict[str, Any]]:
+    """Main figures by dimension and category, or of everybody by place; none of a table with a row of everybody."""
+    if table.name not in _OF_GROUPS:
+        return []
+    keys = [r.PLACE] if table is gold.PERSON_STATISTICS else ["dimension", "category"]
+    rows = of_region.where(is_margin(r.DIMENSIONS[table.name])) if table is gold.PERSON_STATISTICS else of_region
+    return _dicts(rows.orderBy(*keys).select(*keys, *_with_units(_OF_GROUPS[table.name], table)))
+
+
+def _with_units(names: Sequence[str], table: Table) -> list[Column]:
+    """Columns by their names, money with its unit behind it."""
     units = {column.name: column.unit for column in table.columns if column.kind is Kind.MONEY}
-    return {f"{name} [{units[name]}]" if name in units else name: value for name, value in figures.items()}
+    return [F.col(name).alias(f"{name} [{units[name]}]" if name in units else name) for name in names]
 
 
 def _edits(report: DataFrame) -> DataFrame:
