@@ -229,20 +229,17 @@ def _narrow(
             least[inside], most[inside] = np.minimum(least[inside], table), np.maximum(most[inside], table)
     for table in _tables(solve, floor, ceiling, need, least, most):
         least, most, total, tables = np.minimum(least, table), np.maximum(most, table), total + table, tables + 1
-    open_cells = np.flatnonzero(most - least < need - _MARGIN)
-    narrow = []
     wide = np.maximum(low, first - _FURTHEST * far), np.minimum(high, first + _FURTHEST * far)
-    for cell in open_cells.tolist():
-        for sign, (lowest, highest) in itertools.product((-1.0, 1.0), ((floor, ceiling), wide)):
+    for lowest, highest in ((floor, ceiling), wide):  # first one, then the other: the last table stays possible
+        for cell, sign in itertools.product(np.flatnonzero(most - least < need - _MARGIN).tolist(), (-1.0, 1.0)):
             if most[cell] - least[cell] < need[cell] - _MARGIN:
                 direction = np.zeros(low.size)
                 direction[cell] = sign
                 furthest = solve(direction, lowest, highest)
                 if furthest is not None:
                     least, most = np.minimum(least, furthest), np.maximum(most, furthest)
-        if most[cell] - least[cell] < need[cell] - _MARGIN:
-            narrow.append(cell)
-    return _Asked(np.array(narrow, dtype=np.int64), first, total / tables, low, high)
+    narrow = np.flatnonzero(most - least < need - _MARGIN)
+    return _Asked(narrow, first, total / tables, low, high)
 
 
 def _tables(solve: _Solve, floor: Floats, ceiling: Floats, need: Floats, least: Floats, most: Floats) -> Iterator[Floats]:

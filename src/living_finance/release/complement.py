@@ -15,6 +15,7 @@ constraints, JASA 95; the rounds of one program for many cells are ours. Solver:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -37,10 +38,12 @@ _ROUNDS = 24
 _REPAIRS = 25
 _PASSES = 6
 _TOLERANCE = 1e-6
-_OPTIONS: dict[str, int | str] = {"threads": 1, "random_seed": 0, "solver": "simplex", "presolve": "off"}
+_EXACT = {"primal_simplex_bound_perturbation_multiplier": 0.0, "dual_simplex_cost_perturbation_multiplier": 0.0}
+"""Nothing is perturbed, so nothing has to be put right in the end: a quarter of the time of a program asked again."""
+_OPTIONS: dict[str, float | str] = {"threads": 1, "random_seed": 0, "solver": "simplex", "presolve": "off", **_EXACT}
 _FIRST, _NEXT = 1, 4
 """Dual simplex finds the first point (5 times faster); from there, which stays feasible, primal the next (20 times)."""
-_ONCE: dict[str, int | str] = {"threads": 1, "random_seed": 0, "solver": "simplex"}
+_ONCE: dict[str, float | str] = {"threads": 1, "random_seed": 0, "solver": "simplex"}
 """For a program that is asked once."""
 
 
@@ -100,10 +103,12 @@ def complement(
     """
     result = withheld.copy()
     due = sorted(set(cells.block.tolist()))
+    reach: dict[int, _Reach] = {}  # what could move in one pass can in the next: more is withheld, so more is possible
     for _ in range(_PASSES):
 
         def solve(block: int) -> tuple[Integers, Flags]:
-            return _protect_block(cells, block, sensitive=sensitive, withheld=result, is_fixed=is_fixed, demands=demands)
+            asked = {"sensitive": sensitive, "withheld": result, "is_fixed": is_fixed}
+            return _protect_block(cells, block, **asked, demands=demands, reach=reach)
 
         before = result.copy()
         if TOP in due:
@@ -124,9 +129,16 @@ def complement(
 
 
 def _protect_block(
-    cells: LinkedCells, block: int, *, sensitive: Flags, withheld: Flags, is_fixed: Flags, demands: Demands
+    cells: LinkedCells,
+    block: int,
+    *,
+    sensitive: Flags,
+    withheld: Flags,
+    is_fixed: Flags,
+    demands: Demands,
+    reach: dict[int, _Reach],
 ) -> tuple[Integers, Flags]:
-    """Cells of the block and which of them are withheld in the end."""
+    """Cells of the block and which of them are withheld in the end. `reach` of the block is kept for the next pass."""
     inside = cells.block == block
     above = (cells.district == block) & (cells.block == TOP) if block != TOP else np.zeros_like(inside)
     members = np.flatnonzero(inside | above)
@@ -146,16 +158,16 @@ def _protect_block(
     )
     price = np.where(above[members], demands.district_price, 1.0) * (1.0 + np.log1p(count))
     price[is_fixed[members]] = np.inf
-    reach = _Reach(np.zeros(members.size), np.zeros(members.size))
+    seen = reach.setdefault(block, _Reach(np.zeros(members.size), np.zeros(members.size)))
     for nest in cells.nests if block != TOP else ():
-        system.try_nests(nest[members], hidden, need=need, reach=reach)
+        system.try_nests(nest[members], hidden, need=need, reach=seen)
     program = _Program(system.links, *system.bounds(hidden))
     for _ in range(_REPAIRS):
-        weak = _too_fixed(program, np.flatnonzero(hidden), need=need, reach=reach)
+        weak = _too_fixed(program, np.flatnonzero(hidden), system.links, need=need, reach=seen)
         if not weak.size:
             return members, hidden
-        more = system.cheapest(weak, hidden, need=need, reach=reach, price=price)
-        if not more.size:
+        more = system.cheapest(weak, hidden, need=need, reach=seen, price=price)
+        if not more.size and (seen.width()[weak] < need[weak] - _TOLERANCE).any():
             break
         hidden[more] = True
         need[more] = np.maximum(need[more], np.minimum(demands.secondary, room[more]))
@@ -211,18 +223,18 @@ class _System:
             rows = np.flatnonzero(np.bincount(part.indices, minlength=part.shape[0]))
             program = _Program(part[rows].tocsc(), low[inside], high[inside])
             own = _Reach(reach.low[inside], reach.high[inside])
-            _too_fixed(program, np.flatnonzero(hidden[inside]), need=need[inside], reach=own)
+            for cell in _rounds(program, np.flatnonzero(active[inside]), need=need[inside], reach=own).tolist():
+                _is_too_fixed(program, cell, need=need[inside], reach=own)
             reach.low[inside], reach.high[inside] = own.low, own.high
 
     def cheapest(self, weak: Integers, hidden: Flags, *, need: Floats, reach: _Reach, price: Floats) -> Integers:
         """Published cells whose withholding lets weak cells move, at least cost: fewest, small rather than large."""
-        group = _apart(self.links, weak)  # the next audit says what is still weak: one choice often serves several
-        found = self._cheapest_for(group, hidden, need=need, reach=reach, price=price)
+        found = self._cheapest_for(weak, hidden, need=need, reach=reach, price=price)
         if found is not None:
             return found
-        singles = [self._cheapest_for(np.array([c]), hidden, need=need, reach=reach, price=price) for c in group]
+        singles = [self._cheapest_for(np.array([c]), hidden, need=need, reach=reach, price=price) for c in weak]
         singles = [part for part in singles if part is not None] or [
-            self._step_for(int(c), hidden, need=need, reach=reach, price=price) for c in group
+            self._step_for(int(c), hidden, need=need, reach=reach, price=price) for c in weak
         ]
         return np.unique(np.concatenate([np.array([], dtype=np.int64), *singles]))
 
@@ -230,7 +242,7 @@ class _System:
         low, high = self.bounds(hidden)
         low[group] = np.minimum(need[group] + reach.low[group], self.cap)
         high[group] = np.maximum(high[group], low[group])
-        return self._chosen(low, high, hidden, price=price)
+        return self._chosen(low, high, hidden, reach=reach, price=price)
 
     def _step_for(self, cell: int, hidden: Flags, *, need: Floats, reach: _Reach, price: Floats) -> Integers:
         """For a cell that cannot go all the way up, as in a small region: up as far as all others let it, then down."""
@@ -251,37 +263,46 @@ class _System:
                 low[cell] = min(low[cell], high[cell])
             else:
                 continue
-            found = self._chosen(low, high, hidden, price=price)
+            found = self._chosen(low, high, hidden, reach=reach, price=price)
             if found is not None and found.size:
                 return found
         return np.array([], dtype=np.int64)
 
-    def _chosen(self, low: Floats, high: Floats, hidden: Flags, *, price: Floats) -> Integers | None:
-        """Published cells that have to give way, at least cost, for all cells to be between these ends."""
+    def _chosen(self, low: Floats, high: Floats, hidden: Flags, *, reach: _Reach, price: Floats) -> Integers | None:
+        """Published cells that have to give way, at least cost, for all cells to be between these ends; fills `reach`."""
         free = np.flatnonzero(~hidden & np.isfinite(price))
         cost = price[free] + 1e-6 * np.arange(free.size) / max(free.size, 1)  # no ties
         extra = self.links[:, free]
         program = _Program(
             sparse.hstack([self.links, extra, -extra], format="csc"),
             np.concatenate([low, np.zeros(2 * free.size)]),
-            np.concatenate([high, np.full(free.size, self.cap), np.minimum(self.count[free], self.cap)]),
+            np.concatenate([high, np.full(free.size, self.cap), np.minimum(self.count[free] + low[free], self.cap)]),
             options=_ONCE,
         )
         point = program.cheapest(np.concatenate([np.zeros(low.size), cost, cost]))
         if point is None:
             return None
-        used = point[low.size : low.size + free.size] + point[low.size + free.size :]
-        return free[used > _TOLERANCE]
+        moved, more, less = np.split(point, [low.size, low.size + free.size])
+        moved[free] += more - less
+        reach.see(moved)  # possible once the chosen ones are withheld
+        return free[more + less > _TOLERANCE]
 
 
-def _too_fixed(program: _Program, hidden: Integers, *, need: Floats, reach: _Reach) -> Integers:
-    """Hidden cells that cannot move as far as they need to; fills `reach`."""
+def _too_fixed(program: _Program, hidden: Integers, links: sparse.csc_matrix, *, need: Floats, reach: _Reach) -> Integers:
+    """Hidden cells that cannot move as far as they need to, the first ones no two of which are in one link; fills `reach`.
+
+    Others are not looked for: the next audit says what is still weak, and one choice often serves several.
+    """
     active = _rounds(program, hidden[reach.width()[hidden] < need[hidden] - _TOLERANCE], need=need, reach=reach)
-    for cell in active:
-        for sign in (1.0, -1.0):
-            if reach.width()[cell] < need[cell] - _TOLERANCE:
-                reach.see(program.extreme(np.array([cell]), np.array([sign])))
-    return active[reach.width()[active] < need[active] - _TOLERANCE]
+    return _apart(links, active, is_wanted=lambda cell: _is_too_fixed(program, cell, need=need, reach=reach))
+
+
+def _is_too_fixed(program: _Program, cell: int, *, need: Floats, reach: _Reach) -> bool:
+    """Whether a cell cannot move as far as it needs to, moved alone; fills `reach`."""
+    for sign in (1.0, -1.0):
+        if reach.width()[cell] < need[cell] - _TOLERANCE:
+            reach.see(program.extreme(np.array([cell]), np.array([sign])))
+    return bool(reach.width()[cell] < need[cell] - _TOLERANCE)
 
 
 def _rounds(program: _Program, active: Integers, *, need: Floats, reach: _Reach) -> Integers:
@@ -309,23 +330,23 @@ def _signs(cells: Integers, number: int) -> Floats:
     return np.where(bits == (number % 2), 1.0, -1.0)
 
 
-def _apart(links: sparse.csc_matrix, cells: Integers) -> Integers:
-    """Of the cells the first ones no two of which are in one link, so that they can be moved at the same time."""
+def _apart(links: sparse.csc_matrix, cells: Integers, *, is_wanted: Callable[[int], bool]) -> Integers:
+    """Of the wanted cells the first ones no two of which are in one link, so that they can be moved at the same time."""
     chosen: list[int] = []
     used: set[int] = set()
     for cell in cells.tolist():
         rows = set(links.indices[links.indptr[cell] : links.indptr[cell + 1]].tolist())
-        if not rows & used:
+        if not rows & used and is_wanted(cell):
             chosen.append(cell)
             used |= rows
-    return np.array(chosen)
+    return np.array(chosen, dtype=np.int64)
 
 
 class _Program:
     """A linear program whose objective changes while links and bounds stay, so that each solution starts from the last."""
 
     def __init__(
-        self, links: sparse.csc_matrix, low: Floats, high: Floats, *, options: dict[str, int | str] | None = None
+        self, links: sparse.csc_matrix, low: Floats, high: Floats, *, options: dict[str, float | str] | None = None
     ) -> None:
         rows, columns = links.shape
         self._columns = np.arange(columns, dtype=np.int32)
