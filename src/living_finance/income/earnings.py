@@ -9,7 +9,7 @@ peers (people of one sex and five-year age band): a log-linear correction
 whose level and slope carry centre and spread of *household* earnings above 0 to those of the survey, for labour and for business
 each; how many households earn at all is better known from the bureau than from a survey of a thousand. A few hundred surveyed
 households have business income, too few for a slope of its own: it has the slope of labour, as one bureau pulls both to the
-middle, unless the survey contradicts that (a test at 5 %). If a share of a
+middle, unless the survey contradicts that (a test at 1 %). If a share of a
 score's variance is noise of the person, the spread of scores is due to it in part, the slope is too small by sqrt(1 - share),
 and differences between places, where noise averages out, are widened too little. The share is not known: it is taken as uniform
 between 0 and 0.3, updated by how survey incomes differ between places (`noise_share`), and places have a slope of their own,
@@ -41,7 +41,7 @@ PEERS = 2 * BANDS
 """Men from 15, 20, … 80 years on, then women."""
 _SLOPES = (0.4, 3.0)
 _NOISE_SHARES = np.linspace(0.0, 0.3, 61)
-_CONTRADICTED = 1.96
+_CONTRADICTED = 2.58
 """Standard errors between the log slopes of labour and of business from which each has its own."""
 _LEAST_PEERS = 30
 """Persons with earnings that a peer group needs to have a middle of its own."""

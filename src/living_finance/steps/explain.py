@@ -159,8 +159,13 @@ def _transfers(warehouse: Warehouse, month: Month, region: str, figures: Mapping
 
 
 _NOT_WEIGHTED: dict[str, Any] = {
-    **{"adjustment": (), "not_met": (), "notes": (), "joint_test": None},
-    **{"weights": {}, "areas": {}, "targets": ()},
+    "adjustment": (),
+    "not_met": (),
+    "notes": (),
+    "joint_test": None,
+    "weights": {},
+    "areas": {},
+    "targets": (),
 }
 
 
