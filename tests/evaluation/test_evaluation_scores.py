@@ -16,7 +16,7 @@ from living_finance.contracts import gold
 from living_finance.errors import MissingInput
 from living_finance.evaluation.agreement import agreement, household_shares
 from living_finance.evaluation.distances import distances
-from living_finance.evaluation.incomes import errors, true_distribution
+from living_finance.evaluation.incomes import errors, group_errors, true_distribution
 from living_finance.evaluation.report import format_scores
 from living_finance.evaluation.scores import evaluate
 from living_finance.months import Month
@@ -89,6 +89,23 @@ def test_distances_of_a_known_case(spark: SparkSession) -> None:
     assert found_distances["head_sex_age"]["city_unweighted"] == pytest.approx(0.0)
     assert found_distances["head_sex_age"]["dong_weighted"] == pytest.approx(0.125)
     assert found_distances["tenure"]["city_weighted"] == pytest.approx(0.0)
+
+
+def test_errors_of_groups_are_apart_from_the_citys(spark: SparkSession) -> None:
+    columns = "tenure string, dwelling_type string, weight double"
+    true = spark.createDataFrame(
+        [("owned", "apartment", 44, 90), ("owned", "apartment", 61, 30), ("free", None, 85, 60)],
+        "tenure string, dwelling_type string, head_age int, total_income int",
+    )
+    found = spark.createDataFrame(
+        [("owned", "apartment", 1.0, 40, 150), ("owned", "apartment", 1.0, 60, 120), ("jeonse", "apartment", 1.0, 80, 90)],
+        f"{columns}, head_age_band int, {gold.TOTAL_INCOME} bigint",
+    )
+    assert group_errors(found=found, true=true) == {
+        "dwelling_type": {"apartment": pytest.approx(0.0)},
+        "head_age": {"40": pytest.approx(-1 / 6), "60": pytest.approx(1.0), "80": pytest.approx(-0.25)},
+        "tenure": {"owned": pytest.approx(0.125)},
+    }
 
 
 def truth_households(incomes: list[int]) -> pd.DataFrame:
@@ -197,10 +214,11 @@ def test_a_perfect_month_scores_perfectly_and_group_quarters_do_not_count(spark:
     columns = "household_id string, dong_code string, dwelling_type string, tenure string, household_type string,"
     household = spark.createDataFrame(
         [
-            (f"F{i}", dong, kind, "owned", "one_person", 1, "F", 40, 1.0 if i < 3 else 0.0, i == 3)
+            (f"F{i}", dong, kind, "owned", "one_person", 1, "F", 40, 1.0 if i < 3 else 0.0, i == 3, int(true["total_income"][i]))
             for i, (dong, kind) in enumerate(zip(true["dong_code"], true["dwelling_type"], strict=True))
         ],
-        f"{columns} household_size int, head_sex string, head_age_band int, weight double, is_group_quarters boolean",
+        f"{columns} household_size int, head_sex string, head_age_band int, weight double, is_group_quarters boolean, "
+        f"{gold.TOTAL_INCOME} bigint",
     )
     members = spark.createDataFrame([(f"P{i}", f"F{i}") for i in range(4)], "person_id string, household_id string")
     published = {
@@ -233,6 +251,7 @@ def test_a_perfect_month_scores_perfectly_and_group_quarters_do_not_count(spark:
         "households_in_truth": 3.0,
         "households_weighted": 3.0,
     }
+    assert scores["income_by_group"] == {"dwelling_type": {"apartment": 0.0}, "head_age": {"40": 0.0}, "tenure": {"owned": 0.0}}
     json.dumps(scores)
     console = Console(record=True, width=120)
     console.print(format_scores(scores))

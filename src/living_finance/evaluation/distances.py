@@ -11,16 +11,19 @@ CITY = codes.CITY_CODE
 
 
 def dimensions(head_age: Column) -> dict[str, Column]:
-    """Categories that are compared, by name; the last is a cross that no census margin fixes."""
+    """Categories that are compared, by name; the last three are crosses that no census margin fixes."""
     size = F.when(F.col("household_size") >= 7, F.lit("7_plus")).otherwise(F.col("household_size").cast("string"))
     band = F.least(F.greatest(F.floor(head_age / 10) * 10, F.lit(10)), F.lit(80)).cast("int").cast("string")
+    tenure = F.col("tenure")
     return {
         "size": size,
         "type": F.col("household_type"),
         "head_sex_age": F.concat_ws(" ", F.col("head_sex"), band),
         "dwelling_type": F.col("dwelling_type"),
-        "tenure": F.col("tenure"),
+        "tenure": tenure,
         "size_type_dwelling": F.concat_ws(" ", size, F.col("household_type"), F.col("dwelling_type")),
+        "tenure_head_age": F.concat_ws(" ", tenure, band),
+        "tenure_dwelling": F.concat_ws(" ", tenure, F.col("dwelling_type")),
     }
 
 

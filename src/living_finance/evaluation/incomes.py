@@ -7,7 +7,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from living_finance.contracts import codes
+from living_finance.contracts import codes, gold
 from living_finance.contracts.releases import DIMENSIONS
 from living_finance.methods.inequality import weighted_gini
 from living_finance.methods.joins import join_to_one
@@ -179,6 +179,48 @@ def errors(*, statistics: DataFrame, households: DataFrame) -> dict[str, Any]:
             for name in ("mean", *QUANTILES, "gini")
         },
     }
+
+
+def group_errors(*, found: DataFrame, true: DataFrame) -> dict[str, dict[str, float]]:
+    """Relative error of the city's mean total income by group of households, once the city's own error is out.
+
+    Args:
+        found: private rows of gold.household.
+        true: private households of the truth.
+
+    Returns:
+        Dimension → category → error; categories that only one of both has are left out.
+    """
+    means = {
+        source: _group_means(frame, age=age, weight=weight, income=income)
+        for source, frame, age, weight, income in (
+            ("found", found, F.col("head_age_band"), F.col("weight"), F.col(gold.TOTAL_INCOME)),
+            ("true", true, F.col("head_age"), F.lit(1.0), F.col("total_income")),
+        )
+    }
+    whole = _quotient(*(means[source][_EVERYBODY] for source in ("found", "true")))
+    errors: dict[str, dict[str, float]] = {}
+    for (dimension, category), mean in sorted(means["true"].items()):
+        if (dimension, category) != _EVERYBODY and means["found"].get((dimension, category)) and mean:
+            errors.setdefault(dimension, {})[category] = means["found"][dimension, category] / whole / mean - 1.0
+    return errors
+
+
+_EVERYBODY = (codes.ALL, codes.ALL)
+
+
+def _group_means(households: DataFrame, *, age: Column, weight: Column, income: Column) -> dict[tuple[str, str], float]:
+    """(dimension, category) → weighted mean total income, KRW/year."""
+    band = F.least(F.greatest(F.floor(age / 10) * 10, F.lit(10)), F.lit(80)).cast("int").cast("string")
+    groups = {codes.ALL: F.lit(codes.ALL), "tenure": F.col("tenure"), "head_age": band, "dwelling_type": F.col("dwelling_type")}
+    cells = F.array(*(F.struct(F.lit(name).alias("dimension"), of.alias("category")) for name, of in groups.items()))
+    rows = (
+        households.select(F.explode(cells).alias("cell"), weight.alias("weight"), income.alias("income"))
+        .groupBy("cell.dimension", "cell.category")
+        .agg(F.try_divide(F.sum(F.col("weight") * F.col("income")), F.sum("weight")).alias("mean"))
+        .collect()  # ok: one row per group
+    )
+    return {(row["dimension"], row["category"]): float(row["mean"] or 0.0) for row in rows if row["category"] is not None}
 
 
 def _number(value: Any) -> float | None:

@@ -10,7 +10,8 @@ from rich.table import Table
 
 def format_scores(scores: dict[str, Any]) -> Group:
     """Tables of the scores that `evaluate` returns."""
-    return Group(_householding(scores), _distances(scores["distances"]), _income(scores["income"]))
+    tables = _householding(scores), _distances(scores["distances"]), _income(scores["income"])
+    return Group(*tables, _by_group(scores["income_by_group"]))
 
 
 def _percent(value: float | None, digits: int = 1) -> str:
@@ -65,4 +66,12 @@ def _income(income: dict[str, Any]) -> Table:
         error = row["error"]
         shown = ("–" if error is None else f"{error:+.4f}") if name == "gini" else _percent(error, 2)
         table.add_row(f"city {name}", shown, "")
+    return table
+
+
+def _by_group(errors: dict[str, dict[str, float]]) -> Table:
+    table = _table("Error of the city's mean total income by group", "group", "after the city's ratio")
+    for dimension, row in errors.items():
+        for category, error in row.items():
+            table.add_row(f"{dimension} {category}", _percent(error, 1))
     return table

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from living_finance.errors import MissingInput
 from living_finance.evaluation.agreement import agreement, household_shares
 from living_finance.evaluation.distances import distances
-from living_finance.evaluation.incomes import errors
+from living_finance.evaluation.incomes import errors, group_errors
 from living_finance.methods.joins import join_to_one
 from living_finance.months import Month
 
@@ -34,8 +34,8 @@ def evaluate(
 
     Returns:
         JSON-able: `month`, `coverage`, `householding` (by dwelling type and `all`, private households), `households`
-        (right-size and exact-member shares), `distances`, `income`. Group quarters are left out throughout, except in
-        `coverage`.
+        (right-size and exact-member shares), `distances`, `income`, `income_by_group`. Group quarters are left out
+        throughout, except in `coverage`.
 
     Raises:
         MissingInput: the folder holds no truth of the month.
@@ -53,6 +53,7 @@ def evaluate(
             "households": household_shares(in_both.where(~F.col("is_quarters"))),
             "distances": distances(found=found, true=private),
             "income": errors(statistics=statistics, households=private),
+            "income_by_group": group_errors(found=found, true=private),
         }
     finally:
         in_both.unpersist()
