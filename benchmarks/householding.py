@@ -132,6 +132,7 @@ def main() -> None:
         made = householding(
             **sources,
             margins=margins,
+            survey=warehouse.read(silver.SURVEY_HOUSEHOLD, base_month=month.date),
             census_register_counts=None,
             month=month,
             rows=table.num_rows,

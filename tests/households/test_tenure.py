@@ -69,7 +69,7 @@ def test_chances_follow_the_survey_and_areas_their_margin(spark: SparkSession) -
     assert model.coefficients["owned"]["distance"] - model.coefficients["monthly_rent"]["distance"] == pytest.approx(2.0, abs=0.3)
     households = formed(spark, 6000, areas=3)
     census = margins(spark, {"owned": 50, "jeonse": 10, "monthly_rent": 40, "free": 0}, areas=2)
-    drawn = draw_tenure(households, margins=census, model=model, seed=1)
+    drawn = draw_tenure(households, margins=census, model=model, seed=1).households
     rows = drawn.withColumn("_rich", F.col("bureau_labour_income_krw_year") > 2e7).toPandas()
     assert len(rows) == 6000
     assert set(rows.loc[rows["bureau_mortgage_balance_krw"] > 0, "tenure"]) == {"owned"}
@@ -86,11 +86,13 @@ def test_chances_follow_the_survey_and_areas_their_margin(spark: SparkSession) -
     assert [shares[name] for name in ("owned", "jeonse", "monthly_rent")] == pytest.approx([0.5, 0.1, 0.4], abs=0.05)
     # Without any census the survey alone speaks: half own, and jeonse, which nobody surveyed has, is next to nothing.
     alone = (
-        draw_tenure(households, margins=census.limit(0), model=model, seed=1).where("bureau_mortgage_balance_krw = 0").toPandas()
+        draw_tenure(households, margins=census.limit(0), model=model, seed=1)
+        .households.where("bureau_mortgage_balance_krw = 0")
+        .toPandas()
     )
     assert (alone["tenure"] == "owned").mean() == pytest.approx(0.5, abs=0.04)
     assert (alone["tenure"] == "jeonse").mean() < 0.01
-    again = draw_tenure(households.repartition(7), margins=census.repartition(3), model=model, seed=1)
+    again = draw_tenure(households.repartition(7), margins=census.repartition(3), model=model, seed=1).households
     assert again.exceptAll(drawn).isEmpty()
 
 
@@ -98,7 +100,7 @@ def test_without_a_survey_the_margin_decides(spark: SparkSession) -> None:
     nobody = surveyed(spark, 0)
     assert fit_tenure(nobody) == NOTHING_SURVEYED
     census = margins(spark, {"owned": 20, "jeonse": 30, "monthly_rent": 30, "free": 20}, areas=1)
-    rows = draw_tenure(formed(spark, 3000, areas=1), margins=census, model=NOTHING_SURVEYED, seed=1).toPandas()
+    rows = draw_tenure(formed(spark, 3000, areas=1), margins=census, model=NOTHING_SURVEYED, seed=1).households.toPandas()
     shares = rows["tenure"].value_counts(normalize=True)
     assert [shares[name] for name in TENURES] == pytest.approx([0.2, 0.3, 0.3, 0.2], abs=0.03)
 

@@ -14,7 +14,7 @@ from living_finance.households.evidence import gather_evidence
 from living_finance.households.identity import PreviousMonth, identify
 from living_finance.households.matching import accuracy, fit_model, match_addresses, registered, residents
 from living_finance.households.model import AssignmentModel
-from living_finance.households.tenure import draw_tenure, fit_tenure
+from living_finance.households.tenure import DrawnTenure, draw_tenure, fit_tenure
 from living_finance.households.weights import output_areas, weigh, with_account
 from living_finance.months import Month
 
@@ -33,6 +33,7 @@ class Householding:
     """One row per household, without tenure and weight (`form_households`); its household_id is the hash of its key."""
     links: DataFrame | None
     """One row per household and previous household (`link_households`); None without a previous month."""
+    tenure: DrawnTenure
     solved: DataFrame
     """One row per output area: weights and targets (`methods.Calibrated.solved`)."""
     household: DataFrame
@@ -56,7 +57,7 @@ class Householding:
     def shared(self) -> tuple[DataFrame, ...]:
         """What several tables are made of."""
         links = () if self.links is None else (self.links,)
-        return (self.matched, self.formed, *links, self.solved)
+        return (self.matched, self.formed, *links, self.tenure.moments, self.tenure.areas, self.solved)
 
 
 def householding(
@@ -103,8 +104,8 @@ def householding(
     formed = form_households(matched, buildings=buildings)
     areas = output_areas(formed, margins=margins, census_register_counts=census_register_counts, month=month)
     identity = identify(matched=matched, formed=formed, month=month, previous=previous)
-    with_tenure = formed.transform(identity.give_ids).transform(draw_tenure, margins=margins, model=fit_tenure(survey), seed=seed)
-    calibrated = weigh(with_tenure, areas=areas, margins=margins)
+    drawn = draw_tenure(identity.give_ids(formed), margins=margins, model=fit_tenure(survey), seed=seed)
+    calibrated = weigh(drawn.households, areas=areas, margins=margins)
     household = calibrated.units.withColumns({"base_month": F.lit(month.date), "is_provisional": F.lit(is_provisional)}).select(
         *silver.HOUSEHOLD.column_names
     )
@@ -116,6 +117,7 @@ def householding(
         matched=matched,
         formed=formed,
         links=identity.links,
+        tenure=drawn,
         household=household,
         member=matched.transform(residents).transform(with_ids, gold.HOUSEHOLD_MEMBER),
         register=matched.transform(registered).transform(with_ids, silver.HOUSEHOLD_REGISTER),

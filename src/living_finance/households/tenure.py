@@ -12,8 +12,11 @@ Mathematical Statistics 11(4), 427-444 (raking). Decision 0057.
 
 from __future__ import annotations
 
+import functools
+import itertools
+import operator
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,11 +33,12 @@ from living_finance.methods.joins import join_to_one
 from living_finance.methods.keyed_random import uniform
 
 _TENURES = codes.TENURE.codes
+_EACH = range(len(_TENURES))
 _AGES = (30, 40, 50, 60, 70)
 _SIZES = (2, 3, 4)
 _FURTHEST = 3.0
 """Standard deviations of log earnings beyond which nothing is said."""
-_MICRO = 1e6
+_LOG_UNITS, _MICRO = 1e4, 1e6
 _ROUNDS, _TOLERANCE = 200, 1e-6
 _NEVER = -700.0
 """Log factor of a tenure that a margin leaves nothing of."""
@@ -48,17 +52,15 @@ class TenureModel:
     coefficients: Mapping[str, Mapping[str, float]]
     """Tenure → term → coefficient."""
 
-    def log_chances(self, terms: Mapping[str, Column]) -> Column:
-        """One number per tenure, in the order of the code list."""
-        return F.array(
-            *(
-                sum(
-                    (F.lit(value) * terms[term].cast("double") for term, value in self.coefficients[tenure].items()),
-                    F.lit(self.intercepts[tenure]),
-                )
-                for tenure in _TENURES
+    def log_chances(self, terms: Mapping[str, Column]) -> list[Column]:
+        """One per tenure, in the order of the code list."""
+        return [
+            sum(
+                (F.lit(value) * terms[term].cast("double") for term, value in self.coefficients[tenure].items()),
+                F.lit(self.intercepts[tenure]),
             )
-        )
+            for tenure in _TENURES
+        ]
 
 
 NOTHING_SURVEYED = TenureModel(dict.fromkeys(_TENURES, 0.0), {tenure: {} for tenure in _TENURES})
@@ -112,8 +114,20 @@ def observed_tenure() -> Column:
     return F.when(F.col("bureau_mortgage_balance_krw") > 0, "owned").when(F.col("bureau_jeonse_loan_balance_krw") > 0, "jeonse")
 
 
-def draw_tenure(formed: DataFrame, *, margins: DataFrame, model: TenureModel, seed: int) -> DataFrame:
-    """Add `tenure`: observed by a loan, else drawn so that the output area's margin is met in expectation.
+@dataclass(frozen=True)
+class DrawnTenure:
+    """Lazy tables; whoever uses `households` more than once persists `moments` and `areas` first."""
+
+    moments: DataFrame
+    """One row: mean and standard deviation of households' log earnings, by the bureau."""
+    areas: DataFrame
+    """One row per output area with a margin, of `_AREAS`."""
+    households: DataFrame
+    """The formed rows with `tenure`."""
+
+
+def draw_tenure(formed: DataFrame, *, margins: DataFrame, model: TenureModel, seed: int) -> DrawnTenure:
+    """Tenure observed by a loan, else drawn so that the output area's margin is met in expectation.
 
     The margin of an output area is scaled to its formed private households; what the loans have not used up of
     it (not below 0) is shared among the others by the model's chances times a factor per tenure. Where an area leaves
@@ -125,18 +139,85 @@ def draw_tenure(formed: DataFrame, *, margins: DataFrame, model: TenureModel, se
         margins: silver.CENSUS_MARGIN of the month; masked counts stand for their middle.
         model: of the survey.
         seed: the run's seed. A household with the same id draws the same number every month.
-
-    Returns:
-        The same rows with `tenure`.
     """
-    counts = expected_count()
+    moments = _moments(formed)
+    chances = model.log_chances(_terms())
+    # One row: sums without groups.
+    scored = formed.crossJoin(F.broadcast(moments))
+    areas = _left_by_area(scored, chances, margins=margins)
+    districts = areas.groupBy("gu_code").agg(
+        *(F.sum(F.col(f"_{what}")[k].cast("bigint")).alias(f"_{what}_{k}") for what in ("left", "have") for k in _EACH)
+    )
+    of_district = F.array(
+        *(
+            F.when(F.col(f"_left_{k}") > 0, F.log(F.col(f"_left_{k}") / F.greatest(F.col(f"_have_{k}"), F.lit(1)))).otherwise(
+                _NEVER
+            )
+            for k in _EACH
+        )
+    )
+    # At most 19,000 and 25 rows for the city: sent to every task.
+    by_area = areas.where("_log_factors IS NOT NULL").select("output_area_id", "_log_factors")
+    by_district = districts.where(_added([F.col(f"_left_{k}") for k in _EACH]) > 0).select(
+        "gu_code", of_district.alias("_district_factors")
+    )
+    joined = join_to_one(scored, by_area, on=["output_area_id"], how="left", broadcast=True)
+    joined = join_to_one(joined, by_district, on=["gu_code"], how="left", broadcast=True)
+    factors = F.coalesce("_log_factors", "_district_factors")
+    log = {f"_log_{k}": chance + F.coalesce(factors[k], F.lit(0.0)) for k, chance in enumerate(chances)}
+    through = itertools.accumulate(F.exp(F.col(name) - F.greatest(*log)) for name in log)
+    number = uniform(F.col("household_id"), seed=seed, purpose="tenure")
+    # Step by step: each column is computed once, not wherever it is used.
+    households = (
+        joined.withColumns(log)
+        .withColumns({f"_through_{k}": each for k, each in enumerate(through)})
+        .withColumn("tenure", F.coalesce(observed_tenure(), _drawn(number, [F.col(f"_through_{k}") for k in _EACH])))
+        .select(*formed.columns, "tenure")
+    )
+    return DrawnTenure(moments, areas, households)
+
+
+def _earned() -> Column:
+    return F.col("bureau_labour_income_krw_year") + F.col("bureau_business_income_krw_year")
+
+
+def _added(columns: Sequence[Column]) -> Column:
+    return functools.reduce(operator.add, columns)
+
+
+def _moments(formed: DataFrame) -> DataFrame:
+    """Sums of whole numbers: the same in any order."""
+    log = F.when((_earned() > 0) & ~F.col("is_group_quarters"), F.rint(F.log(_earned()) * F.lit(_LOG_UNITS)).cast("bigint"))
+    sums = formed.select(log.alias("_log")).agg(
+        F.count("_log").cast("double").alias("_number"),
+        F.sum("_log").cast("double").alias("_sum"),
+        F.sum(F.col("_log") * F.col("_log")).cast("double").alias("_squares"),
+    )
+    mean = F.try_divide(F.col("_sum"), F.col("_number"))
+    deviation = F.sqrt(F.greatest(F.try_divide(F.col("_squares"), F.col("_number")) - mean * mean, F.lit(1.0)))
+    return sums.select((mean / F.lit(_LOG_UNITS)).alias("_mean"), (deviation / F.lit(_LOG_UNITS)).alias("_deviation"))
+
+
+def _terms() -> dict[str, Column]:
+    """Terms of the regression, of formed households with `_moments`."""
+    distance = F.when(_earned() > 0, (F.log(_earned()) - F.col("_mean")) / F.col("_deviation"))
+    return {
+        **{f"age {age}": F.col("head_age_band") >= age for age in _AGES},
+        **{f"size {size}": F.col("household_size") >= size for size in _SIZES},
+        **{kind: F.coalesce(F.col("dwelling_type") == kind, F.lit(False)) for kind in codes.DWELLING_TYPE.codes},
+        "earns": _earned() > 0,
+        "distance": F.coalesce(F.greatest(F.least(distance, F.lit(_FURTHEST)), F.lit(-_FURTHEST)), F.lit(0.0)),
+    }
+
+
+def _left_by_area(scored: DataFrame, chances: Sequence[Column], *, margins: DataFrame) -> DataFrame:
+    """Rows of `_AREAS`."""
+    counts, observed = expected_count(), observed_tenure()
     census = (
         margins.where(F.col("margin") == "tenure")
         .groupBy("output_area_id")
         .agg(*(F.sum(F.when(F.col("category") == tenure, counts).otherwise(0.0)).alias(tenure) for tenure in _TENURES))
     )
-    scored = _with_log_chances(formed, model)
-    observed = observed_tenure()
     known = (
         scored.where(~F.col("is_group_quarters") & F.col("output_area_id").isNotNull())
         .groupBy("output_area_id")
@@ -144,76 +225,21 @@ def draw_tenure(formed: DataFrame, *, margins: DataFrame, model: TenureModel, se
             F.max("gu_code").alias("gu_code"),
             F.count(F.lit(1)).cast("double").alias("_formed"),
             # Sorted: sums over them are the same in whatever order they come.
-            F.array_sort(F.collect_list(F.when(observed.isNull(), F.col("_log_chances")))).alias("_log_chances"),
+            F.array_sort(F.collect_list(F.when(observed.isNull(), F.array(*chances)))).alias("_log_chances"),
             *(F.count_if(observed == tenure).cast("double").alias(f"_known_{tenure}") for tenure in _TENURES),
         )
     )
-    total = sum((F.col(tenure) for tenure in _TENURES[1:]), F.col(_TENURES[0]))
-    left = F.array(
-        *(
-            F.greatest(
-                F.coalesce(F.try_divide(F.col(tenure) * F.col("_formed"), total), F.lit(0.0)) - F.col(f"_known_{tenure}"),
-                F.lit(0.0),
-            )
-            for tenure in _TENURES
-        )
-    )
-    areas = (
+    total = _added([F.col(tenure) for tenure in _TENURES])
+
+    def left(tenure: str) -> Column:
+        share = F.coalesce(F.try_divide(F.col(tenure) * F.col("_formed"), total), F.lit(0.0))
+        return F.greatest(share - F.col(f"_known_{tenure}"), F.lit(0.0))
+
+    return (
         join_to_one(known, census, on=["output_area_id"], how="inner")
-        .select("gu_code", "output_area_id", "_log_chances", left.alias("_left"))
+        .select("gu_code", "output_area_id", "_log_chances", F.array(*map(left, _TENURES)).alias("_left"))
         .mapInArrow(_of_areas, _AREAS)
     )
-    sums = (
-        F.struct(F.sum(F.col("_left")[k].cast("bigint")).alias("left"), F.sum(F.col("_have")[k].cast("bigint")).alias("have"))
-        for k in range(len(_TENURES))
-    )
-    districts = areas.groupBy("gu_code").agg(F.array(*sums).alias("_sums"))
-    is_left = F.exists("_sums", lambda of: of["left"] > 0)
-    never = F.lit(_NEVER)
-    district = F.transform(
-        "_sums", lambda of: F.when(of["left"] > 0, F.log(of["left"] / F.greatest(of["have"], F.lit(1)))).otherwise(never)
-    )
-    # At most 19,000 and 25 rows for the city: sent to every task.
-    of_area = areas.where("_log_factors IS NOT NULL").select("output_area_id", "_log_factors")
-    of_district = districts.where(is_left).select("gu_code", district.alias("_district_factors"))
-    joined = join_to_one(scored, of_area, on=["output_area_id"], how="left", broadcast=True)
-    joined = join_to_one(joined, of_district, on=["gu_code"], how="left", broadcast=True)
-    factors = F.coalesce("_log_factors", "_district_factors", F.array(*(F.lit(0.0) for _ in _TENURES)))
-    log = F.zip_with("_log_chances", factors, lambda chance, factor: chance + factor)
-    number = uniform(F.col("household_id"), seed=seed, purpose="tenure")
-    return (
-        joined.withColumn("_log", log)
-        .withColumn("_chance", F.transform("_log", lambda x: F.exp(x - F.array_max("_log"))))
-        .withColumn("tenure", F.coalesce(observed, _drawn(number, "_chance")))
-        .drop("_log_chances", "_log_factors", "_district_factors", "_log", "_chance")
-    )
-
-
-def _with_log_chances(formed: DataFrame, model: TenureModel) -> DataFrame:
-    """Add `_log_chances`, one number per tenure."""
-    earned = F.col("bureau_labour_income_krw_year") + F.col("bureau_business_income_krw_year")
-    has = earned > 0
-    log = F.when(has & ~F.col("is_group_quarters"), F.rint(F.log(earned) * F.lit(_MICRO)) / F.lit(_MICRO))
-    in_units = F.rint(log * F.lit(1e4)).cast("bigint")
-    # Sums of whole numbers: the same in any order.
-    sums = formed.agg(
-        F.count(log).cast("double").alias("_number"),
-        F.sum(in_units).cast("double").alias("_sum"),
-        F.sum(in_units * in_units).cast("double").alias("_squares"),
-    )
-    mean = F.try_divide(F.col("_sum"), F.col("_number"))
-    deviation = F.sqrt(F.greatest(F.try_divide(F.col("_squares"), F.col("_number")) - mean * mean, F.lit(1.0)))
-    moments = sums.select((mean / F.lit(1e4)).alias("_mean"), (deviation / F.lit(1e4)).alias("_deviation"))
-    distance = F.when(has, (F.log(earned) - F.col("_mean")) / F.col("_deviation"))
-    terms = {
-        **{f"age {age}": F.col("head_age_band") >= age for age in _AGES},
-        **{f"size {size}": F.col("household_size") >= size for size in _SIZES},
-        **{kind: F.coalesce(F.col("dwelling_type") == kind, F.lit(False)) for kind in codes.DWELLING_TYPE.codes},
-        "earns": has,
-        "distance": F.coalesce(F.greatest(F.least(distance, F.lit(_FURTHEST)), F.lit(-_FURTHEST)), F.lit(0.0)),
-    }
-    # One row: sums without groups.
-    return formed.crossJoin(F.broadcast(moments)).withColumn("_log_chances", model.log_chances(terms)).drop("_mean", "_deviation")
 
 
 _AREAS = T.StructType(
@@ -268,9 +294,8 @@ def raked(log_chances: Floats, left: Floats) -> Floats:
     return factor
 
 
-def _drawn(number: Column, chances: str) -> Column:
+def _drawn(number: Column, through: Sequence[Column]) -> Column:
     """The tenure at a share of the chances added up."""
-    through = [sum((F.get(chances, F.lit(k)) for k in range(1, count)), F.get(chances, F.lit(0))) for count in range(1, 5)]
     at = number * through[-1]
     first, second, third, last = _TENURES
     return F.when(at < through[0], first).when(at < through[1], second).when(at < through[2], third).otherwise(last)
