@@ -36,6 +36,7 @@ _TENURES = codes.TENURE.codes
 _EACH = range(len(_TENURES))
 _AGES = (30, 40, 50, 60, 70)
 _SIZES = (2, 3, 4)
+_CELLS = (len(_AGES) + 1, len(_SIZES) + 1, len(codes.DWELLING_TYPE.codes) + 1, 2)
 _FURTHEST = 3.0
 """Standard deviations of log earnings beyond which nothing is said."""
 _LOG_UNITS, _MICRO = 1e4, 1e6
@@ -52,15 +53,24 @@ class TenureModel:
     coefficients: Mapping[str, Mapping[str, float]]
     """Tenure → term → coefficient."""
 
-    def log_chances(self, terms: Mapping[str, Column]) -> list[Column]:
-        """One per tenure, in the order of the code list."""
-        return [
-            sum(
-                (F.lit(value) * terms[term].cast("double") for term, value in self.coefficients[tenure].items()),
-                F.lit(self.intercepts[tenure]),
-            )
-            for tenure in _TENURES
-        ]
+    def cells(self) -> list[tuple[float, ...]]:
+        """Every cell of `_cell` and its log chances where earnings are at their mean."""
+
+        def log_chance(tenure: str, terms: Sequence[str]) -> float:
+            known = self.coefficients[tenure]
+            return self.intercepts[tenure] + sum(known.get(term, 0.0) for term in terms)
+
+        found = []
+        for position, (age, size, dwelling, earns) in enumerate(itertools.product(*map(range, _CELLS))):
+            terms = [f"age {limit}" for limit in _AGES[:age]] + [f"size {limit}" for limit in _SIZES[:size]]
+            terms += [codes.DWELLING_TYPE.codes[dwelling - 1]] * (dwelling > 0) + ["earns"] * earns
+            found.append((position, *(log_chance(tenure, terms) for tenure in _TENURES)))
+        return found
+
+    def log_chances(self) -> list[Column]:
+        """One per tenure, in the order of the code list, of rows with `_distance` and their cell's `_base_<n>`."""
+        slopes = [self.coefficients[tenure].get("distance", 0.0) for tenure in _TENURES]
+        return [F.col(f"_base_{k}") + F.lit(slope) * F.col("_distance") for k, slope in enumerate(slopes)]
 
 
 NOTHING_SURVEYED = TenureModel(dict.fromkeys(_TENURES, 0.0), {tenure: {} for tenure in _TENURES})
@@ -140,10 +150,11 @@ def draw_tenure(formed: DataFrame, *, margins: DataFrame, model: TenureModel, se
         model: of the survey.
         seed: the run's seed. A household with the same id draws the same number every month.
     """
-    moments = _moments(formed)
-    chances = model.log_chances(_terms())
-    # One row: sums without groups.
-    scored = formed.crossJoin(F.broadcast(moments))
+    moments, chances = _moments(formed), model.log_chances()
+    cells = formed.sparkSession.createDataFrame(model.cells(), ["_cell", *(f"_base_{k}" for k in _EACH)])
+    # One row (sums without groups), and some hundred cells: expressions of all terms are too long to be compiled.
+    placed = formed.crossJoin(F.broadcast(moments)).withColumns({"_cell": _cell(), "_distance": _distance()})
+    scored = join_to_one(placed, cells, on=["_cell"], how="left", broadcast=True)
     areas = _left_by_area(scored, chances, margins=margins)
     districts = areas.groupBy("gu_code").agg(
         *(F.sum(F.col(f"_{what}")[k].cast("bigint")).alias(f"_{what}_{k}") for what in ("left", "have") for k in _EACH)
@@ -198,16 +209,25 @@ def _moments(formed: DataFrame) -> DataFrame:
     return sums.select((mean / F.lit(_LOG_UNITS)).alias("_mean"), (deviation / F.lit(_LOG_UNITS)).alias("_deviation"))
 
 
-def _terms() -> dict[str, Column]:
-    """Terms of the regression, of formed households with `_moments`."""
+def _cell() -> Column:
+    """Position of a household's age, size, dwelling type and whether it earns among `_CELLS`."""
+
+    def reached(name: str, limits: Sequence[int]) -> Column:
+        return _added([(F.col(name) >= limit).cast("int") for limit in limits])
+
+    kinds = F.array(*map(F.lit, codes.DWELLING_TYPE.codes))
+    dwelling = F.coalesce(F.array_position(kinds, F.col("dwelling_type")), F.lit(0))
+    parts = (reached("head_age_band", _AGES), reached("household_size", _SIZES), dwelling, (_earned() > 0).cast("int"))
+    place = F.lit(0)
+    for part, count in zip(parts, _CELLS, strict=True):
+        place = place * count + part
+    return place.cast("bigint")
+
+
+def _distance() -> Column:
+    """Log earnings from the mean of the city's, in standard deviations; 0 without earnings."""
     distance = F.when(_earned() > 0, (F.log(_earned()) - F.col("_mean")) / F.col("_deviation"))
-    return {
-        **{f"age {age}": F.col("head_age_band") >= age for age in _AGES},
-        **{f"size {size}": F.col("household_size") >= size for size in _SIZES},
-        **{kind: F.coalesce(F.col("dwelling_type") == kind, F.lit(False)) for kind in codes.DWELLING_TYPE.codes},
-        "earns": _earned() > 0,
-        "distance": F.coalesce(F.greatest(F.least(distance, F.lit(_FURTHEST)), F.lit(-_FURTHEST)), F.lit(0.0)),
-    }
+    return F.coalesce(F.greatest(F.least(distance, F.lit(_FURTHEST)), F.lit(-_FURTHEST)), F.lit(0.0))
 
 
 def _left_by_area(scored: DataFrame, chances: Sequence[Column], *, margins: DataFrame) -> DataFrame:
