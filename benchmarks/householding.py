@@ -39,6 +39,7 @@ from living_finance.households.evidence import gather_evidence
 from living_finance.households.layout import Flags, Layout, lay_out, ranks
 from living_finance.households.matching import as_block, as_numbers, fit_model
 from living_finance.households.model import AssignmentModel, fit
+from living_finance.households.tenure import fit_tenure
 from living_finance.methods.grouped import Integers
 from living_finance.months import Month
 from living_finance.session import build_session
@@ -126,13 +127,14 @@ def main() -> None:
     private, true_private = households.where(is_private), true_households.where(is_private)
     apart = distances(found=private, true=true_private)
     ours = fit_model(evidence, rows=table.num_rows)
+    tenure = fit_tenure(warehouse.read(silver.SURVEY_HOUSEHOLD, base_month=month.date))
 
     def made_with(model: AssignmentModel, draw: int | None = None) -> DataFrame:
         """Private households by a model, weighted as the month's first run has them."""
         made = householding(
             **sources,
             margins=margins,
-            survey=warehouse.read(silver.SURVEY_HOUSEHOLD, base_month=month.date),
+            tenure=tenure,
             census_register_counts=None,
             month=month,
             rows=table.num_rows,

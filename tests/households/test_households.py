@@ -15,6 +15,7 @@ from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
 from living_finance.households import Householding, householding
 from living_finance.households.matching import DOUBT, accuracy
+from living_finance.households.tenure import NOTHING_SURVEYED
 from living_finance.households.weights import KINDS, existence_shares, with_kind
 from living_finance.months import Month
 
@@ -86,7 +87,7 @@ class City:
             "register": table(silver.REGISTER_PERSON, self.register, **defaults),
             "buildings": table(silver.BUILDING, self.buildings, **defaults, **building),
             "margins": table(silver.CENSUS_MARGIN, self.margins, base_month=MONTH.date, reference_month=dt.date(2020, 11, 1)),
-            "survey": table(silver.SURVEY_HOUSEHOLD, []),
+            "tenure": NOTHING_SURVEYED,
             "census_register_counts": None,
             "month": MONTH,
             "rows": len(self.persons) + len(self.register),

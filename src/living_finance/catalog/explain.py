@@ -41,23 +41,23 @@ class FigureFacts:
     """Table → Delta version and rows, from the month's manifest."""
     steps: Sequence[Mapping[str, Any]]
     """Per step: name, fingerprint; of a step with a model its version, MLflow run, registry number, month it was trained on."""
-    adjustment: Sequence[Mapping[str, Any]]
+    adjustment: Sequence[Mapping[str, Any]] = ()
     """Per mean income of the city: before and after it was adjusted to the published one, the published one with relative
     error and source, KRW/year; empty for a month made before it was noted."""
-    not_met: Sequence[str]
+    not_met: Sequence[str] = ()
     """Published figures that are not met, and why."""
-    notes: Sequence[str]
+    notes: Sequence[str] = ()
     """What was taken in place of what configuration does not say."""
-    joint_test: Mapping[str, float] | None
+    joint_test: Mapping[str, float] | None = None
     """Of estimates before their adjustment and published figures (`income.value_benchmark.JointTest`); None: not made."""
-    transfers: Sequence[Mapping[str, Any]]
+    transfers: Sequence[Mapping[str, Any]] = ()
     """Rows of `transfer_parts`; empty for output areas, where what programmes paid is not known, and for other tables."""
-    weights: Mapping[str, Any]
+    weights: Mapping[str, Any] = field(default_factory=dict)
     """Of the region's private households: count, sum, least, median, largest; empty of persons, who have no weights, and then no
     calibration and no adjustment either."""
-    areas: Mapping[str, Any]
+    areas: Mapping[str, Any] = field(default_factory=dict)
     """Of its output areas: how many, how many converged, targets, relaxed, target and weighted households, largest gap."""
-    targets: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    targets: Sequence[Mapping[str, Any]] = ()
     """Per margin: targets, relaxed, largest gap."""
 
 

@@ -6,6 +6,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from living_finance.contracts import codes
+from living_finance.methods.ages import ten_year_band
 
 CITY = codes.CITY_CODE
 
@@ -13,7 +14,7 @@ CITY = codes.CITY_CODE
 def dimensions(head_age: Column) -> dict[str, Column]:
     """Categories that are compared, by name; the last three are crosses that no census margin fixes."""
     size = F.when(F.col("household_size") >= 7, F.lit("7_plus")).otherwise(F.col("household_size").cast("string"))
-    band = F.least(F.greatest(F.floor(head_age / 10) * 10, F.lit(10)), F.lit(80)).cast("int").cast("string")
+    band = ten_year_band(head_age).cast("string")
     tenure = F.col("tenure")
     return {
         "size": size,

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from living_finance.contracts import codes, gold
 from living_finance.contracts.releases import DIMENSIONS
+from living_finance.methods.ages import ten_year_band
 from living_finance.methods.inequality import weighted_gini
 from living_finance.methods.joins import join_to_one
 from living_finance.methods.margins import is_margin
@@ -211,7 +212,7 @@ _EVERYBODY = (codes.ALL, codes.ALL)
 
 def _group_means(households: DataFrame, *, age: Column, weight: Column, income: Column) -> dict[tuple[str, str], float]:
     """(dimension, category) → weighted mean total income, KRW/year."""
-    band = F.least(F.greatest(F.floor(age / 10) * 10, F.lit(10)), F.lit(80)).cast("int").cast("string")
+    band = ten_year_band(age).cast("string")
     groups = {codes.ALL: F.lit(codes.ALL), "tenure": F.col("tenure"), "head_age": band, "dwelling_type": F.col("dwelling_type")}
     cells = F.array(*(F.struct(F.lit(name).alias("dimension"), of.alias("category")) for name, of in groups.items()))
     rows = (

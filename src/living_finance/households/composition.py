@@ -9,6 +9,7 @@ from living_finance.contracts import codes
 from living_finance.contracts.silver import UNSEEN_ADULTS
 from living_finance.households.matching import household_id
 from living_finance.households.tally import PACKED_MEMBERS, SUMS
+from living_finance.methods.ages import ten_year_band
 from living_finance.methods.joins import join_to_one
 
 GENERATION_GAP_YEARS = 20
@@ -69,7 +70,7 @@ def form_households(matched: DataFrame, *, buildings: DataFrame) -> DataFrame:
         _household_type().alias("household_type"),
         "household_size",
         F.when(F.col("_head_men") == 1, "M").otherwise("F").alias("head_sex"),
-        _ten_year_band(F.col("_head_age")).alias("head_age_band"),
+        ten_year_band(F.col("_head_age")).alias("head_age_band"),
         "bureau_members",
         "register_members",
         "adults",
@@ -80,12 +81,6 @@ def form_households(matched: DataFrame, *, buildings: DataFrame) -> DataFrame:
         (is_non_residential | is_crowd).alias("is_group_quarters"),
         *SUMS,
     )
-
-
-def _ten_year_band(age: Column) -> Column:
-    youngest, oldest = codes.HEAD_AGE_BANDS[0], codes.HEAD_AGE_BANDS[-1]
-    band = F.floor(age / F.lit(10)) * F.lit(10)
-    return F.least(F.greatest(band, F.lit(youngest)), F.lit(oldest)).cast("int")
 
 
 def _household_type() -> Column:

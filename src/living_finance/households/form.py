@@ -14,7 +14,7 @@ from living_finance.households.evidence import gather_evidence
 from living_finance.households.identity import PreviousMonth, identify
 from living_finance.households.matching import accuracy, fit_model, match_addresses, registered, residents
 from living_finance.households.model import AssignmentModel
-from living_finance.households.tenure import DrawnTenure, draw_tenure, fit_tenure
+from living_finance.households.tenure import DrawnTenure, TenureModel, draw_tenure
 from living_finance.households.weights import output_areas, weigh, with_account
 from living_finance.months import Month
 
@@ -66,7 +66,7 @@ def householding(
     register: DataFrame,
     buildings: DataFrame,
     margins: DataFrame,
-    survey: DataFrame,
+    tenure: TenureModel,
     census_register_counts: DataFrame | None,
     month: Month,
     rows: int,
@@ -83,7 +83,7 @@ def householding(
         register: silver.REGISTER_PERSON of the month.
         buildings: silver.BUILDING of the month.
         margins: silver.CENSUS_MARGIN used for the month.
-        survey: silver.SURVEY_HOUSEHOLD used for the month.
+        tenure: `fit_tenure` of the survey used for the month.
         census_register_counts: silver.OUTPUT_AREA of the census month, or None (see `output_areas`).
         month: the month.
         rows: about how many people both sources hold; decides how work is cut, not the result.
@@ -104,7 +104,7 @@ def householding(
     formed = form_households(matched, buildings=buildings)
     areas = output_areas(formed, margins=margins, census_register_counts=census_register_counts, month=month)
     identity = identify(matched=matched, formed=formed, month=month, previous=previous)
-    drawn = draw_tenure(identity.give_ids(formed), margins=margins, model=fit_tenure(survey), seed=seed)
+    drawn = draw_tenure(identity.give_ids(formed), margins=margins, model=tenure, seed=seed)
     calibrated = weigh(drawn.households, areas=areas, margins=margins)
     household = calibrated.units.withColumns({"base_month": F.lit(month.date), "is_provisional": F.lit(is_provisional)}).select(
         *silver.HOUSEHOLD.column_names

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -37,6 +36,7 @@ from living_finance.households.layout import AGE_GROUP_STARTS, EXTRA, FEATURES, 
 from living_finance.households.sharing import Sharing, fit_sharing
 from living_finance.methods.convergence import Convergence
 from living_finance.methods.grouped import Floats, Integers
+from living_finance.methods.multinomial import fit_multinomial
 
 _AMOUNTS = slice(2, None)
 _SPENDING = 4
@@ -248,20 +248,10 @@ def _log_shares(seen: Integers, place: Integers, bands: int) -> Floats:
 
 def _regression(design: Floats, seen: Integers, rows: Flags) -> tuple[Floats, Floats]:
     """Coefficients (a row per class) and intercepts, from some of the rows."""
-    # Seconds to import, and only the driver fits: every Python worker imports this module.
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
-
     coefficients = np.zeros((EXTRA + 1, design.shape[1]))
     intercepts = np.full(EXTRA + 1, -20.0)
-    with warnings.catch_warnings(), threadpool_limits(1):  # small matrices: threads only wait for one another
-        warnings.simplefilter("ignore")  # a round limit reached is a slightly weaker ratio, not a wrong one
-        model = LogisticRegression(C=0.3, max_iter=150).fit(design[rows], seen[rows])
-    if len(model.classes_) == 2:
-        coefficients[model.classes_] = np.vstack([-model.coef_[0] / 2, model.coef_[0] / 2])
-        intercepts[model.classes_] = [-model.intercept_[0] / 2, model.intercept_[0] / 2]
-    else:
-        coefficients[model.classes_], intercepts[model.classes_] = model.coef_, model.intercept_
+    classes, of_terms, levels = fit_multinomial(design[rows], seen[rows], inverse_penalty=0.3, rounds=150)
+    coefficients[classes], intercepts[classes] = of_terms, levels
     return coefficients, intercepts
 
 

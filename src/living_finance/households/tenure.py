@@ -15,7 +15,6 @@ from __future__ import annotations
 import functools
 import itertools
 import operator
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +30,7 @@ from living_finance.methods.census import expected_count
 from living_finance.methods.grouped import Floats
 from living_finance.methods.joins import join_to_one
 from living_finance.methods.keyed_random import uniform
+from living_finance.methods.multinomial import fit_multinomial
 
 _TENURES = codes.TENURE.codes
 _EACH = range(len(_TENURES))
@@ -98,24 +98,14 @@ def fit_tenure(survey: DataFrame) -> TenureModel:
 
 
 def _regression(terms: pd.DataFrame, tenure: pd.Series[str], weight: pd.Series[float]) -> TenureModel:
-    # Seconds to import, and only the driver fits.
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
-
-    with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore")  # a round limit reached is a slightly weaker ratio, not a wrong one
-        found = LogisticRegression(max_iter=500).fit(terms, tenure, sample_weight=weight / weight.mean())
-    rows = [-found.coef_[0], found.coef_[0]] if len(found.classes_) == 2 else found.coef_
-    levels = [-found.intercept_[0], found.intercept_[0]] if len(found.classes_) == 2 else found.intercept_
-    scale = 0.5 if len(found.classes_) == 2 else 1.0
-    seen = {
-        str(name): (scale * level, scale * np.asarray(row)) for name, level, row in zip(found.classes_, levels, rows, strict=True)
-    }
-    rarest = min(level for level, _ in seen.values()) - np.log(2.0 * len(terms))
-    nothing = (float(rarest), np.zeros(terms.shape[1]))
+    relative = np.asarray(weight / weight.mean(), dtype=np.float64)
+    classes, coefficients, intercepts = fit_multinomial(terms.to_numpy(), tenure.to_numpy(), weight=relative, rounds=500)
+    seen = {str(name): (level, row) for name, level, row in zip(classes, intercepts, coefficients, strict=True)}
+    rarest = intercepts.min() - np.log(2.0 * len(terms))
+    of = {name: seen.get(name, (rarest, np.zeros(terms.shape[1]))) for name in _TENURES}
     return TenureModel(
-        {name: float(seen.get(name, nothing)[0]) for name in _TENURES},
-        {name: dict(zip(terms.columns, map(float, seen.get(name, nothing)[1]), strict=True)) for name in _TENURES},
+        {name: float(level) for name, (level, _) in of.items()},
+        {name: dict(zip(terms.columns, map(float, row), strict=True)) for name, (_, row) in of.items()},
     )
 
 

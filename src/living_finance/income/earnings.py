@@ -363,12 +363,12 @@ def fit_earnings(
         found = replace(found, noise_share=noise_share(fitted.slope, places, chance=chance))
     for_labour, notes = _matched(found, of_labour, weight, target=labour, name="labour")
     start = Correction(middle["business"], noise_share=found.noise_share, spread=spread["business"])
-    for_business, more = _matched(start, of_business, weight, target=business, name="business")
     if has_one_slope is None:
-        apart = abs(np.log(for_business.slope / for_labour.slope))
+        own, _ = _matched(start, of_business, weight, target=business, name="business")
+        apart = abs(np.log(own.slope / for_labour.slope))
         has_one_slope = not notes and bool(apart < _CONTRADICTED * np.hypot(labour.error, business.error))
-    if has_one_slope:
-        for_business, more = _matched(start, of_business, weight, target=business, name="business", slope=for_labour.slope)
+    slope = for_labour.slope if has_one_slope else None
+    for_business, more = _matched(start, of_business, weight, target=business, name="business", slope=slope)
     return EarningsModel(for_labour, for_business, donors), (*notes, *more)
 
 

@@ -100,7 +100,7 @@ def figure_facts(spark: SparkSession, *, root: str, table: str, month: Month, re
         versions=manifest["tables"],
         steps=[step for step in _steps(ledger, month) if not of_persons or step["step"] in _OF_PERSONS],
         transfers=_transfers(warehouse, month, region, figures),
-        **(_NOT_WEIGHTED if of_persons else _weighted(warehouse, month, region, income)),
+        **({} if of_persons else _weighted(warehouse, month, region, income)),
     )
 
 
@@ -156,17 +156,6 @@ def _transfers(warehouse: Warehouse, month: Month, region: str, figures: Mapping
     if mean is None or not figures["households"] or len(region) > _DONG_DIGITS:
         return []
     return transfer_parts(mean, households=figures["households"], paid=_paid(warehouse, month, region))
-
-
-_NOT_WEIGHTED: dict[str, Any] = {
-    "adjustment": (),
-    "not_met": (),
-    "notes": (),
-    "joint_test": None,
-    "weights": {},
-    "areas": {},
-    "targets": (),
-}
 
 
 def _weighted(warehouse: Warehouse, month: Month, region: str, income: StepRecord | None) -> dict[str, Any]:

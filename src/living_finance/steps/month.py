@@ -28,6 +28,7 @@ from living_finance.contracts.core import Table
 from living_finance.errors import ContractViolation, MissingInput
 from living_finance.households import PreviousMonth, householding
 from living_finance.households.model import AssignmentModel
+from living_finance.households.tenure import fit_tenure
 from living_finance.income.drift import input_shares, stability
 from living_finance.income.estimate import EstimatedIncome, IncomeEvidence, adjustment, estimate_income, gather_income
 from living_finance.income.gate import Verdict
@@ -317,6 +318,7 @@ def householding_error_of(run: MonthRun, estimated: EstimatedIncome) -> Househol
     register = run.read(silver.REGISTER_PERSON).join(homes, on="address_id", how="left_semi").persist()
     margins = run.read(silver.CENSUS_MARGIN).join(F.broadcast(areas), on="output_area_id", how="left_semi").persist()
     rows = persons.count() + register.count()
+    about = _about_householding(run)
     model: AssignmentModel | None = None
     found = []
     for draw in (None, *range(draws)):
@@ -328,7 +330,7 @@ def householding_error_of(run: MonthRun, estimated: EstimatedIncome) -> Househol
             rows=rows,
             draw=draw,
             model=model,
-            **_about_householding(run),
+            **about,
         )
         model = formed.model
         shared = [frame.persist(StorageLevel.DISK_ONLY) for frame in formed.shared]
@@ -452,7 +454,7 @@ def coverage_of(run: MonthRun) -> DataFrame:
 def _about_householding(run: MonthRun) -> dict[str, Any]:
     """What every householding of a month has in common, whoever takes part in it."""
     return {
-        "survey": run.read(silver.SURVEY_HOUSEHOLD),
+        "tenure": fit_tenure(run.read(silver.SURVEY_HOUSEHOLD)),
         "census_register_counts": _register_counts_at_census(run),
         "month": run.month,
         "seed": run.settings.seed,
