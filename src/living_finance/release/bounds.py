@@ -5,10 +5,11 @@ published count, "not negative" for a withheld one. Any two tables of counts tha
 possible to the reader, so the distance between two such tables is a lower bound of the width of each cell's interval.
 A few tables far apart vouch for most cells; what they do not vouch for is asked cell by cell, up and down.
 
-Up to `_WHOLE` cells everything is one program. Beyond, city and districts are one and each district is one with its
-dongs and output areas, the city and the district's own counts, the other districts' held at a table that is possible at
-the top, from a table of its own that is possible with it: again a lower bound. What no district vouches for is asked of
-everything at once.
+Up to `_WHOLE` cells everything is one program. Beyond, one table of everything is found first: city and districts, then each
+district below them. Around it each district is asked with its dongs and output areas, the city's and its own counts, all
+others held: again a lower bound. Counts that are next to nothing in a district can be more there only where they are fewer
+elsewhere: so the other districts' counts of that kind are free too, and those of the dongs that have most of it. What no
+district vouches for is asked of everything at once.
 """
 
 from __future__ import annotations
@@ -26,10 +27,13 @@ from scipy import sparse
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 _WHOLE = 12_000
 _MARGIN = 1e-5
 _TRIES = 24
+_PARTNERS = 8
+"""Regions elsewhere that a district may trade a kind of count with: those that have most of it."""
 _FAR = 1e15
 """Where a count is not bounded."""
 _FURTHEST = 50.0
@@ -43,15 +47,49 @@ class Inconsistent(Exception):
     """No table of counts agrees with what is printed."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where each count stands."""
+
+    group: Integers
+    """0 for cells of city and districts, else the number of the district."""
+    parent_group: Integers
+    """For a district's own cells its number, else 0."""
+    nest: Integers
+    """Cells with one number are asked together first, all others held; -1: in none."""
+    region: Integers
+    """Number of the region."""
+    cross: Integers
+    """Number of the dimensions that it is counted by."""
+    category: Integers
+    """Number of what is counted: the same in every region."""
+
+    @property
+    def is_city(self) -> Flags:
+        """The city's own cells."""
+        return np.asarray((self.group == 0) & (self.parent_group == 0))
+
+    def partners(self, district: int, table: Floats, need: Floats) -> Flags:
+        """Cells outside a district with which it can trade what it has too little of to move by what is asked: withheld counts
+        that are next to nothing in the district, so that there can be more of them only where there are fewer elsewhere."""
+        own = self.parent_group == district
+        scarce = np.unique(self.category[own & (need > 0) & (table < need)])
+        outside = ~np.isin(self.group, (0, district))
+        regions = [np.zeros(0, dtype=np.int64)]
+        for category in scarce.tolist():
+            there = np.flatnonzero(outside & (self.category == category))
+            regions.append(self.region[there[np.argsort(-table[there], kind="stable")[:_PARTNERS]]])
+        at_hand = ((self.group == 0) & ~own & ~self.is_city) | (outside & np.isin(self.region, np.concatenate(regions)))
+        return np.asarray(at_hand & np.isin(self.cross, self.cross[np.isin(self.category, scarce)]))
+
+
 def narrow_cells(
     links: sparse.csr_matrix,
     low: Floats,
     high: Floats,
     need: Floats,
     *,
-    group: Integers,
-    parent_group: Integers,
-    nest: Integers,
+    places: Places,
     table: Floats | None = None,
 ) -> Integers | None:
     """Cells whose interval is narrower than needed.
@@ -61,9 +99,7 @@ def narrow_cells(
         low: least possible count of each cell by what is printed of it.
         high: largest, `inf` for a withheld one.
         need: width asked of each cell's interval; 0 for a published one.
-        group: 0 for cells of city and districts, else the number of the district.
-        parent_group: for a district's own cells its number, else 0.
-        nest: cells with one number are asked together first, all others held; -1: in none.
+        places: of the cells.
         table: one that is possible, where it is known: districts of which nothing is asked are not looked at.
 
     Returns:
@@ -72,9 +108,12 @@ def narrow_cells(
     asked = need
     if low.size > _WHOLE:
         with contextlib.suppress(Inconsistent):  # the whole has one, perhaps, with other counts at the top
-            asked = alike(links, low, high, need, group=group, parent_group=parent_group, nest=nest, table=table).need
+            found = alike(links, low, high, need, places=places, table=table)
+            asked, table = found.need, found.table
     try:
-        return _narrow(links, low, high, asked, first=table).narrow if asked.any() else np.array([], dtype=np.int64)
+        if not asked.any():
+            return np.array([], dtype=np.int64)
+        return _narrow(links, low, high, asked, _table(links, low, high) if table is None else table).narrow
     except Inconsistent:
         return None
 
@@ -118,52 +157,70 @@ def alike(
     high: Floats,
     need: Floats,
     *,
-    group: Integers,
-    parent_group: Integers,
-    nest: Integers,
+    places: Places,
     table: Floats | None = None,
     spread: Floats | None = None,
 ) -> Alike:
     """Cells that no district's program vouches for, by tables that may be asked to differ little: any of these then goes with any
-    such table of another release. Each district's first table has the counts of the top that the others are held at, so that all
-    together are a table of everything.
+    such table of another release. All are asked around one table of everything.
 
     Args:
-        links, low, high, need, group, parent_group, nest, table: as of `narrow_cells`.
+        links, low, high, need, places, table: as of `narrow_cells`.
         spread: most that a cell's counts may differ in two of the tables; None: any.
 
     Raises:
         Inconsistent: the top or some district has no table.
     """
-    spread = np.full(low.size, np.inf) if spread is None else spread
-    first = np.full(low.size, np.nan) if table is None else table.copy()
-    top, low, high, asked = np.flatnonzero(group == 0), low.copy(), high.copy(), np.zeros(low.size)
-    own_links = _within(links, top, (links > 0) @ (group != 0))
-    least, most = implied(links, low, high)  # what is below says which counts of the top are out of the question
-    ends = least[top], np.where(most >= _FAR, np.inf, most)[top]
-    at_top = _narrow(own_links, *ends, need[top], first=first[top], spread=spread[top])
-    asked[top[at_top.narrow]] = need[top[at_top.narrow]]
-    low[top], high[top] = at_top.low, at_top.high
     if table is None:
-        first[top] = at_top.middle
-    is_city = (group == 0) & (parent_group == 0)
+        table, low, high = _table_of_all(links, low, high, need, places=places, spread=spread)
+    by_column, left = links.tocsc(), need > 0
 
-    def of_district(number: int) -> tuple[Integers, Integers, _Asked]:
-        inside = group == number
-        members = np.flatnonzero(inside | is_city | (parent_group == number))
-        held = np.flatnonzero((group == 0) & ~is_city & (parent_group != number))
-        known = np.flatnonzero((links > 0) @ ((group != 0) & ~inside) == 0)
-        own, sums = links[known][:, members], -(links[known][:, held] @ first[held])
-        ends = low[members], high[members], need[members]
-        return members, inside[members], _narrow(own, *ends, sums, nest[members], first=first[members], spread=spread[members])
+    def ask(district: int) -> tuple[Integers, Integers]:
+        inside = (places.group == district) | (places.parent_group == district) | places.is_city
+        members = np.flatnonzero(inside | places.partners(district, table, need))
+        own = by_column[:, members]
+        own = own[np.unique(own.indices)]
+        asked = np.where(inside, need, 0.0)[members]
+        found = _narrow(own, low[members], high[members], asked, table[members], nest=places.nest[members])
+        return members[asked > 0], members[found.narrow]
 
-    districts = group if table is None else group[need > 0]
+    districts = {*places.group[need > 0].tolist(), *places.parent_group[need > 0].tolist()} - {0}
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for members, is_inside, found in pool.map(of_district, sorted(set(districts.tolist()) - {0})):
-            asked[members[found.narrow]] = need[members[found.narrow]]
-            inside = members[is_inside]
-            low[inside], high[inside], first[inside] = (ends[is_inside] for ends in (found.low, found.high, found.first))
-    return Alike(asked, low, high, first)
+        for asked, narrow in pool.map(ask, sorted(districts)):
+            left[np.setdiff1d(asked, narrow)] = False
+    return Alike(np.where(left, need, 0.0), low, high, table)
+
+
+def _table_of_all(
+    links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, *, places: Places, spread: Floats | None
+) -> tuple[Floats, Floats, Floats]:
+    """A possible table and the ends of what may be asked around it: the top first, in its middle, then each district below it."""
+    spread = np.full(low.size, np.inf) if spread is None else spread
+    table, low, high = np.full(low.size, np.nan), low.copy(), high.copy()
+
+    def keep(cells: Integers, counts: Floats) -> None:
+        table[cells] = counts
+        low[cells] = np.maximum(low[cells], counts - spread[cells] / 2)
+        high[cells] = np.minimum(high[cells], low[cells] + spread[cells])
+
+    top = np.flatnonzero(places.group == 0)
+    own = _within(links, top, (links > 0) @ (places.group != 0))
+    least, most = implied(links, low, high)  # what is below says which counts of the top are out of the question
+    low[top], high[top] = least[top], np.where(most >= _FAR, np.inf, most)[top]
+    keep(top, _table(own, low[top], high[top]))
+    table[top] = _narrow(own, low[top], high[top], need[top], table[top]).middle
+    by_column = links.tocsc()
+
+    def of_district(district: int) -> tuple[Integers, Floats]:
+        inside = np.flatnonzero(places.group == district)
+        rows = np.unique(by_column[:, inside].indices)
+        sums = -(links[rows] @ np.where(places.group == 0, table, 0.0))
+        return inside, _table(links[rows][:, inside], low[inside], high[inside], sums)
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for inside, counts in pool.map(of_district, sorted(set(places.group.tolist()) - {0})):
+            keep(inside, counts)
+    return table, low, high
 
 
 def _within(links: sparse.csr_matrix, members: Integers, parts_outside: Floats) -> sparse.csr_matrix:
@@ -176,45 +233,35 @@ class _Asked:
     """What a program was found to say."""
 
     narrow: Integers
-    first: Floats
     middle: Floats
     """A table in the middle of those found."""
-    low: Floats
-    high: Floats
-    """The ends of the cells in all of them."""
+
+
+def _table(links: sparse.csr_matrix, low: Floats, high: Floats, sums: Floats | None = None) -> Floats:
+    """A possible table.
+
+    Raises:
+        Inconsistent: there is none.
+    """
+    solve = _solver(links.tocsc(), np.zeros(links.shape[0]) if sums is None else sums)
+    found = solve(np.zeros(low.size), low, high)
+    if found is None:
+        raise Inconsistent
+    return found
 
 
 def _narrow(
-    links: sparse.csr_matrix,
-    low: Floats,
-    high: Floats,
-    need: Floats,
-    sums: Floats | None = None,
-    nest: Integers | None = None,
-    *,
-    first: Floats | None = None,
-    spread: Floats | None = None,
+    links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, first: Floats, *, nest: Integers | None = None
 ) -> _Asked:
-    """Narrow cells of one program.
+    """Narrow cells of one program, by tables around one: each link adds up to what it adds up to there.
 
     Args:
         links, low, high, need, nest: as of `narrow_cells`.
-        sums: what each link adds up to, if not 0.
-        first: counts that the first table must have, NaN where any.
-        spread: as of `alike`.
+        first: a possible table.
     """
     columns = links.tocsc()
-    sums = np.zeros(links.shape[0]) if sums is None else sums
-    solve = _solver(columns, sums)
-    held = np.full(low.size, np.nan) if first is None else first
-    is_free = np.isnan(held)
-    found = solve(np.zeros(low.size), np.where(is_free, low, held), np.where(is_free, high, held)) if is_free.any() else held
-    if found is None:
-        raise Inconsistent
-    first = found
-    if spread is not None:
-        low = np.maximum(low, first - spread / 2)
-        high = np.minimum(high, low + spread)
+    solve = _solver(columns, links @ first)
+    low, high = np.minimum(low, first), np.maximum(high, first)  # to the last bit
     # Cells need not go further than asked; so one cell does not take up all there is to move.
     far = 2 * float(need.max(initial=0.0))
     floor, ceiling = np.maximum(low, first - far), np.minimum(high, first + far)
@@ -239,7 +286,7 @@ def _narrow(
                 if furthest is not None:
                     least, most = np.minimum(least, furthest), np.maximum(most, furthest)
     narrow = np.flatnonzero(most - least < need - _MARGIN)
-    return _Asked(narrow, first, total / tables, low, high)
+    return _Asked(narrow, total / tables)
 
 
 def _tables(solve: _Solve, floor: Floats, ceiling: Floats, need: Floats, least: Floats, most: Floats) -> Iterator[Floats]:

@@ -45,6 +45,7 @@ from living_finance.release.verify_links import (
     is_multiple,
     links_between,
     pinned,
+    places_of,
 )
 from living_finance.release.verify_population import (
     Population,
@@ -496,6 +497,7 @@ def _population(cells: pd.DataFrame, unit: str, limits: Limits, signed: SignedZe
         need=widths_asked(cells, hidden, links, low, high, threshold=limits.threshold, has_register=unit == "households"),
         links=links,
         kinds=kinds,
+        places=places_of(cells),
     )
 
 

@@ -13,19 +13,33 @@ from scipy import sparse
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
+from living_finance.release.bounds import Places
 
 EXACT = 1e-9
 DIMENSIONS = frozenset(name for source in r.SOURCES for name in r.dimension_columns(source))
 
 
-def nests(cells: pd.DataFrame) -> np.ndarray:
-    """Output areas by their dong; dong cells of crosses that output areas do not have together; others in none."""
+def places_of(cells: pd.DataFrame) -> Places:
+    """Where each cell stands. Nests: output areas of a dong; dong cells of crosses that output areas do not have.
+
+    Args:
+        cells: region_level, region_code and dimensions; in the order of the table.
+    """
     level = cells["region_level"].to_numpy(str)
+    district = cells["region_code"].str[: r.PARENT_CODE_LENGTH["dong"]].astype(int).to_numpy()
     dong = pd.factorize(cells["region_code"].str[: r.PARENT_CODE_LENGTH["output_area"]], sort=True)[0] + 1
-    categories = cells.groupby([c for c in cells.columns if c in DIMENSIONS and c != r.PLACE]).ngroup().to_numpy()
+    dimensions = [c for c in cells.columns if c in DIMENSIONS and c != r.PLACE]
+    category = np.asarray(cells.groupby(dimensions).ngroup(), dtype=np.int64)
     is_area = level == "output_area"
-    alone = (level == "dong") & ~np.isin(categories, categories[is_area]) & is_area.any()
-    return np.where(is_area, dong, np.where(alone, 0, -1))
+    alone = (level == "dong") & ~np.isin(category, category[is_area]) & is_area.any()
+    return Places(
+        group=np.where(np.isin(level, ("city", "gu")), 0, district),
+        parent_group=np.where(level == "gu", district, 0),
+        nest=np.where(is_area, dong, np.where(alone, 0, -1)),
+        region=pd.factorize(cells["region_code"], sort=True)[0],
+        cross=np.asarray((cells[dimensions] != codes.ALL).groupby(dimensions).ngroup(), dtype=np.int64),
+        category=category,
+    )
 
 
 def links_between(cells: pd.DataFrame, coded: pd.DataFrame) -> tuple[sparse.csr_matrix, list[str]]:

@@ -16,8 +16,8 @@ from scipy import sparse
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
-from living_finance.release.bounds import Alike, Inconsistent, alike, implied, narrow_cells
-from living_finance.release.verify_links import DIMENSIONS, nests, only_ones
+from living_finance.release.bounds import Alike, Inconsistent, Places, alike, implied, narrow_cells
+from living_finance.release.verify_links import DIMENSIONS, only_ones, places_of
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -62,6 +62,7 @@ class Population:
     """Width that its interval must keep; 0 for a printed cell."""
     links: sparse.csr_matrix
     kinds: list[str]
+    places: Places
 
     @property
     def dimensions(self) -> list[str]:
@@ -71,13 +72,6 @@ class Population:
     def keys(self) -> list[str]:
         return ["region_level", "region_code", *self.dimensions]
 
-    @property
-    def groups(self) -> tuple[Integers, Integers]:
-        """Number of the district of what is inside one, else 0; and of a district's own cells its number, else 0."""
-        level = self.cells["region_level"].to_numpy(str)
-        number = self.cells["region_code"].str[: r.PARENT_CODE_LENGTH["dong"]].astype(int).to_numpy()
-        return np.where(np.isin(level, ("city", "gu")), 0, number), np.where(level == "gu", number, 0)
-
     def name(self, at: int) -> str:
         """A cell in words."""
         row = self.cells.iloc[at]
@@ -86,15 +80,12 @@ class Population:
 
     def narrow(self, low: Floats, high: Floats, need: Floats, vouched: Vouched | None = None) -> Integers | None:
         """Cells known more closely than needed, if counts are between these ends; None: no counts agree with them."""
-        group, parent_group = self.groups
         table = None
         if vouched is not None:
             need, table = np.where(vouched.cells, 0.0, need), vouched.table
             if not need.any():
                 return np.array([], dtype=np.int64)
-        return narrow_cells(
-            self.links, low, high, need, group=group, parent_group=parent_group, nest=nests(self.cells), table=table
-        )
+        return narrow_cells(self.links, low, high, need, places=self.places, table=table)
 
     def told(self, known: pd.Series[float]) -> Population:
         """To a reader who knows the households of each region as well."""
@@ -111,10 +102,8 @@ class Population:
 
     def alike(self, low: Floats, high: Floats, spread: Floats) -> Alike | None:
         """Tables between these ends that differ little, and what they do not vouch for; None: none was found."""
-        group, parent_group = self.groups
-        nest = nests(self.cells)
         try:
-            return alike(self.links, low, high, self.need, group=group, parent_group=parent_group, nest=nest, spread=spread)
+            return alike(self.links, low, high, self.need, places=self.places, spread=spread)
         except Inconsistent:
             return None
 
@@ -196,12 +185,9 @@ def together(
         ],
         format="csr",
     )
-    nest = nests(
-        pd.concat([one.cells, other.cells], ignore_index=True).fillna(dict.fromkeys(one.dimensions + other.dimensions, codes.ALL))
-    )
-    group, parent_group = (np.concatenate([a, b, a[at]]) for a, b in zip(one.groups, other.groups, strict=True))
+    both = pd.concat([one.cells, other.cells, one.cells.iloc[at]], ignore_index=True)
+    places = places_of(both.fillna(dict.fromkeys(one.dimensions + other.dimensions, codes.ALL)))
     need = np.concatenate([one.need, other.need, np.zeros(at.size)])
-    groups = {"group": group, "parent_group": parent_group, "nest": np.concatenate([nest, nest[at]])}
     for times in _LARGER:
         most = np.full(at.size, max(change, seen) * times)
         low, high = np.concatenate([one.low, other.low, -most]), np.concatenate([one.high, other.high, most])
@@ -217,7 +203,7 @@ def together(
                 left[: sizes[0]][told.need < one.need] = 1.0  # of them less was asked
                 vouched = Vouched((left[: sizes[0]] == 0) & (one.need > 0), table[: sizes[0]])
                 asked = np.where(left > 0, need, 0.0)
-        found = narrow_cells(links, low, high, asked, **groups, table=table)
+        found = narrow_cells(links, low, high, asked, places=places, table=table)
         if found is not None:
             return [(one, cell) if cell < sizes[0] else (other, cell - sizes[0]) for cell in found.tolist()], vouched
     return None, None
