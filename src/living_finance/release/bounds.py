@@ -7,16 +7,16 @@ A few tables far apart vouch for most cells; what they do not vouch for is asked
 
 Up to `_WHOLE` cells everything is one program. Beyond, one table of everything is found first: city and districts, then each
 district below them. Around it each district is asked with its dongs and output areas, the city's and its own counts, all
-others held: again a lower bound. Counts that are next to nothing in a district can be more there only where they are fewer
-elsewhere: so the other districts' counts of that kind are free too, and those of the dongs that have most of it. What no
-district vouches for is asked of everything at once.
+others held: again a lower bound. Of a rare kind there can be more in a district only where there is less elsewhere: so where a
+district's own count is withheld, the other districts' counts of its cross are free too, and those of the dongs that have
+most of the kind. What no district vouches for is asked of everything at once.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -39,6 +39,9 @@ _FAR = 1e15
 _FURTHEST = 50.0
 """A cell that seems narrow is asked once more with all others this many times freer."""
 _OPTIONS: dict[str, int | str] = {"threads": 1, "solver": "simplex", "presolve": "off"}
+_INTERIOR: dict[str, int | str] = {"threads": 1, "solver": "ipm", "run_crossover": "off"}
+"""For a whole city, where simplex does not end: half a minute of CPU a program, and nothing warm for the next."""
+_FEW = 100
 _DUAL, _PRIMAL = 1, 4
 """Dual simplex finds the first table (10 times faster), primal the others: the last one stays possible."""
 
@@ -70,17 +73,17 @@ class Places:
         return np.asarray((self.group == 0) & (self.parent_group == 0))
 
     def partners(self, district: int, table: Floats, need: Floats) -> Flags:
-        """Cells outside a district with which it can trade what it has too little of to move by what is asked: withheld counts
-        that are next to nothing in the district, so that there can be more of them only where there are fewer elsewhere."""
+        """Cells outside a district with which it trades what is withheld of its own counts: where that is rare, there can be
+        more only where there is less elsewhere, and the other way round."""
         own = self.parent_group == district
-        scarce = np.unique(self.category[own & (need > 0) & (table < need)])
+        traded = np.unique(self.category[own & (need > 0)])
         outside = ~np.isin(self.group, (0, district))
         regions = [np.zeros(0, dtype=np.int64)]
-        for category in scarce.tolist():
+        for category in traded.tolist():
             there = np.flatnonzero(outside & (self.category == category))
             regions.append(self.region[there[np.argsort(-table[there], kind="stable")[:_PARTNERS]]])
         at_hand = ((self.group == 0) & ~own & ~self.is_city) | (outside & np.isin(self.region, np.concatenate(regions)))
-        return np.asarray(at_hand & np.isin(self.cross, self.cross[np.isin(self.category, scarce)]))
+        return np.asarray(at_hand & np.isin(self.cross, self.cross[np.isin(self.category, traded)]))
 
 
 def narrow_cells(
@@ -105,15 +108,13 @@ def narrow_cells(
     Returns:
         Positions of narrow cells; None where no table of counts agrees with what is printed.
     """
-    asked = need
-    if low.size > _WHOLE:
+    try:
+        if low.size <= _WHOLE:
+            return _narrow(links, low, high, need, _table(links, low, high) if table is None else table).narrow
         with contextlib.suppress(Inconsistent):  # the whole has one, perhaps, with other counts at the top
             found = alike(links, low, high, need, places=places, table=table)
-            asked, table = found.need, found.table
-    try:
-        if not asked.any():
-            return np.array([], dtype=np.int64)
-        return _narrow(links, low, high, asked, _table(links, low, high) if table is None else table).narrow
+            need, table = found.need, found.table
+        return _one_by_one(links, low, high, need, table)
     except Inconsistent:
         return None
 
@@ -250,6 +251,31 @@ def _table(links: sparse.csr_matrix, low: Floats, high: Floats, sums: Floats | N
     return found
 
 
+def _one_by_one(links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, table: Floats | None) -> Integers:
+    """Narrow cells of a program too large for any but the few that nothing smaller vouches for; if they are many, all of them.
+
+    Raises:
+        Inconsistent: no table is possible.
+    """
+    solve, narrow = _solver(links.tocsc(), np.zeros(links.shape[0]), _INTERIOR), np.flatnonzero(need)
+    if table is None and solve(np.zeros(low.size), low, high) is None:
+        raise Inconsistent
+
+    def is_wide(cell: int) -> bool:
+        direction, enough = np.zeros(low.size), high.copy()
+        direction[cell] = 1.0
+        least = solve(direction, low.copy(), high)
+        if least is None:
+            return False
+        enough[cell] = min(high[cell], least[cell] + 2 * need[cell])
+        most = solve(-direction, low.copy(), enough)
+        return most is not None and bool(most[cell] - least[cell] >= need[cell] - _MARGIN)
+
+    if narrow.size > _FEW:
+        return narrow
+    return np.array([cell for cell in narrow.tolist() if not is_wide(cell)], dtype=np.int64)
+
+
 def _narrow(
     links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, first: Floats, *, nest: Integers | None = None
 ) -> _Asked:
@@ -312,11 +338,11 @@ def _tables(solve: _Solve, floor: Floats, ceiling: Floats, need: Floats, least: 
 _Solve = Callable[[Floats, Floats, Floats], "Floats | None"]
 
 
-def _solver(links: sparse.csc_matrix, sums: Floats) -> _Solve:
+def _solver(links: sparse.csc_matrix, sums: Floats, options: Mapping[str, int | str] = _OPTIONS) -> _Solve:
     """Minimise a direction over all possible tables; warm from the last call."""
     engine = highspy._Highs()  # type: ignore[attr-defined]  # the wrapper `Highs` prints a banner before it can be silenced
     engine.setOptionValue("output_flag", False)
-    for name, value in _OPTIONS.items():
+    for name, value in options.items():
         engine.setOptionValue(name, value)
     columns, rows = np.arange(links.shape[1], dtype=np.int32), links.shape[0]
     problem = highspy.HighsLp()
