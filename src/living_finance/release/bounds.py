@@ -38,8 +38,10 @@ _FAR = 1e15
 """Where a count is not bounded."""
 _FURTHEST = 50.0
 """A cell that seems narrow is asked once more with all others this many times freer."""
-_OPTIONS: dict[str, int | str] = {"threads": 1, "solver": "simplex", "presolve": "off"}
-_INTERIOR: dict[str, int | str] = {"threads": 1, "solver": "ipm", "run_crossover": "off"}
+_UNPERTURBED = {"primal_simplex_bound_perturbation_multiplier": 0.0, "dual_simplex_cost_perturbation_multiplier": 0.0}
+"""Nothing to put right in the end, which takes longer than a program that starts at the last one's end."""
+_OPTIONS: dict[str, float | str] = {"threads": 1, "solver": "simplex", "presolve": "off", **_UNPERTURBED}
+_INTERIOR: dict[str, float | str] = {"threads": 1, "solver": "ipm", "run_crossover": "off"}
 """For a whole city, where simplex does not end: half a minute of CPU a program, and nothing warm for the next."""
 _FEW = 100
 _DUAL, _PRIMAL = 1, 4
@@ -338,7 +340,7 @@ def _tables(solve: _Solve, floor: Floats, ceiling: Floats, need: Floats, least: 
 _Solve = Callable[[Floats, Floats, Floats], "Floats | None"]
 
 
-def _solver(links: sparse.csc_matrix, sums: Floats, options: Mapping[str, int | str] = _OPTIONS) -> _Solve:
+def _solver(links: sparse.csc_matrix, sums: Floats, options: Mapping[str, float | str] = _OPTIONS) -> _Solve:
     """Minimise a direction over all possible tables; warm from the last call."""
     engine = highspy._Highs()  # type: ignore[attr-defined]  # the wrapper `Highs` prints a banner before it can be silenced
     engine.setOptionValue("output_flag", False)
