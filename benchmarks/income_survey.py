@@ -6,7 +6,7 @@ Each time other households are interviewed and other errors published: household
 less, as they do in ours; answers off by some per cent; published means with their errors about the true ones. The month's
 bureau, register and weights stay. Prints for each component the bias over surveys, the spread between them and the mean
 absolute error of the city's mean: of the point fit benchmarked as a month is, of the survey's mean after calibration, and the
-floor of `income.py`, where all that is known of the means is put together by its errors.
+reference of `income.py`: survey and published figures put together by their errors, without the bureau.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import functions as F
 
-from income import component_floors
+from income import without_bureau
 from living_finance.config import Settings, SparkSettings
 from living_finance.contracts import codes
 from living_finance.income.model import SurveyHouseholds, fit_income, month_targets
@@ -64,12 +64,12 @@ def main() -> None:
     found = [errors_of_one(training, private, place=place, number=number, random=random) for _ in range(options.surveys)]
     for name in COMPONENTS:
         of_name = pd.DataFrame([row[name] for row in found])
-        floor = of_name.pop("floor").mean()
+        reference = of_name.pop("reference").mean()
         table = {
             way: {"bias": round(v.mean(), 4), "spread": round(v.std(), 4), "mean_absolute": round(v.abs().mean(), 4)}
             for way, v in of_name.items()
         }
-        print(json.dumps({"component": name, "surveys": len(found), **table, "floor": round(floor, 4)}))
+        print(json.dumps({"component": name, "surveys": len(found), **table, "reference": round(reference, 4)}))
 
 
 def errors_of_one(
@@ -87,12 +87,16 @@ def errors_of_one(
     ours = city_means(model.draws[0].amounts(training.city), training, published)
     calibrated = replace(training, survey=survey, published=published).weight
     answers = pd.DataFrame({f"{name}_income_krw_year": survey.amounts[name] for name in COMPONENTS})
-    floors = component_floors(answers.assign(weight=survey.weight), published)
+    references = without_bureau(answers.assign(weight=survey.weight), published)
     found = {}
     for position, name in enumerate(COMPONENTS):
         true = private[f"{name}_income"].mean()
         by_survey = float(np.average(survey.amounts[name], weights=calibrated))
-        found[name] = {"month": ours[position] / true - 1.0, "survey": by_survey / true - 1.0, "floor": floors[f"{name}_abs"]}
+        found[name] = {
+            "month": ours[position] / true - 1.0,
+            "survey": by_survey / true - 1.0,
+            "reference": references[f"{name}_abs"],
+        }
     return found
 
 
