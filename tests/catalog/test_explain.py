@@ -107,8 +107,10 @@ def test_what_the_ledger_notes_of_the_adjustment() -> None:
     assert noted["total"] == {
         "figure": "total", "before_krw_year": 1000, "published_krw_year": 900, "relative_error": 0.012, "source": "survey 2020",
     }  # fmt: skip
-    assert len(noted) == 16 and noted["fifth_5"]["before_krw_year"] == 11004
+    assert len(noted) == 20 and noted["fifth_5"]["before_krw_year"] == 11004
     assert {entry["published_krw_year"] for name, entry in noted.items() if name != "total"} == {None}
+    untouched = {metric: value for metric, value in metrics.items() if "tenure" not in metric}
+    assert [entry["figure"] for entry in adjustment(untouched, published)] == list(noted)[:16]
 
 
 def test_transfers_of_a_region_are_programmes_and_the_rest() -> None:

@@ -63,8 +63,37 @@ def test_a_refused_figure_is_not_chosen_however_small_its_error() -> None:
     ]
     figures, refused = chosen_figures(rows, month=Month(2020, 1))
     assert {figure[0]: chosen.value for figure, chosen in figures.items()} == {"mean_total_income": 61.0}
-    by_tenure = row(FINANCES, "mean_total_income", 50.0, 0.01) | {"dimension": "tenure", "category": "owned"}
-    by_age = row(FINANCES, "mean_total_income", 50.0, 0.01) | {"dimension": "head_age", "category": "0-29"}
-    figures, said = chosen_figures([by_tenure, by_age], month=Month(2020, 1))
-    assert list(figures) == [("mean_total_income", "head_age", "0-29")] and "by tenure" in said[0] and len(said) == 1
     assert len(refused) == 2 and "mean_debt" in refused[0] and "another_survey" in refused[1]
+
+
+def test_means_of_groups_are_chosen_where_group_and_definition_are_ours() -> None:
+    def of(source: str, indicator: str, dimension: str, category: str, error: float = 0.01) -> dict[str, Any]:
+        return row(source, indicator, 50.0, error) | {"dimension": dimension, "category": category}
+
+    total = "mean_total_income"
+    ours = [
+        of(FINANCES, total, "tenure", "owned"),
+        of(FINANCES, total, "head_age", "0-29"),
+        of(TREND, total, "tenure", "owned", 0.2),
+    ]
+    others = [
+        of(FINANCES, total, "tenure", "rent_and_other"),
+        of(FINANCES, total, "head_age", "0-39"),
+        of(FINANCES, "mean_property_income", "tenure", "owned"),
+        of("housing_survey", total, "tenure", "free"),
+        of(FINANCES, "mean_disposable_income", "tenure", "jeonse"),
+    ]
+    figures, said = chosen_figures([*ours, *others], month=Month(2020, 1))
+    assert {key: found.source for key, found in figures.items()} == {
+        (total, "tenure", "owned"): FINANCES,
+        (total, "head_age", "0-29"): FINANCES,
+    }
+    for because in (
+        "rent_and_other is none",
+        "0-39 is none",
+        "mean_property_income by tenure",
+        "of housing_survey",
+        "before tax",
+    ):
+        assert sum(because in line for line in said) == 1, because
+    assert len(said) == len(others)

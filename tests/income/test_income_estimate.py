@@ -13,15 +13,17 @@ from pyspark.sql import DataFrame, SparkSession
 from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
 from living_finance.income.drift import input_shares
-from living_finance.income.estimate import EstimatedIncome, estimate_income, gather_income
+from living_finance.income.estimate import EstimatedIncome, adjustment, estimate_income, gather_income
 from living_finance.income.model import IncomeModel, fit_income
 from living_finance.income.programme_rules import MonthRules
+from living_finance.income.published import published_figures
 from living_finance.months import Month
 
 MONTH = Month(2020, 1)
 HOUSEHOLDS, DRAWS = 1500, 6
 DONGS = ("1111051", "1111052", "1114051")
 SPENDING, PROPERTY, TOTAL = 2_400_000.0, 3_000_000.0, 60_000_000.0
+BY_TENURE = {"owned": 1.05 * TOTAL, "jeonse": TOTAL, "monthly_rent": 0.95 * TOTAL}
 
 
 def frame(spark: SparkSession, table: Table, rows: list[dict[str, Any]]) -> DataFrame:
@@ -162,7 +164,9 @@ def paid() -> list[dict[str, Any]]:
 
 
 def published() -> list[dict[str, Any]]:
-    figures = {"mean_total_income": TOTAL, "mean_property_income": PROPERTY, "mean_spending_month": SPENDING}
+    figures = {("mean_total_income", "all", "all"): TOTAL, ("mean_property_income", "all", "all"): PROPERTY}
+    figures |= {("mean_spending_month", "all", "all"): SPENDING}
+    figures |= {("mean_total_income", "tenure", name): value for name, value in BY_TENURE.items()}
     return [
         {
             "base_month": MONTH.date,
@@ -170,13 +174,13 @@ def published() -> list[dict[str, Any]]:
             "source": "household_finances_survey",
             "year": 2020,
             "region_code": "11",
-            "indicator": name,
-            "dimension": "all",
-            "category": "all",
+            "indicator": indicator,
+            "dimension": dimension,
+            "category": category,
             "value": value,
             "relative_standard_error": 0.01,
         }
-        for name, value in figures.items()
+        for (indicator, dimension, category), value in figures.items()
     ]
 
 
@@ -228,6 +232,21 @@ def test_published_means_are_met(city: pd.DataFrame) -> None:
     # A component alone is met by means over draws: later draws take the published figure with an error whose mean is 0.
     assert mean(city, "property_income_krw_year") == pytest.approx(PROPERTY, rel=3e-3)
     assert mean(city, "spending_krw_month") == pytest.approx(SPENDING, rel=1e-3)
+
+
+def test_published_means_by_tenure_move_values_and_are_reported(
+    estimated: EstimatedIncome, city: pd.DataFrame, inputs: dict[str, Any]
+) -> None:
+    """Before, tenures hardly differ; after, they do as published, as far as their errors let them."""
+    before = {name: estimated.fit.metrics[f"mean_tenure_{name}_before_krw_year"] for name in BY_TENURE}
+    assert before["owned"] / before["monthly_rent"] < 1.06
+    after = {name: mean(city[city["tenure"] == name], "expected_total_income_krw_year") for name in BY_TENURE}
+    assert after["owned"] / after["monthly_rent"] == pytest.approx(1.05 / 0.95, abs=0.03)
+    assert estimated.fit.metrics["factor_tenure_owned"] > 1.0 > estimated.fit.metrics["factor_tenure_monthly_rent"]
+    published = published_figures(inputs["benchmarks"], month=MONTH)[0]
+    noted = {entry["figure"]: entry for entry in adjustment(estimated.fit.metrics, published)}
+    assert noted["tenure_owned"]["published_krw_year"] == round(BY_TENURE["owned"]) and noted["tenure_free"]["source"] is None
+    assert estimated.fit.joint_test is None or estimated.fit.joint_test.figures >= 3
 
 
 def test_dongs_of_the_draw_have_the_means_over_draws(city: pd.DataFrame, areas: pd.DataFrame) -> None:

@@ -252,6 +252,11 @@ def test_groups_of_the_benchmarked_means_with_fewer_than_ten_are_left_out(data: 
     aged = replace(data.city, households=replace(data.city.households, head_age_band=band))
     before, after, _ = diagnose(trained.model, replace(data, city=aged)).calibration["ages"]
     assert np.isnan(before[-1]) and np.isnan(after[-1]) and np.isfinite(before[:-1]).sum() > 1
+    assert "tenures" not in diagnose(trained.model, data).calibration
+    total = data.published["mean_total_income", "all", "all"]
+    rents = {("mean_total_income", "tenure", "monthly_rent"): replace(total, value=0.8 * total.value)}
+    before, after, wanted = diagnose(trained.model, replace(data, published={**data.published, **rents})).calibration["tenures"]
+    assert np.isnan(before[-1]) and after[2] == pytest.approx(wanted[2], rel=0.05) and before[2] > 1.1 * wanted[2]
     assert np.isfinite(np.concatenate(diagnose(trained.model, data).calibration["fifths"][:2])).all()
 
 

@@ -51,7 +51,8 @@ CROSSWALK: tuple[PublishedDefinition, ...] = (
             (
                 "mean_total_income",
                 "gross, current and irregular 경상+비경상, before tax; the survey's headline is current income 경상소득: "
-                "irregular income is to be added before it is delivered under this name",
+                "irregular income is to be added before it is delivered under this name; by tenure: monthly rent without "
+                "free 무상 or other, as one class of both is none of ours",
                 "same concept under this indicator; asked in the year after, so that the period may be the year before",
             ),
             ("mean_property_income", "gross interest, dividends, rent 재산소득", "same concept"),

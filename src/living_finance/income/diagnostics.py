@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri
 
+from living_finance.contracts import codes
 from living_finance.income.model import CityHouseholds, DrawModel, IncomeModel, group_errors, month_targets, other_transfers
 from living_finance.income.other_components import MODELLED
 from living_finance.income.survey_weights import FIFTHS, fifths
 from living_finance.income.training import TOTAL, Assessment, TrainingData
 from living_finance.income.value_benchmark import (
     AGE_GROUPS,
-    BINS,
     COMPONENTS,
+    TENURES,
     Profile,
     age_group_of,
-    bin_of,
+    cell_of,
+    empty_profile,
     factors,
     group_means,
     own_errors,
+    tenure_of,
 )
 from living_finance.methods.grouped import Floats
 
@@ -42,6 +45,12 @@ _LABELS = {
     TOTAL: "총소득 total",
     "fifths": "소득 5분위 fifths",
     "ages": "가구주 연령 head's age",
+    "tenures": "점유 형태 tenure",
+}
+_TICKS = {
+    "fifths": [f"{k + 1}분위" for k in range(FIFTHS)],
+    "ages": list(AGE_GROUPS),
+    "tenures": [codes.TENURE.label(name) for name in TENURES],
 }
 _BLUE, _ORANGE, _GREY = "#005a9c", "#e69f00", "#9ca3af"
 """Of Okabe & Ito (2008), Color universal design."""
@@ -61,23 +70,25 @@ class Diagnostics:
     shrinkage: Mapping[str, tuple[float, ...]]
     """Component → shares of the effects of surveyed dongs that are kept, sorted in groups of ten dongs."""
     calibration: Mapping[str, tuple[Floats, Floats, Floats]]
-    """fifths, ages → means before and after benchmarking, and published (NaN: none, or of fewer than ten), KRW/year."""
+    """fifths, ages and, where one is published, tenures → means before and after benchmarking, and published (NaN: none, or of
+    fewer than ten), KRW/year."""
     importance: Mapping[str, Mapping[str, float]]
     """Component → term → coefficient x standard deviation of the term, of the log amount."""
 
 
-def sample_profile(draw: DrawModel, city: CityHouseholds) -> Profile:
+def sample_profile(draw: DrawModel, city: CityHouseholds, *, by_tenure: bool = False) -> Profile:
     """Profile of one draw of a sample of households."""
-    amount = draw.amounts(city)
-    return _profile(amount, city, by=amount)
+    return _profile(draw.amounts(city), city, by_tenure=by_tenure)
 
 
-def _profile(amount: Floats, city: CityHouseholds, *, by: Floats) -> Profile:
-    cell = age_group_of(city.households.head_age_band) * BINS + bin_of(by.sum(axis=0))
-    profile = np.zeros((len(AGE_GROUPS) * BINS, 1 + len(COMPONENTS)))
+def _profile(amount: Floats, city: CityHouseholds, *, by_tenure: bool) -> Profile:
+    """Profile of a sample of households with these incomes, components x households."""
+    households, profile = city.households, empty_profile(by_tenure=by_tenure)
+    cell = cell_of(amount.sum(axis=0), households.head_age_band, tenure_of(households.tenure), by_tenure=by_tenure)
+    flat = profile.reshape(-1, 1 + len(COMPONENTS))
     for position, values in enumerate((city.weight, *(city.weight * a for a in amount))):
-        profile[:, position] = np.bincount(cell, weights=values, minlength=len(profile))
-    return profile.reshape(len(AGE_GROUPS), BINS, 1 + len(COMPONENTS))
+        flat[:, position] = np.bincount(cell, weights=values, minlength=len(flat))
+    return profile
 
 
 def diagnose(model: IncomeModel, data: TrainingData) -> Diagnostics:
@@ -119,28 +130,35 @@ def _kept(area_variance: float, remaining: float) -> float:
 
 
 def _calibration(model: IncomeModel, data: TrainingData) -> Mapping[str, tuple[Floats, Floats, Floats]]:
-    profiles = [sample_profile(draw, data.city) for draw in model.draws[:_PROFILED_DRAWS]]
-    targets = month_targets(data.published, draws=len(model.draws), seed=model.seed)[: len(profiles)]
-    own = own_errors(profiles[1:] or profiles, targets[1:] or targets)
-    found = factors(profiles[0], targets[0], own=own, errors=group_errors(data.published))
+    targets = month_targets(data.published, draws=len(model.draws), seed=model.seed)[: len(model.draws[:_PROFILED_DRAWS])]
+    by_tenure = bool(targets[0].tenures)
+    profiles = [sample_profile(draw, data.city, by_tenure=by_tenure) for draw in model.draws[:_PROFILED_DRAWS]]
+    errors = group_errors(data.published)
+    own = own_errors(profiles[1:] or profiles, targets[1:] or targets, errors=errors)
+    found = factors(profiles[0], targets[0], own=own, errors=errors)
     amount = model.draws[0].amounts(data.city)
-    band = data.city.households.head_age_band
-    moved = amount * np.asarray(found.ratios)[:, None] * found.of_households(amount.sum(axis=0), band)
-    before, after = group_means(profiles[0]), group_means(_profile(moved, data.city, by=moved))
+    band, tenure = data.city.households.head_age_band, tenure_of(data.city.households.tenure)
+    moved = amount * np.asarray(found.ratios)[:, None] * found.of_households(amount.sum(axis=0), band, tenure)
+    before, after = group_means(profiles[0]), group_means(_profile(moved, data.city, by_tenure=by_tenure))
     of_fifths = np.array([targets[0].fifths.get(k + 1, np.nan) for k in range(before.fifths.size)])
     of_ages = np.array([targets[0].ages.get(name, np.nan) for name in AGE_GROUPS])
-    in_fifths, in_ages = _households(amount.sum(axis=0), data.city)
-    return {
+    of_tenures = np.array([targets[0].tenures.get(name, np.nan) for name in TENURES])
+    in_fifths, in_ages, in_tenures = _households(amount.sum(axis=0), data.city)
+    calibration = {
         "fifths": (_of_ten(before.fifths, in_fifths), _of_ten(after.fifths, in_fifths), of_fifths),
         "ages": (_of_ten(before.ages, in_ages), _of_ten(after.ages, in_ages), of_ages),
     }
+    if by_tenure:
+        calibration["tenures"] = (_of_ten(before.tenures, in_tenures), _of_ten(after.tenures, in_tenures), of_tenures)
+    return calibration
 
 
-def _households(total: Floats, city: CityHouseholds) -> tuple[Floats, Floats]:
-    """Sampled households by weighted fifth of total income, and by age group."""
+def _households(total: Floats, city: CityHouseholds) -> tuple[Floats, Floats, Floats]:
+    """Sampled households by weighted fifth of total income, by age group and by tenure."""
     of_fifths = np.bincount(fifths(total, city.weight) - 1, minlength=FIFTHS)
     of_ages = np.bincount(age_group_of(city.households.head_age_band), minlength=len(AGE_GROUPS))
-    return of_fifths.astype(float), of_ages.astype(float)
+    of_tenures = np.bincount(tenure_of(city.households.tenure), minlength=len(TENURES))
+    return of_fifths.astype(float), of_ages.astype(float), of_tenures.astype(float)
 
 
 def _of_ten(means: Floats, households: Floats) -> Floats:
@@ -226,7 +244,7 @@ def plots(found: Diagnostics, assessment: Assessment) -> dict[str, bytes]:
         ):
             if np.isfinite(values).any():
                 axes.plot(place, values / _MANWON, marker, markersize=6, color=colour, label=label)
-        axes.set_xticks(places, [f"{k + 1}분위" for k in places] if name == "fifths" else list(AGE_GROUPS))
+        axes.set_xticks(places, _TICKS[name])
         axes.set_ylim(0.0, axes.get_ylim()[1] * 1.03)
         axes.yaxis.set_major_formatter(amounts)
         axes.legend(fontsize=8)

@@ -14,7 +14,7 @@ from living_finance.contracts.silver import UNSEEN_CLASSES
 from living_finance.income.evidence import NEEDED, as_city
 from living_finance.income.model import CityHouseholds, DrawModel, IncomeModel, market_need
 from living_finance.income.programmes import SCORE_BINS, Benefits, DongProgrammes, score_counts
-from living_finance.income.value_benchmark import AGE_GROUPS, BINS, COMPONENTS, Factors, Profile, age_group_of, bin_of
+from living_finance.income.value_benchmark import BINS, COMPONENTS, Factors, Profile, cell_of, empty_profile, tenure_of
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import mixed
 
@@ -24,35 +24,43 @@ _AMOUNT_UNIT_KRW = 10_000
 _SPENDING_KEY = 0x5E4D
 _TRANSFER = COMPONENTS.index("transfer")
 _OF_DONGS = -1
-"""Draw of a profile's rows that count a dong's persons by programme (in place of the age) and bin of score."""
+"""Draw of a profile's rows that count a dong's persons by programme (in place of the group) and bin of score."""
 _PROFILE = T.StructType(
-    [T.StructField(name, T.IntegerType()) for name in ("draw", "age", "bin")]
+    [T.StructField(name, T.IntegerType()) for name in ("draw", "group", "bin")]
     + [T.StructField("dong_code", T.StringType())]
     + [T.StructField(name, T.LongType()) for name in ("households", *COMPONENTS)]
 )
 
 
 def profiles_of(
-    evidence: DataFrame, model: IncomeModel, benefits: Benefits
+    evidence: DataFrame, model: IncomeModel, benefits: Benefits, *, by_tenure: bool
 ) -> tuple[list[Profile], dict[str, dict[str, Floats]]]:
-    """Profile of each draw, and of the first draw who may receive each programme: weighted persons by dong and bin of score."""
+    """Profile of each draw, and of the first draw who may receive each programme: weighted persons by dong and bin of score.
+
+    Args:
+        evidence: rows of `income_evidence` with `_place`.
+        model: one profile for each of its draws.
+        benefits: of the month.
+        by_tenure: whether profiles have groups of tenure.
+    """
     shared = evidence.sparkSession.sparkContext.broadcast(model)
     programmes, may = sorted(benefits.recipients), benefits.may
 
     def add_up(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         fitted = shared.value
-        cells = np.zeros((len(fitted.draws), len(AGE_GROUPS) * BINS, 1 + len(COMPONENTS)))
+        cells = np.stack([empty_profile(by_tenure=by_tenure).reshape(-1, 1 + len(COMPONENTS)) for _ in fitted.draws])
         dongs: dict[str, Floats] = {}
         for batch in batches:
             city = as_city(pa.Table.from_batches([batch]))
             weight = np.rint(city.weight * WEIGHT_UNITS)
-            age = age_group_of(city.households.head_age_band)
+            tenure = tenure_of(city.households.tenure)
             for number, draw in enumerate(fitted.draws):
                 drawn = draw.amounts(city)
                 amount = np.rint(drawn / _AMOUNT_UNIT_KRW)
-                cell = age * BINS + bin_of(amount.sum(axis=0) * _AMOUNT_UNIT_KRW)
+                total = amount.sum(axis=0) * _AMOUNT_UNIT_KRW
+                cell = cell_of(total, city.households.head_age_band, tenure, by_tenure=by_tenure)
                 for position, values in enumerate((weight, *(weight * a for a in amount))):
-                    cells[number, :, position] += np.bincount(cell, weights=values, minlength=len(AGE_GROUPS) * BINS)
+                    cells[number, :, position] += np.bincount(cell, weights=values, minlength=cells.shape[1])
                 if number == 0:
                     need = market_need(drawn, city)
                     counts = [
@@ -92,19 +100,19 @@ def profiles_of(
         evidence.where("weight > 0")
         .select(*NEEDED)
         .mapInArrow(add_up, _PROFILE)
-        .groupBy("draw", "age", "bin", "dong_code")
+        .groupBy("draw", "group", "bin", "dong_code")
         .agg(*(F.sum(name).alias(name) for name in ("households", *COMPONENTS)))
-        .collect()  # ok: draws x bins x age groups, and dongs x programmes x bins of score
+        .collect()  # ok: draws x bins x groups, and dongs x programmes x bins of score
     )
-    profiles = [np.zeros((len(AGE_GROUPS), BINS, 1 + len(COMPONENTS))) for _ in model.draws]
+    profiles = [empty_profile(by_tenure=by_tenure) for _ in model.draws]
     found: dict[str, dict[str, Floats]] = {programme: {} for programme in programmes}
     for row in sums:
         if row["draw"] == _OF_DONGS:
-            of_dong = found[programmes[row["age"]]].setdefault(row["dong_code"], np.zeros(SCORE_BINS))
+            of_dong = found[programmes[row["group"]]].setdefault(row["dong_code"], np.zeros(SCORE_BINS))
             of_dong[row["bin"]] = row["households"] / WEIGHT_UNITS
         else:
             values = [row["households"], *(row[name] * _AMOUNT_UNIT_KRW for name in COMPONENTS)]
-            profiles[row["draw"]][row["age"], row["bin"]] = np.array(values, dtype=np.float64) / WEIGHT_UNITS
+            profiles[row["draw"]][row["group"], row["bin"]] = np.array(values, dtype=np.float64) / WEIGHT_UNITS
     return profiles, found
 
 
@@ -154,6 +162,7 @@ def drawn_households(
             city = as_city(pa.Table.from_batches([batch]))
             mean = np.zeros((len(COMPONENTS), batch.num_rows))
             totals = np.zeros((batch.num_rows, len(all_fits)), np.int64)
+            tenure = tenure_of(city.households.tenure)
 
             def drawn(draw: DrawModel, city: CityHouseholds = city) -> tuple[Floats, Floats]:
                 placed = of_dongs.at(city.dongs, city.dong, of=draw.programmes, first=point.programmes)
@@ -162,7 +171,7 @@ def drawn_households(
             of_point = drawn(point)
             for number, (draw, factor) in enumerate(all_fits):
                 amount, received = of_point if draw is point else drawn(draw)
-                by_household = factor.of_households(amount.sum(axis=0), city.households.head_age_band)
+                by_household = factor.of_households(amount.sum(axis=0), city.households.head_age_band, tenure)
                 amount = amount * np.asarray(factor.ratios)[:, None] * by_household
                 amount[_TRANSFER] = np.maximum(amount[_TRANSFER], received)
                 totals[:, number] = np.rint(amount.sum(axis=0)).astype(np.int64)

@@ -34,6 +34,7 @@ from living_finance.income.training import TrainingData
 from living_finance.income.value_benchmark import (
     AGE_GROUPS,
     COMPONENTS,
+    TENURES,
     Factors,
     JointTest,
     Profile,
@@ -50,6 +51,7 @@ _SAMPLED_HOUSEHOLDS = 20_000
 _SAMPLE_STEPS = 1_000_000
 _PART_DRAWS = 6
 """Draws in which one source of error varies alone, of the survey and of published figures each."""
+_LARGEST_UNSAID_GAP = 0.01
 
 
 @dataclass(frozen=True)
@@ -204,11 +206,12 @@ def estimate_income(evidence: IncomeEvidence, *, model: IncomeModel, version: st
     # Draw number 0: the chances of persons, households and areas are those of the point fit.
     of_survey = tuple(replace(draw, draw=point.draw) for draw in model.draws[1 : 1 + parts])
     everything = replace(model, draws=(*model.draws, *of_survey))
-    all_profiles, who_may = profiles_of(evidence.households, everything, evidence.benefits)
-    profiles = all_profiles[:draws]
     targets = month_targets(evidence.published, draws=draws, seed=model.seed)
-    own = own_errors(profiles[1:] or profiles, targets[1:] or targets)
+    by_tenure = bool(targets[0].tenures)
+    all_profiles, who_may = profiles_of(evidence.households, everything, evidence.benefits, by_tenure=by_tenure)
+    profiles = all_profiles[:draws]
     errors = group_errors(evidence.published)
+    own = own_errors(profiles[1:] or profiles, targets[1:] or targets, errors=errors)
     tested = joint_test(profiles, targets)
 
     def factors_of(profile: Profile, target: Targets) -> Factors:
@@ -243,7 +246,7 @@ def estimate_income(evidence: IncomeEvidence, *, model: IncomeModel, version: st
             "programmes_placed_krw_year": programmes.placed,
             **({f"joint_test_{name}": value for name, value in asdict(tested).items()} if tested else {}),
         },
-        notes=(*model.notes, *evidence.refused, *evidence.notes),
+        notes=(*model.notes, *evidence.refused, *evidence.notes, *_left(by_draw[0])),
         content={
             "model_version": version,
             "published": {" ".join(figure): asdict(value) for figure, value in evidence.published.items()},
@@ -251,7 +254,7 @@ def estimate_income(evidence: IncomeEvidence, *, model: IncomeModel, version: st
             "targets": asdict(targets[0]),
             "errors": errors,
             "factors": [asdict(factor) for factor in by_draw],
-            "own_errors": {"fifths": own.fifths.tolist(), "ages": own.ages.tolist()},
+            "own_errors": {"fifths": own.fifths.tolist(), "ages": own.ages.tolist(), "tenures": own.tenures.tolist()},
             "notes": model.notes,
         },
         joint_test=tested,
@@ -283,6 +286,7 @@ ADJUSTED: Mapping[str, tuple[str, Figure]] = {
         for k in range(1, FIFTHS + 1)
     },
     **{f"age_{name}": (f"mean_age_{name}_before_krw_year", ("mean_total_income", "head_age", name)) for name in AGE_GROUPS},
+    **{f"tenure_{name}": (f"mean_tenure_{name}_before_krw_year", ("mean_total_income", "tenure", name)) for name in TENURES},
 }
 """Mean income of the city's households that is adjusted → the metric that has it before, the published figure."""
 
@@ -296,10 +300,13 @@ def adjustment(metrics: Mapping[str, float], published: Mapping[Figure, Publishe
 
     Returns:
         One entry per figure of ADJUSTED: name, mean before in whole won a year, published mean with source, year and relative
-        standard error; null where none is published (labour and business then follow from the total).
+        standard error; null where none is published (labour and business then follow from the total). No entry of tenures where
+        none of them is published: nothing is moved by tenure then.
     """
     found = []
     for name, (metric, figure) in ADJUSTED.items():
+        if metric not in metrics and figure[1] == "tenure":
+            continue
         known = published.get(figure)
         found.append(
             {
@@ -313,21 +320,36 @@ def adjustment(metrics: Mapping[str, float], published: Mapping[Figure, Publishe
     return found
 
 
+def _left(factor: Factors) -> tuple[str, ...]:
+    """Says where published means by group were not reached together."""
+    if factor.largest_gap <= _LARGEST_UNSAID_GAP:
+        return ()
+    return (
+        f"means by group end up to {factor.largest_gap:.1%} from the published ones as trusted: these contradict each other or "
+        "the mean of all",
+    )
+
+
 def _metrics(profile: Profile, factor: Factors, model: IncomeModel) -> dict[str, float]:
     """Means before and after benchmarking of the point fit, KRW/year, and the corrections."""
     number = max(float(profile[:, :, 0].sum()), 1e-300)
     before = profile[:, :, 1:].sum(axis=(0, 1)) / number
     point = model.draws[0].earnings
     means = group_means(profile)
+    # Of no tenure where no mean by tenure is published.
+    tenures = dict(zip(TENURES, zip(means.tenures, factor.tenures, strict=True), strict=False))
     return {
         "weighted_households": number,
         **{f"mean_{name}_before_krw_year": float(value) for name, value in zip(COMPONENTS, before, strict=True)},
         "mean_total_before_krw_year": float(before.sum()),
         **{f"mean_fifth_{k + 1}_before_krw_year": float(value) for k, value in enumerate(means.fifths)},
         **{f"mean_age_{name}_before_krw_year": float(value) for name, value in zip(AGE_GROUPS, means.ages, strict=True)},
+        **{f"mean_tenure_{name}_before_krw_year": float(value) for name, (value, _) in tenures.items()},
         **{f"ratio_{name}": float(value) for name, value in zip(COMPONENTS, factor.ratios, strict=True)},
         **{f"factor_fifth_{k + 1}": float(np.exp(value)) for k, value in enumerate(factor.log_factors)},
         **{f"factor_age_{name}": float(value) for name, value in zip(AGE_GROUPS, factor.ages, strict=True)},
+        **{f"factor_tenure_{name}": float(value) for name, (_, value) in tenures.items()},
+        "largest_gap_by_group": factor.largest_gap,
         "labour_level": point.labour.level,
         "labour_slope": point.labour.slope,
         "business_level": point.business.level,

@@ -48,7 +48,7 @@ from living_finance.income.programmes import (
 from living_finance.income.published import Figure, Published
 from living_finance.income.small_area_model import SmallAreaModel
 from living_finance.income.survey_weights import FIFTHS, SurveyTargets, calibrated_weights, margin_classes
-from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENTS, Targets
+from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENTS, TENURES, Targets
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import Bits, key_bits, mixed, normal, uniform_value, unit_interval
 
@@ -382,6 +382,8 @@ def group_errors(published: Mapping[Figure, Published]) -> dict[str, float]:
             by_group[f"fifth {category}"] = figure.relative_error
         if indicator == "mean_total_income" and dimension == "head_age":
             by_group[f"age {category}"] = figure.relative_error
+        if indicator == "mean_total_income" and dimension == "tenure":
+            by_group[f"tenure {category}"] = figure.relative_error
     return by_group
 
 
@@ -409,7 +411,8 @@ def _targets(published: Mapping[Figure, Published], *, draw: int, draws: int, se
     means = those({name: (f"mean_{name}_income", "all", "all") for name in ("total", *COMPONENTS)})
     fifths = those({str(k): ("mean_total_income", "income_quintile", str(k)) for k in range(1, FIFTHS + 1)})
     ages = those({name: ("mean_total_income", "head_age", name) for name in AGE_GROUPS})
-    return Targets(means, {int(k): mean for k, mean in fifths.items()}, ages)
+    tenures = those({name: ("mean_total_income", "tenure", name) for name in TENURES})
+    return Targets(means, {int(k): mean for k, mean in fifths.items()}, ages, tenures)
 
 
 def city_shares(city: CityHouseholds) -> dict[str, float]:

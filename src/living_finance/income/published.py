@@ -11,14 +11,16 @@ from pyspark.sql import functions as F
 
 from living_finance.contracts import codes
 from living_finance.contracts.definitions import refusal
+from living_finance.income.survey_weights import FIFTHS
+from living_finance.income.value_benchmark import AGE_GROUPS, TENURES
 from living_finance.months import Month
 
 UNKNOWN_ERROR = 0.05
 """Relative standard error taken where a source states none."""
 Figure = tuple[str, str, str]
 """Indicator, dimension, category."""
-_BY_GROUP = ("income_quintile", "head_age")
-"""Groups whose mean total income values are moved to."""
+_BY_GROUP = {"income_quintile": tuple(str(k + 1) for k in range(FIFTHS)), "head_age": AGE_GROUPS, "tenure": TENURES}
+"""Groups whose mean total income values are moved to, and their categories."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,8 @@ def chosen_figures(rows: Sequence[Mapping[str, Any]], *, month: Month) -> tuple[
     for row in rows:
         period = row["reference_period"] or ""
         reason = refusal(row["source"], row["indicator"], year=row["year"], reference_period=period)
-        is_by_group = row["indicator"] == "mean_total_income" and row["dimension"] in _BY_GROUP
-        if reason is None and row["dimension"] != codes.ALL and not is_by_group:
-            by = " and ".join(_BY_GROUP)
-            reason = f"{row['indicator']} by {row['dimension']} of {row['source']}: not met, values are moved by {by}"
+        if reason is None and row["dimension"] != codes.ALL:
+            reason = _refused_group(row)
         if reason is not None:
             refused.add(reason)
             continue
@@ -72,3 +72,15 @@ def chosen_figures(rows: Sequence[Mapping[str, Any]], *, month: Month) -> tuple[
         figure: Published(source, abs(year), float(value), error) for figure, (_, year, error, source, _, value) in chosen.items()
     }
     return figures, tuple(sorted(refused))
+
+
+def _refused_group(row: Mapping[str, Any]) -> str | None:
+    """Why a figure of a group is not met; None: it may be."""
+    what = f"{row['indicator']} by {row['dimension']} of {row['source']}"
+    if row["indicator"] != "mean_total_income":
+        return f"{what}: not met, by group values are moved to mean_total_income only"
+    if row["dimension"] not in _BY_GROUP:
+        return f"{what}: not met, values are moved by {', '.join(_BY_GROUP)}"
+    if row["category"] not in _BY_GROUP[row["dimension"]]:
+        return f"{what}: not met, {row['category']} is none of our groups"
+    return None

@@ -282,10 +282,11 @@ def _means_after(warehouse: Warehouse, month: Month) -> dict[str, int]:
     everybody = statistics.where(is_city & is_margin(r.DIMENSIONS[gold.HOUSEHOLD_STATISTICS.name]))
     found = _one(everybody.select(*(F.col(column).alias(name) for name, column in means.items())))
     breakdown = warehouse.read(gold.HOUSEHOLD_BREAKDOWN, base_month=month.date)
-    fifths = breakdown.where(is_city & (F.col("dimension") == "income_class")).select("category", means["total"])
+    names = {"income_class": "fifth", "tenure": "tenure"}
+    groups = breakdown.where(is_city & F.col("dimension").isin(*names)).select("dimension", "category", means["total"])
     return {
         **found,
-        **{f"fifth_{row['category']}": row[means["total"]] for row in _dicts(fifths)},
+        **{f"{names[row['dimension']]}_{row['category']}": row[means["total"]] for row in _dicts(groups)},
         **_means_by_age(statistics.where(is_city), means["total"]),
     }
 
