@@ -35,7 +35,8 @@ _MEASURED: dict[str, str] = {
     "consistency": "agreement of bureau, register and buildings; census targets kept 자료 간 모순, 보정 기준 준수",
     "uniqueness": "repeated and conflicting rows 중복·상충 행",
     "timeliness": "days from month's end to supply; deliveries of another year 제공 소요일, 다른 연도 자료",
-    "accuracy": "gap to survey and published figures; reliability of dongs 조사·공표 통계와의 차이, 신뢰도",
+    "accuracy": "gap to survey and published figures of the same concept; people by sex, age and dong beside the census; "
+    "reliability of dongs 정의가 같은 조사·공표 통계와의 차이, 총조사 구성비와의 차이, 신뢰도",
     "coverage": "bureau and register beside the census; areas reached 총조사 대비 포괄률",
 }
 
