@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
+import typer
 
 from living_finance import errors
+from living_finance.cli import app
 from living_finance.errors import LivingFinanceError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,6 +53,30 @@ def test_every_exit_code_is_its_own_and_in_the_operations_table() -> None:
 def test_links_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def _commands(document: str) -> list[str]:
+    """Lines of a document that are commands, and such as stand in a sentence with options."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    lines = re.findall(r"^(?:\.venv/bin/)?living-finance (.+)$", text, re.MULTILINE)
+    return [line for line in (*lines, *re.findall(r"`living-finance ([a-z][^`]* --[^`]*)`", text)) if " … " not in f"{line} "]
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/operations.md"])
+def test_the_command_line_takes_every_command_of_a_document(
+    document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As written, in a folder that has what the placeholders name; parsed, not run."""
+    for folder in ("LANDING", "WAREHOUSE", "RELEASES/portal/202001-v1"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    known, lines = typer.main.get_command(app), _commands(document)
+    assert len(lines) > 15
+    for line in lines:
+        name, *options = shlex.split(line.replace("[", " ").replace("]", " "), comments=True)
+        known.commands[name].make_context(name, options)  # type: ignore[attr-defined]
+    with pytest.raises(Exception, match="No such option"):
+        known.commands["run"].make_context("run", ["--months", "202001"])  # type: ignore[attr-defined]
 
 
 def test_make_targets_that_documents_name_exist() -> None:

@@ -372,7 +372,13 @@ def test_a_household_is_explained_by_its_members_evidence(spark: SparkSession, s
     facts = household_facts(spark, **asked, districts={member["gu_code"]})
     assert member.asDict() in facts.members and len(facts.members) == facts.household["bureau_members"]
     assert facts.household["total_income_krw_year"] == sum(facts.household[name] for name in gold.INCOME_COMPONENTS)
-    assert member["assignment_evidence"] in _text(explain_household(facts))
+    shown = _text(explain_household(facts))
+    assert member["assignment_evidence"] in shown and IN_DEVELOPMENT.both in shown
+    labour = next(line for line in shown.splitlines() if "by rank among peers" in line)
+    adjusted = next(entry for entry in facts.adjustment if entry["figure"] == "labour")
+    wanted = [facts.before_income["bureau_labour_income_krw_year"], facts.household["labour_income_krw_year"]]
+    wanted += [adjusted["before_krw_year"], adjusted["after_krw_year"]]
+    assert [cell for cell in map(str.strip, labour.split("│")) if cell.replace(",", "").isdigit()] == [f"{v:,}" for v in wanted]
     assert {row["programme"] for row in facts.paid} <= set(codes.PROGRAMME.codes) and facts.paid
     with pytest.raises(MissingInput, match="in the districts granted to this login"):
         household_facts(spark, **asked, districts={"11999"})

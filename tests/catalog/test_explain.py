@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
 from typer.testing import CliRunner
 
-from living_finance.catalog.explain import FigureFacts, explain_figure, transfer_parts
+from living_finance.catalog.explain import FigureFacts, HouseholdFacts, explain_figure, explain_household, transfer_parts
 from living_finance.cli import app
 from living_finance.contracts.language import IN_DEVELOPMENT
 from living_finance.errors import MissingInput
@@ -63,8 +63,12 @@ def text(**changes: Any) -> str:
         "transfers": [],
         "notes": ["benefit programmes go by the rules since 202101"],
     }
-    console = Console(width=200, file=io.StringIO())
-    console.print(explain_figure(FigureFacts(**facts | changes)))
+    return printed(explain_figure(FigureFacts(**facts | changes)))
+
+
+def printed(told: RenderableType) -> str:
+    console = Console(width=250, file=io.StringIO())
+    console.print(told)
     assert isinstance(console.file, io.StringIO)
     return " ".join(console.file.getvalue().split())  # titles are as narrow as their tables
 
@@ -125,3 +129,20 @@ def test_transfers_of_a_region_are_programmes_and_the_rest() -> None:
         and "other public and private" in parts[2]["part"]
     )
     assert "by programme as paid" in text(transfers=parts) and "by programme as paid" not in text(transfers=[])
+
+
+def test_a_households_amounts_are_told_from_the_bureaus_sums_to_what_was_published() -> None:
+    facts = HouseholdFacts(
+        household={"household_id": "H1", "labour_income_krw_year": 31, "property_income_krw_year": 5, "debt_krw": 72},
+        before_income={"bureau_labour_income_krw_year": 27, "bureau_debt_krw": 70},
+        members=(),
+        register=(),
+        lineage=(),
+        steps=(),
+        adjustment=[{"figure": "labour", "before_krw_year": 48_000_000, "after_krw_year": 50_000_000}],
+    )
+    said = printed(explain_household(facts))
+    assert re.search(r"labour_income_krw_year │ 27 │ [^│]*by rank among peers[^│]* │ 31 │ 48,000,000 │ 50,000,000", said)
+    assert re.search(r"property_income_krw_year │ │ [^│]*the survey's model │ 5 │", said)
+    assert re.search(r"debt_krw │ 70 │ [^│]*the dong's bureau residents │ 72 │", said)
+    assert IN_DEVELOPMENT.both in said

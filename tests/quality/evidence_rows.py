@@ -102,7 +102,7 @@ def evidence(*, before: MonthFacts | None = None) -> Evidence:
         ),
         tenure=pd.DataFrame({"category": ["owned", "jeonse"], "households": [200.0, 100.0]}),
         persons=pd.DataFrame(
-            [("city", "11", 600, 3e7, 2e7, 1e6)],
+            [("city", "11", 600, 3e7, 2e7, 1e6), *(("dong", dong, 200, 3e7, 2e7, 1e6) for dong in DONGS)],
             columns=[
                 *("region_level", "region_code", "persons", "mean_labour_business_income_krw_year", "mean_debt_krw"),
                 "mean_spending_krw_month",
@@ -122,6 +122,7 @@ def evidence(*, before: MonthFacts | None = None) -> Evidence:
         benchmarks=pd.DataFrame(
             [
                 ("household_finances_survey", 2020, "11", "mean_total_income", "all", "all", 50e6, 0.01),
+                ("household_finances_survey", 2020, "11", "mean_debt", "all", "all", 50e6, 0.01),
                 ("housing_survey", 2020, "11", "household_share", "tenure", "owned", 500_000.0, 0.01),
             ],
             columns=["source", "year", "region_code", "indicator", "dimension", "category", "value", "relative_standard_error"],

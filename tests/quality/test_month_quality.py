@@ -12,6 +12,7 @@ from evidence_rows import DONGS, coverage_rows, delivery, edit_rows, evidence, s
 
 from living_finance.config import QualityGrades, QualitySettings, QualityWeights
 from living_finance.contracts import quality as q
+from living_finance.contracts.deliveries import DATASETS, DELIVERED_TABLES
 from living_finance.contracts.edits import EDIT_RULES
 from living_finance.errors import ConfigurationError, MissingInput, QualityInsufficient
 from living_finance.quality.change import quality_change
@@ -99,12 +100,68 @@ def test_coverage_and_accuracy_are_measured_against_their_reference() -> None:
     assert value_of(rows, "score", object_type="month", indicator="survey_mean_total_income") == pytest.approx(wanted)
 
 
+def _with_every_delivery(found: Evidence) -> Evidence:
+    datasets = {d.name: delivery(d.name, found.now.month, {t.name: 1000 for t in d.tables}) for d in DATASETS}
+    return with_now(found, deliveries=datasets)
+
+
+def test_every_delivery_says_how_accurate_it_is_or_why_that_cannot_be_measured() -> None:
+    rows = indicators(_with_every_delivery(evidence()), SETTINGS)
+    accuracy = rows[rows["dimension"] == "accuracy"]
+    of = {name: accuracy[accuracy["object_name"] == name] for name in (d.name for d in DATASETS)}
+    assert value_of(of["survey"], "value", indicator="published_mean_total_income") == pytest.approx(45 / 50)
+    assert value_of(of["survey"], "score", indicator="published_mean_total_income") == pytest.approx(100 * (1 - 0.1 / 0.25))
+    assert value_of(of["city"], "score", indicator="residents_by_sex_and_age") == pytest.approx(100)
+    assert value_of(of["bureau"], "score", indicator="adults_by_sex_and_age") == pytest.approx(100)
+    for name in ("census", "benchmarks", "regions"):
+        (row,) = of[name].to_dict("records")
+        assert row["indicator"] == "not_measurable" and pd.isna(row["score"]) and row["method_ko"] and ": " in row["method_en"]
+    scored = scores(rows, SETTINGS).set_index("object_name")
+    assert {name for name in of if pd.isna(scored.loc[name, "accuracy_score"])} == {"census", "benchmarks", "regions"}
+    tables = {name: set(found["dimension"]) for name, found in rows[rows["object_type"] == "table"].groupby("object_name")}
+    assert all("accuracy" in tables[f"delivery.{t.bronze_name}"] for t in DELIVERED_TABLES)
+    assert tables["delivery.bureau_persons"] == set(q.DIMENSION.codes) - {"consistency"}
+
+
+def test_people_who_are_not_where_the_census_has_them_cost_points_of_accuracy() -> None:
+    sound = _with_every_delivery(evidence())
+    cells = sound.now.coverage
+    older = cells.assign(
+        **{name: cells[name].where(cells["age_band"] != 30, 0.0) for name in ("bureau_persons", "register_persons")}
+    )
+    rows = indicators(with_now(sound, coverage=older), SETTINGS)
+    delivered = rows[rows["object_type"] == "delivery"]
+    assert value_of(delivered, "value", indicator="adults_by_sex_and_age") == pytest.approx(50 / 150)
+    assert value_of(delivered, "value", indicator="residents_by_sex_and_age") == pytest.approx(60 / 160)
+    persons = sound.persons.assign(persons=[600, 600, 0, 0])
+    moved = indicators(dataclasses.replace(sound, persons=persons), SETTINGS)
+    before, after = (
+        value_of(of, "value", object_name="gold.person_statistics", dimension="accuracy")
+        for of in (indicators(sound, SETTINGS), moved)
+    )
+    assert (before, after) == (pytest.approx(1), pytest.approx(1 / 3))
+
+
+def test_a_published_figure_of_another_concept_is_shown_and_not_scored() -> None:
+    """Published debt holds the deposits that landlords owe."""
+    rows = indicators(evidence(), SETTINGS)
+    debt = rows[rows["indicator"] == "published_mean_debt"]
+    assert set(debt["object_name"]) == {"bureau", "delivery.bureau_persons", "gold.household", "202002"}
+    assert debt["score"].isna().all() and debt["method_en"].str.contains("definitions differ").all()
+    assert value_of(debt, "value", object_name="bureau") == pytest.approx(600 * 2e7 / 300 / 50e6)
+    cross = cross_validation(evidence())
+    ours = cross[(cross["measure"] == "mean_debt_krw") & (cross["source"] == "statistics")]
+    assert len(ours) and not ours["is_same_definition"].any()
+    income = cross[(cross["measure"] == "mean_total_income_krw_year") & (cross["source"] == "statistics")]
+    assert income["is_same_definition"].all()
+
+
 def test_published_tables_are_measured_in_every_dimension_that_applies() -> None:
     rows = indicators(evidence(), SETTINGS)
     found = {name: set(of["dimension"]) for name, of in rows[rows["object_type"] == "table"].groupby("object_name")}
     everything = set(q.DIMENSION.codes)
-    assert found["gold.household_statistics"] == found["gold.household_breakdown"] == everything
-    assert found["gold.person_statistics"] == everything - {"accuracy"}, "persons have no sampling error"
+    published = ("gold.household_statistics", "gold.household_breakdown", "gold.person_statistics")
+    assert {name: found[name] for name in published} == dict.fromkeys(published, everything)
     breakdown = rows[rows["object_name"] == "gold.household_breakdown"]
     assert value_of(breakdown, "value", indicator="rows_final") == pytest.approx(0.75)
     assert value_of(breakdown, "value", indicator="households_to_census") == pytest.approx(1.0)

@@ -74,6 +74,25 @@ class HouseholdFacts:
     steps: Sequence[Mapping[str, Any]]
     paid: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     """Per programme: recipients in its dong, and what they were paid in the month."""
+    adjustment: Sequence[Mapping[str, Any]] = ()
+    """As in `FigureFacts`."""
+
+
+_STEPS_OF_AMOUNTS: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("labour_income_krw_year", "business_income_krw_year"),
+        "점수를 또래 내 순위로 보정, 신용정보 없는 성인 추가 "
+        "scores corrected by rank among peers, adults not in the bureau added",
+    ),
+    "property_income_krw_year": "조사 모형에서 추출 drawn from the survey's model",
+    "transfer_income_krw_year": "급여는 규정대로, 나머지는 조사 모형에서 추출 "
+    "programmes by their rules, the rest drawn from the survey's model",
+    "irregular_income_krw_year": "조사 모형에서 추출 drawn from the survey's model",
+    "debt_krw": "행정동 신용거래자 총액에 맞춤 to the total of the dong's bureau residents",
+    "spending_krw_month": "신용정보 없는 성인만큼 확대, 공표 평균에 맞춤 "
+    "grossed up for adults not in the bureau, to the published mean",
+}
+"""Amount of a household → what makes it of the bureau's sum (`income.estimate.estimate_income`)."""
 
 
 def transfer_parts(mean_krw_year: int, *, households: float, paid: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -194,11 +213,28 @@ def explain_household(facts: HouseholdFacts) -> RenderableType:
         _rows("가구원 members the bureau knows, with the evidence that put them here", facts.members),
         _rows("세대 register households in it", facts.register),
         _pairs("신용거래자 합계 what the bureau says of its members", bureau),
+        _rows("산출 단계 from the bureau's sums to the amounts, and what adjustment did to the city's means", _made(facts)),
         _pairs("소득 income: the bureau's part as adjusted to the benchmarks, the rest by the model", income),
         _rows("사회수혜금 what programmes paid in its dong in the month; its own part of them is not kept apart", facts.paid),
         _rows("계보 lineage", facts.lineage),
         _rows("처리 단계 steps and models", facts.steps),
+        Text(IN_DEVELOPMENT.both),
     )
+
+
+def _made(facts: HouseholdFacts) -> Iterable[Mapping[str, Any]]:
+    """Per amount: the bureau's sum, what was done to it, what came of it, and the same of the city's adjustment."""
+    adjusted = {entry["figure"]: entry for entry in facts.adjustment}
+    for name, step in _STEPS_OF_AMOUNTS.items():
+        city = adjusted.get(name.removesuffix("_income_krw_year"), {})
+        yield {
+            "amount": name,
+            "bureau members": facts.before_income.get(f"bureau_{name}"),
+            "step": step,
+            "household": facts.household.get(name),
+            "city's mean before": city.get("before_krw_year"),
+            "and after": city.get("after_krw_year"),
+        }
 
 
 def _pairs(title: str, values: Mapping[str, Any]) -> RichTable:

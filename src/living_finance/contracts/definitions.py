@@ -126,6 +126,20 @@ CROSSWALK: tuple[PublishedDefinition, ...] = (
 )
 
 
+def _defined(source: str, indicator: str) -> PublishedDefinition | None:
+    return next((row for row in CROSSWALK if (row.source, row.indicator) == (source, indicator)), None)
+
+
+def is_same_concept(source: str, indicator: str) -> bool:
+    """Whether a published figure counts what ours of that name does; one that is not known does not.
+
+    >>> [is_same_concept("household_finances_survey", name) for name in ("mean_total_income", "mean_debt")]
+    [True, False]
+    """
+    found = _defined(source, indicator)
+    return found is not None and found.use == "benchmark"
+
+
 def refusal(source: str, indicator: str, *, year: int, reference_period: str) -> str | None:
     """Why a published figure is not met; None: it may be.
 
@@ -135,7 +149,7 @@ def refusal(source: str, indicator: str, *, year: int, reference_period: str) ->
         year: of the survey.
         reference_period: of the figure, beginning with its year; empty: the survey's year.
     """
-    found = next((row for row in CROSSWALK if (row.source, row.indicator) == (source, indicator)), None)
+    found = _defined(source, indicator)
     if found is None:
         return f"{indicator} of {source}: not met, the crosswalk of definitions does not know it"
     if found.use == "compare":

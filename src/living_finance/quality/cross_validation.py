@@ -49,6 +49,10 @@ _MONEY: Mapping[str, _Definition] = {
         "시 지급 급여 연 환산 ÷ 가중 가구", "benefits paid in the month × 12 ÷ weighted households", not _SAME
     ),
 }
+_OWN_DEBT = _Definition(
+    "가구 평균(가중), 임대보증금 제외", "mean of the weighted households, without deposits that landlords owe", not _SAME
+)
+"""The survey's and the published debt hold them (docs/definitions.md)."""
 _PROGRAMMES: Mapping[str, tuple[str, _Definition]] = {
     "persons_65_and_over": ("basic_pension", _Definition("기초연금 수급자", "recipients of the basic pension", not _SAME)),
     "persons_under_5": ("child_allowance", _Definition("아동수당 수급자", "recipients of the child allowance", not _SAME)),
@@ -168,7 +172,9 @@ def _means(evidence: Evidence) -> Iterator[pd.DataFrame]:
                 (frame[~is_city], "survey"),
             ):
                 if len(part):
-                    yield _rows(part, measure=column, source=source, reference=reference, unit=unit, definition=_MONEY[source])
+                    is_own_debt = (column, source) == ("mean_debt_krw", "statistics")
+                    definition = _OWN_DEBT if is_own_debt else _MONEY[source]
+                    yield _rows(part, measure=column, source=source, reference=reference, unit=unit, definition=definition)
 
 
 def _survey_regions(evidence: Evidence) -> pd.DataFrame:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -13,6 +13,7 @@ from living_finance.config import QualityGrades, QualitySettings
 from living_finance.contracts import codes
 from living_finance.contracts import quality as q
 from living_finance.contracts.core import Kind
+from living_finance.contracts.definitions import is_same_concept
 from living_finance.contracts.deliveries import DATASETS, DeliveredTable
 from living_finance.contracts.edits import rule_of
 from living_finance.contracts.gold import HOUSEHOLD, HOUSEHOLD_MEMBER, PERSON_STATISTICS
@@ -65,16 +66,20 @@ def indicators(evidence: Evidence, settings: QualitySettings) -> pd.DataFrame:
     """
     rows: list[dict[str, object]] = []
 
-    def add(object_type: str, object_name: str, found: Iterator[_Measured]) -> None:
+    def add(object_type: str, object_name: str, found: Iterable[_Measured]) -> None:
         rows.extend({"object_type": object_type, "object_name": object_name, **vars(m)} for m in found)
 
     for dataset in DATASETS:
         facts = evidence.now.deliveries.get(dataset.name)
         if facts is None:
             continue
+        compared = [*_delivered_coverage(evidence, dataset.name), *_delivered_accuracy(evidence, dataset.name, settings)]
         for table in dataset.tables:
-            add("table", f"delivery.{table.bronze_name}", _table(table, facts.rows.get(table.name, 0), evidence.now.edits))
-        add("delivery", dataset.name, _delivery(evidence, facts, tuple(dataset.tables), settings))
+            name = f"delivery.{table.bronze_name}"
+            add("table", name, _table(table, facts.rows.get(table.name, 0), evidence.now.edits))
+            add("table", name, _supplied(facts, settings))
+            add("table", name, compared if table is dataset.tables[0] else [_not_measurable(*_NO_OTHER_SOURCE)])
+        add("delivery", dataset.name, [*_delivery(evidence, facts, tuple(dataset.tables), settings), *compared])
     for product in evidence.products.to_dict("records"):
         add("table", str(product["table"]), _product(evidence, product, settings))
     add("table", HOUSEHOLD.qualified_name, _households(evidence, settings))
@@ -168,8 +173,6 @@ def _delivery(
     of_tables = [(table, facts.rows.get(table.name, 0)) for table in tables]
     yield from _pooled(evidence, of_tables, ("completeness", "validity", "consistency", "uniqueness"))
     yield from _supplied(facts, settings)
-    persons = evidence.now.coverage.sum(numeric_only=True)
-    adults = evidence.now.coverage.loc[evidence.now.coverage["age_band"] >= _ADULT].sum(numeric_only=True)
     if facts.dataset == "bureau":
         yield from _of_report(
             evidence, "completeness", "share_of_residents_without_address", "주소 있는 거주자", "residents with an address"
@@ -188,6 +191,16 @@ def _delivery(
             "건물 목록에 있는 주소의 거주자",
             "residents in a listed building",
         )
+    elif facts.dataset == "city":
+        yield from _of_report(
+            evidence, "consistency", "share_over_capacity", "수용 한도 이내 건물", "buildings within their capacity"
+        )
+
+
+def _delivered_coverage(evidence: Evidence, dataset: str) -> Iterator[_Measured]:
+    """Of a delivery and of its first table: whom or what of those there are it has."""
+    persons, adults = (cells.sum(numeric_only=True) for cells in (evidence.now.coverage, _adults(evidence)))
+    if dataset == "bureau":
         yield from _nearness(
             "coverage",
             "adults_to_census",
@@ -197,10 +210,7 @@ def _delivery(
             "15세 이상 신용거래자 ÷ 총조사 15세 이상 인구",
             "bureau residents ÷ census population of 15 and over",
         )
-    elif facts.dataset == "city":
-        yield from _of_report(
-            evidence, "consistency", "share_over_capacity", "수용 한도 이내 건물", "buildings within their capacity"
-        )
+    elif dataset == "city":
         yield from _nearness(
             "coverage",
             "register_to_census",
@@ -210,7 +220,7 @@ def _delivery(
             "등록 인구 ÷ 총조사 인구",
             "registered residents ÷ census population",
         )
-    elif facts.dataset == "survey":
+    elif dataset == "survey":
         districts = evidence.regions["gu_code"].nunique()
         reached = evidence.survey["gu_code"].isin(evidence.regions["gu_code"]).sum()
         yield from _ratio(
@@ -221,7 +231,7 @@ def _delivery(
             "조사 가구가 있는 자치구 ÷ 전체",
             "districts with surveyed households ÷ all",
         )
-    elif facts.dataset == "census":
+    elif dataset == "census":
         dongs = evidence.areas.loc[evidence.areas["census_households"] > 0, "dong_code"]
         valid = evidence.regions["dong_code"]
         yield from _ratio(
@@ -232,7 +242,7 @@ def _delivery(
             "집계가 있는 행정동 ÷ 전체",
             "dongs with census margins ÷ all",
         )
-    elif facts.dataset == "benchmarks":
+    elif dataset == "benchmarks":
         wanted = PUBLISHED_MEASURES.keys()
         there = wanted & set(evidence.benchmarks.loc[evidence.benchmarks["region_code"] == codes.CITY_CODE, "indicator"])
         yield from _ratio(
@@ -243,6 +253,83 @@ def _delivery(
             "서울 공표 지표 수 ÷ 필요 지표 수",
             "published figures of the city ÷ those wanted",
         )
+
+
+def _adults(evidence: Evidence) -> pd.DataFrame:
+    return evidence.now.coverage[evidence.now.coverage["age_band"] >= _ADULT]
+
+
+_NO_REFERENCE: Mapping[str, tuple[str, str]] = {
+    "census": (
+        "다른 자료를 견주는 기준이므로 이를 견줄 기준이 없음",
+        "it is the reference of the others, and there is none for it",
+    ),
+    "benchmarks": (
+        "공표 통계 자체가 기준임. 그 오차는 제공된 relative_standard_error",
+        "published figures are the reference; their own error is relative_standard_error as delivered",
+    ),
+    "regions": ("행정구역은 정해지는 것이지 재는 것이 아님", "regions are set, not measured"),
+}
+_NO_OTHER_SOURCE = ("같은 것을 담은 다른 자료가 없음", "no other source of it is delivered")
+
+
+def _not_measurable(ko: str, en: str) -> _Measured:
+    return _Measured("accuracy", "not_measurable", f"측정 불가: {ko}", f"not measurable: {en}", None)
+
+
+def _delivered_accuracy(evidence: Evidence, dataset: str, settings: QualitySettings) -> Iterator[_Measured]:
+    """Of a delivery and of its first table: what is delivered beside another source of the same, or why nothing can be.
+
+    People of a source are compared with the census by their shares, so that this says nothing of how many it covers.
+    """
+    by, cells, adults = ["sex", "age_band"], evidence.now.coverage, _adults(evidence)
+    found: list[_Measured] = []
+    if dataset == "bureau":
+        known = adults.groupby(by)[["bureau_persons", CENSUS_COUNTS]].sum()
+        found = [
+            *_same_shares("adults_by_sex_and_age", known["bureau_persons"], known[CENSUS_COUNTS], *_BY_SEX_AND_AGE),
+            *_bureau_debt(evidence, settings),
+        ]
+    elif dataset == "city":
+        known = cells.groupby(by)[["register_persons", CENSUS_COUNTS]].sum()
+        found = [*_same_shares("residents_by_sex_and_age", known["register_persons"], known[CENSUS_COUNTS], *_BY_SEX_AND_AGE)]
+    elif dataset == "survey":
+        surveyed = _surveyed_mean(evidence)
+        ko, en = "검증 조사의 가중 평균 총소득", "the survey's weighted mean total income"
+        if surveyed is not None:
+            found = [*_beside_published(evidence, settings, "mean_total_income", surveyed, "published_mean_total_income", ko, en)]
+    yield from found or [_not_measurable(*_NO_REFERENCE.get(dataset, _NO_OTHER_SOURCE))]
+
+
+_BY_SEX_AND_AGE = ("성·연령별 구성비", "shares by sex and five years of age")
+
+
+def _same_shares(indicator: str, counted: pd.Series, census: pd.Series, ko: str, en: str) -> Iterator[_Measured]:
+    """How many of a source are where the census has them: the smaller of both shares, added up over groups.
+
+    Source: 1 less the index of dissimilarity, Duncan & Duncan (1955), American Sociological Review 20(2), 210-217.
+    """
+    both = pd.concat([counted, census], axis=1).fillna(0.0)
+    total = both.sum()
+    if (total > 0).all():
+        same, of = float((both / total).min(axis=1).sum()), float(total.iloc[0])
+        yield from _ratio(
+            "accuracy",
+            indicator,
+            same * of,
+            of,
+            f"총조사와 겹치는 {ko}의 합 (1 − 상이지수)",
+            f"{en} that the census has too, added up (1 − index of dissimilarity)",
+        )
+
+
+def _bureau_debt(evidence: Evidence, settings: QualitySettings) -> Iterator[_Measured]:
+    """Debt of the city's bureau residents by household."""
+    persons, city = (of[of["region_level"] == "city"] for of in (evidence.persons, evidence.now.statistics))
+    if len(persons) and len(city) and city["households"].iloc[0] > 0:
+        debt = float(persons["persons"].iloc[0] * persons["mean_debt_krw"].iloc[0] / city["households"].iloc[0])
+        ko, en = "가구당 신용거래자 부채", "debt of bureau residents by household"
+        yield from _beside_published(evidence, settings, "mean_debt", debt, "published_mean_debt", ko, en)
 
 
 def _supplied(facts: DeliveryFacts, settings: QualitySettings) -> Iterator[_Measured]:
@@ -272,15 +359,48 @@ PUBLISHED_MEASURES: Mapping[str, str] = {
 """Indicator of a benchmark → the column of gold.household_statistics that it is compared with."""
 
 
-def published(evidence: Evidence, indicator: str) -> tuple[float, float] | None:
-    """The city's published figure and its relative standard error (0 where none is given); the newest survey year."""
+class Published(NamedTuple):
+    """A published mean of the city's households."""
+
+    value: float
+    relative_error: float
+    """0 where none is given."""
+    is_same_concept: bool
+    """Whether it counts what ours does (`contracts.definitions`)."""
+
+
+def published(evidence: Evidence, indicator: str) -> Published | None:
+    """The city's published figure; the newest survey year."""
     rows = evidence.benchmarks
     of_city = rows[(rows["region_code"] == codes.CITY_CODE) & (rows["dimension"] == codes.ALL) & (rows["indicator"] == indicator)]
     if of_city.empty:
         return None
     newest = of_city.sort_values(["year", "source"]).iloc[-1]
     error = newest["relative_standard_error"]
-    return float(newest["value"]), 0.0 if pd.isna(error) else float(error)
+    is_same = is_same_concept(str(newest["source"]), indicator)
+    return Published(float(newest["value"]), 0.0 if pd.isna(error) else float(error), is_same)
+
+
+def _beside_published(
+    evidence: Evidence, settings: QualitySettings, measure: str, value: float, indicator: str, ko: str, en: str
+) -> Iterator[_Measured]:
+    """A mean beside the published one: without a score where that counts something else."""
+    figure, tolerance = published(evidence, measure), settings.accuracy_tolerance
+    if figure is None:
+        return
+    ko, en = f"{ko} ÷ 공표값", f"{en} ÷ published figure"
+    lost = f" ({tolerance:.0%} 차이에 0점)", f" (no points at {tolerance:.0%} apart)"
+    for found in _nearness("accuracy", indicator, value, figure.value, tolerance, ko + lost[0], en + lost[1]):
+        if not figure.is_same_concept:
+            ko, en = f"{ko} (정의가 달라 점수 없음)", f"{en} (not scored: definitions differ)"
+            found = replace(found, score=None, method_ko=ko, method_en=en)
+        yield found
+
+
+def _surveyed_mean(evidence: Evidence) -> float | None:
+    """Weighted mean total income of the survey."""
+    sums = evidence.survey.sum(numeric_only=True)
+    return float(sums["s_total"] / sums["w_total"]) if sums.get("w_total", 0) > 0 else None
 
 
 def _pooled(evidence: Evidence, tables: Sequence[tuple[DeliveredTable, int]], dimensions: Sequence[str]) -> Iterator[_Measured]:
@@ -369,6 +489,9 @@ def _product(evidence: Evidence, product: Mapping[Hashable, Any], settings: Qual
         f"rows of dongs whose mean total income has a coefficient of variation up to {codes.PUBLISHABLE_CV:.0%} ÷ all",
     )
     if product["table"] == PERSON_STATISTICS.qualified_name:
+        of_dongs = evidence.persons[evidence.persons["region_level"] == "dong"].set_index("region_code")["persons"]
+        adults = _adults(evidence).groupby("dong_code")[CENSUS_COUNTS].sum()
+        yield from _same_shares("residents_by_dong", of_dongs, adults, "행정동별 거주자 구성비", "shares of residents by dong")
         yield from _persons_covered(evidence, product["covered"], "통계의 거주 신용거래자", "residents in the statistics")
     else:
         yield from _households_covered(evidence, product["covered"], "통계의 가구", "households in the statistics")
@@ -456,7 +579,7 @@ def _bureau_supplied(evidence: Evidence, settings: QualitySettings) -> Iterator[
 
 
 def _persons_covered(evidence: Evidence, persons: float, ko: str, en: str) -> Iterator[_Measured]:
-    adults = evidence.now.coverage.loc[evidence.now.coverage["age_band"] >= _ADULT, CENSUS_COUNTS].sum()
+    adults = _adults(evidence)[CENSUS_COUNTS].sum()
     yield from _nearness(
         "coverage",
         "persons_to_census",
@@ -526,16 +649,9 @@ def _accuracy(evidence: Evidence, settings: QualitySettings) -> Iterator[_Measur
 def _near_sources(evidence: Evidence, settings: QualitySettings, means: Mapping[str, float]) -> Iterator[_Measured]:
     """Means of the city beside published ones and, of total income, the survey's; `means` has the names of PUBLISHED_MEASURES."""
     for indicator, column in PUBLISHED_MEASURES.items():
-        figure = published(evidence, indicator)
-        if figure is not None:
-            yield from _nearness(
-                "accuracy", f"published_{indicator}", means[column], figure[0], settings.accuracy_tolerance,
-                f"추정값 ÷ 공표값 ({settings.accuracy_tolerance:.0%} 차이에 0점)",
-                f"estimate ÷ published figure (no points at {settings.accuracy_tolerance:.0%} apart)",
-            )  # fmt: skip
-    sums = evidence.survey.sum(numeric_only=True)
-    if sums.get("w_total", 0) > 0:
-        surveyed = sums["s_total"] / sums["w_total"]
+        yield from _beside_published(evidence, settings, indicator, means[column], f"published_{indicator}", "추정값", "estimate")
+    surveyed = _surveyed_mean(evidence)
+    if surveyed is not None:
         yield from _nearness(
             "accuracy", "survey_mean_total_income", means[PUBLISHED_MEASURES["mean_total_income"]], surveyed,
             settings.accuracy_tolerance,

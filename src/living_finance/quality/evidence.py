@@ -238,9 +238,9 @@ def city_tenure(breakdown: DataFrame) -> DataFrame:
 
 
 def region_persons(statistics: DataFrame) -> DataFrame:
-    """Residents of city and districts in gold.person_statistics of a month: persons, mean earnings, debt and spending."""
+    """Residents of city, districts and dongs in gold.person_statistics of a month: persons, mean earnings, debt, spending."""
     is_of_residents = is_margin(DIMENSIONS["person_statistics"]) & (F.col("place") == "residence")
-    return statistics.where(is_of_residents & F.col("region_level").isin("city", "gu")).select(
+    return statistics.where(is_of_residents & F.col("region_level").isin("city", "gu", "dong")).select(
         "region_level",
         "region_code",
         "persons",

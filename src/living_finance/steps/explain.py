@@ -137,6 +137,7 @@ def household_facts(
         lineage=rows(gold.HOUSEHOLD_LINEAGE),
         steps=_steps(ledger, month),
         paid=_paid(warehouse, month, household[0]["dong_code"]),
+        adjustment=_adjustment(ledger.find(month, "income"), _means_after(warehouse, month)),
     )
 
 
