@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
+from typer.testing import CliRunner
 
+from living_finance.cli import app
 from living_finance.config import RetentionSettings, Settings
 from living_finance.contracts import gold, silver
 from living_finance.contracts.bronze import BRONZE_TABLES
@@ -17,8 +22,9 @@ from living_finance.contracts.core import Column, Kind, Table
 from living_finance.errors import MissingInput
 from living_finance.months import Month, parse_months
 from living_finance.steps.month import MonthRun, refuse_purged
-from living_finance.steps.purge import PURGED, PURGED_TABLES, plan_purge, purge
+from living_finance.steps.purge import PURGED, PURGED_TABLES, PurgePlan, plan_purge, purge
 from living_finance.storage.ledger import Ledger, StepRecord
+from living_finance.storage.postgres_server import folder_of
 from living_finance.storage.warehouse import Warehouse
 
 MONTHS = parse_months("202001..202004")
@@ -119,3 +125,34 @@ def test_every_table_with_people_is_purged() -> None:
         "silver.survey_household",
         "gold.household_member",
     }
+
+
+def test_the_servers_log_is_kept_as_long_as_records_of_access(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A direct login leaves its only trace there. Tables and records are as if there were none to purge."""
+    folder = folder_of(str(tmp_path))
+    folder.mkdir()
+    log, server = folder / "log", folder / "postmaster.pid"
+    today = dt.date.today()
+    old, kept = (today - dt.timedelta(days=days) for days in (740, 720))
+    before = f"{old} 09:00:00.123 KST kim psql LOG:  statement: select 'old',\n\t{kept} 09:00:00\n\tfrom restricted.household\n"
+    after = "".join(f"{day} 09:00:00.123 KST kim psql LOG:  statement: select 'new',\n\t{old}\n" for day in (kept, today))
+    log.write_text("no day\n" + before + after)
+    log.chmod(0o600)
+    for name in ("purge", "plan_purge"):
+        monkeypatch.setattr(f"living_finance.steps.purge.{name}", lambda *_, **__: PurgePlan((), (), ()))
+    monkeypatch.setattr("living_finance.cli.people.spark_session", lambda _: contextlib.nullcontext())
+    database = contextlib.nullcontext(SimpleNamespace(purge_records=lambda **_: 0))
+    monkeypatch.setattr("living_finance.storage.postgres.open_database", lambda *_, **__: database)
+
+    def purged(*more: str) -> str:
+        answer = CliRunner().invoke(app, ["purge", "--warehouse", str(tmp_path), "--before", "202001", *more])
+        assert answer.exit_code == 0, answer.exception
+        return answer.output
+
+    assert "1 entries" in purged("--dry-run") and before in log.read_text()
+    server.write_text(f"{os.getpid()}\n")
+    assert "in use" in purged() and before in log.read_text()
+    server.unlink()
+    assert "1 entries" in purged() and log.read_text() == after
+    assert log.stat().st_mode & 0o777 == 0o600 and "0 entries" in purged() and log.read_text() == after
+    assert {file.name for file in folder.iterdir()} == {"log"}

@@ -20,7 +20,7 @@ from fontTools.ttLib import TTFont
 from living_finance.contracts import publications as p
 from living_finance.contracts import releases as r
 from living_finance.contracts.language import IN_DEVELOPMENT, Language, Words
-from living_finance.errors import ConfigurationError, ReleaseDamaged
+from living_finance.errors import ConfigurationError, DisclosureFound, ReleaseDamaged
 from living_finance.months import Month
 from living_finance.release.rules import ReleaseRules
 from living_finance.release.verify import Released
@@ -28,6 +28,7 @@ from living_finance.release.verify_publications import verify_publications
 from living_finance.reports.fonts import made_anew, public_fonts
 from living_finance.reports.public import public_map, public_report
 from living_finance.steps import release as steps
+from living_finance.steps import report as report_step
 from living_finance.steps.release import approve, release_cells, verify_release
 from living_finance.storage.releases import ReleaseStore, write_approval
 
@@ -328,3 +329,72 @@ def test_an_approval_says_who_and_nothing_else(package: Path, rules: ReleaseRule
         assert planted != signed
         (copy / "evidence" / "approval.json").write_text(planted, encoding="utf-8")
         assert list(verify_release(copy, rules=rules)["attack"]) == ["P13"]
+
+
+# --- the long report of an approved release --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def approved(package: Path, rules: ReleaseRules, tmp_path: Path) -> Path:
+    root = tmp_path / "releases"
+    shutil.copytree(package.parents[1], root)
+    folder = root / package.parent.name / package.name
+    approve(folder, approver="김하나", rules=rules)
+    return folder
+
+
+def test_a_long_report_of_a_release_is_refused_for_any_figure_that_is_no_published_cell(
+    approved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the report's data would be if the step that makes them had a defect."""
+    store, month, district = ReleaseStore(approved.parents[1]), Month(2020, 1), "11010"
+    data = report_step.data_of_release(approved, region=district)
+    (line,) = store.current().values()
+    released = {month: report_step._regions_of(store, line, with_groups=True)}
+    breakdown = data.breakdown
+    withheld, shown = (
+        int(breakdown.index[rows][0]) for rows in (breakdown["households"].isna(), breakdown["households"].notna())
+    )
+    assert len(data.areas) > 5 and len(data.persons)
+
+    def planted(name: str, column: str, value: object, row: int = 0) -> dict[str, pd.DataFrame]:
+        frame = getattr(data, name).astype({column: object})
+        frame.loc[row, column] = value
+        return {name: frame}
+
+    leaks: tuple[dict[str, object], ...] = (
+        planted("breakdown", "households", 7.0, withheld),
+        planted("breakdown", "reliability", "publishable", withheld),
+        planted("breakdown", "households", breakdown["households"][shown] + 5, shown),
+        planted("areas", "households_unweighted", 7),
+        planted("areas", "households", data.areas["households"][0] + 5),
+        planted("areas", "reliability", "unreliable"),
+        planted("areas", "base_month", "201912"),
+        planted("persons", "persons", 7.0),
+        {"quality": pd.DataFrame({"value": [7]})},
+        {"changes": {month: None}},
+    )
+    for leak in leaks:
+        with pytest.raises(DisclosureFound, match="no report is made"):
+            report_step.refuse_unpublished(dataclasses.replace(data, **leak), released)  # type: ignore[arg-type]
+
+    made = report_step.released_breakdown
+
+    def leaking(long: pd.DataFrame, *, region: str) -> pd.DataFrame:
+        rows = made(long, region=region)
+        return rows.assign(households=rows["households"].fillna(7.0))
+
+    monkeypatch.setattr(report_step, "released_breakdown", leaking)
+    with pytest.raises(DisclosureFound, match="household_breakdown: a figure of a cell that is not published"):
+        report_step.data_of_release(approved, region=district)
+
+
+def test_the_series_of_a_long_report_is_of_releases_as_they_were_registered(approved: Path) -> None:
+    store, earlier = ReleaseStore(approved.parents[1]), approved.with_name("201912-v1")
+    shutil.copytree(approved, earlier)
+    for state in (r.CANDIDATE, r.APPROVED, r.IS_PUBLIC):
+        store.register(channel="portal", release_id=earlier.name, month="201912", version=1, state=state)
+    assert report_step.data_of_release(approved, region="11").months == (Month(2019, 12), Month(2020, 1))
+    (earlier / "README.md").write_text("7")
+    with pytest.raises(ReleaseDamaged, match="201912-v1"):
+        report_step.data_of_release(approved, region="11")

@@ -224,7 +224,7 @@ def report(
     """Trend report (동향보고서) with maps, errors and sources: HTML, PDF and HWPX, internal or of an approved release.
 
     Exit codes: 10 no code of a region, 21 the month is not finished or has no such region,
-    61 the release is not approved, 62 it was changed.
+    60 a figure is no published cell of the release, 61 the release is not approved, 62 it was changed.
     """
     from living_finance.steps.report import check_formats, data_of_release, data_of_warehouse, write_report
     from living_finance.storage.warehouse import Warehouse

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Annotated
 
@@ -74,14 +75,15 @@ def purge(
     database_url: DatabaseUrl = None,
     config: ConfigFile = None,
 ) -> None:
-    """Remove rows of people that are no longer needed, with their files (VACUUM), and old access records. No run may be going.
+    """Remove rows of people that are no longer needed, with their files (VACUUM), and old records of access, those in the log of
+    the embedded server too. No run may be going.
 
     The newest made month stays: the next takes household ids from it. Exit codes: 21 no month is made, 31 a month is being made.
     """
     from living_finance.steps.purge import plan_purge
     from living_finance.steps.purge import purge as remove
     from living_finance.storage.postgres import open_database
-    from living_finance.storage.postgres_server import folder_of
+    from living_finance.storage.postgres_server import folder_of, purge_log
     from living_finance.storage.warehouse import Warehouse
 
     settings, root, month = with_database(settings_of(config), database_url), str(warehouse.absolute()), Month.parse(before)
@@ -104,3 +106,9 @@ def purge(
         with open_database(settings.database, warehouse_root=root) as database:
             records = database.purge_records(months=months, dry_run=dry_run)
         console.print(f"records     {records:,} reads older than {months} months {'would go' if dry_run else 'gone'}")
+    if not settings.database.url and folder_of(root).is_dir():
+        today = dt.date.today()  # ok: what is kept is kept back from today
+        since = Month.from_date(today).plus(-settings.retention.access_months).date.replace(day=min(today.day, 28))
+        logged = purge_log(folder_of(root), since=since, dry_run=dry_run)
+        said = "stays: the server is in use, purge again" if logged is None else f"{logged:,} entries before {since}"
+        console.print(f"log         {said}{'' if logged is None else ' would go' if dry_run else ' gone'}")

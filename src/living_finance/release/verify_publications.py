@@ -9,6 +9,9 @@ published values and from limits that are published values themselves.
 | P12 | a figure that is not the value its cell publishes |
 | P13 | a withheld cell with a value or a colour; texts, elements, attributes, members and geometries that could carry more |
 
+The long report of a release is prose with errors and differences of published values, so not its files but the figures it is made
+of are attacked (`verify_figures`).
+
 Source: decision 0070.
 """
 
@@ -25,7 +28,7 @@ from typing import Any
 
 import pandas as pd
 
-from living_finance.contracts import codes
+from living_finance.contracts import codes, gold
 from living_finance.contracts import publications as p
 from living_finance.contracts import releases as r
 from living_finance.contracts.language import Language
@@ -86,6 +89,8 @@ _BOX = re.compile(r"0 0 \d+ \d+")
 _FONT = re.compile(r"base64,([A-Za-z0-9+/]+={0,2})\)")
 _MODEL = re.compile(r"[\w .,:+;()/-]{1,200}")
 _DECIMALS = 5
+_NO_FIGURES = frozenset(("base_month", "region_level", "region_code", r.PLACE, "dimension", "category", "reliability"))
+"""Columns of a report's rows that say which cells they are of."""
 
 
 def verify_publications(files: Mapping[str, str], *, tables: Mapping[str, pd.DataFrame], about: p.About) -> list[Finding]:
@@ -125,14 +130,52 @@ def verify_publications(files: Mapping[str, str], *, tables: Mapping[str, pd.Dat
     return findings
 
 
-def _published(tables: Mapping[str, pd.DataFrame]) -> dict[str, tuple[float | None, str, str | None]]:
-    """Cells by their names: whole regions and one-way categories."""
+def verify_figures(
+    rows: Mapping[str, pd.DataFrame], *, tables: Mapping[str, pd.DataFrame], region: str = codes.CITY_CODE
+) -> list[Finding]:
+    """Attack the figures that a long report of a release is made of: each must be the value that its cell publishes.
+
+    Args:
+        rows: gold table → one row per region, of persons per place too, of the breakdown per dimension × category of `region`;
+            a column per statistic, missing where it is withheld, and the class of reliability of the mean income.
+        tables: of the release that they are said to be of, as read.
+        region: that the breakdown is of.
+
+    Returns:
+        Findings: attack, table, cell, what.
+    """
+    cells = _published(tables, region=region)
+    findings: list[Finding] = []
+    for table, frame in rows.items():
+        for row in frame.to_dict("records"):
+            categories = {str(row["dimension"]): str(row["category"])} if "dimension" in row else {}
+            categories |= {r.PLACE: str(row[r.PLACE])} if r.PLACE in row else {}
+            where = str(row.get("region_code", region))
+            for name in row.keys() - _NO_FIGURES:
+                key = p.cell_key(table, where, categories, str(name))
+                published = cells.get(key, (None, "", None))[0]
+                if pd.notna(row[name]) and published is None:
+                    findings.append(("P13", table, key, "a figure of a cell that is not published"))
+                elif pd.notna(row[name]) and row[name] != published:
+                    findings.append(("P12", table, key, "not the value that the tables publish"))
+            key = p.cell_key(table, where, categories, f"mean_{gold.TOTAL_INCOME}")
+            published, _, reliability = cells.get(key, (None, "", None))
+            said = row.get("reliability")
+            if isinstance(said, str) and (published is None or said != reliability):
+                findings.append(("P13", table, key, "another reliability than the tables have"))
+    return findings
+
+
+def _published(
+    tables: Mapping[str, pd.DataFrame], *, region: str = codes.CITY_CODE
+) -> dict[str, tuple[float | None, str, str | None]]:
+    """Cells by their names: whole regions, and one-way categories of the city and of `region`."""
     cells: dict[str, tuple[float | None, str, str | None]] = {}
     for table, frame in tables.items():
         if table not in r.SOURCES or tuple(frame.columns) != r.columns_of(table):
             continue
         ways = sum((frame[name] != codes.ALL).astype(int) for name in r.DIMENSIONS[table])
-        near = frame[(ways == 0) | ((ways == 1) & (frame["region_level"] == "city"))]
+        near = frame[(ways == 0) | ((ways == 1) & ((frame["region_level"] == "city") | (frame["region_code"] == region)))]
         near = near[near["region_level"] != "output_area"]
         name = table + " " + near["region_code"]
         for dimension in sorted(r.dimension_columns(table)):

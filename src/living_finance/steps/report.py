@@ -19,7 +19,7 @@ from living_finance.contracts import codes, gold
 from living_finance.contracts import releases as r
 from living_finance.contracts.core import Table
 from living_finance.contracts.language import Language
-from living_finance.errors import ConfigurationError, MissingInput, ReleaseDamaged, ReleaseNotReady
+from living_finance.errors import ConfigurationError, DisclosureFound, MissingInput, ReleaseDamaged, ReleaseNotReady
 from living_finance.methods.margins import is_margin
 from living_finance.months import Month
 from living_finance.places.boundaries import (
@@ -30,6 +30,7 @@ from living_finance.places.boundaries import (
     region_boundaries,
 )
 from living_finance.progress import note
+from living_finance.release.verify_publications import verify_figures
 from living_finance.reports.content import build_report
 from living_finance.reports.data import (
     PERSONS_AT,
@@ -120,7 +121,8 @@ def data_of_warehouse(
 
 
 def data_of_release(folder: Path, *, region: str) -> ReportData:
-    """Approved cells of a release and, as a series, of earlier releases of its channel that are public.
+    """Approved cells of a release and, as a series, of earlier releases of its channel that are public; attacked before anybody
+    makes a report of them (decision 0070).
 
     Args:
         folder: `<releases>/<channel>/<YYYYMM-vN>`.
@@ -129,6 +131,7 @@ def data_of_release(folder: Path, *, region: str) -> ReportData:
     Raises:
         ReleaseDamaged: a file is not what was registered.
         ReleaseNotReady: the release is not approved, or was withdrawn.
+        DisclosureFound: a figure is not the value that its release publishes, or is of no release.
     """
     check_form(region, digits=_REGION_DIGITS)
     place = folder.resolve()
@@ -136,42 +139,67 @@ def data_of_release(folder: Path, *, region: str) -> ReportData:
     line = store.current().get((place.parent.name, place.name))
     if line is None or line.state not in (r.APPROVED, r.IS_PUBLIC):
         raise ReleaseNotReady(f"{folder} is not approved.", remedy="living-finance approve, or name an approved release")
-    if files.check_hashes(folder) != line.checksums_sha256:
-        raise ReleaseDamaged(f"{folder} is not what was registered.", remedy="make the release again")
     month = Month.parse(line.month)
-    tables = files.read_release(folder, with_csv=False).tables
-    statistics = tables["household_statistics"]
-    areas, withheld = released_areas(statistics, month=month)
-    if region not in set(areas["region_code"]):
-        raise MissingInput(f"{folder} has no region {region}.", remedy="name the city (11) or a district that was released")
-    earlier = {
-        Month.parse(other.month): released_areas(
-            files.read_release(store.folder(other.channel, other.id), with_csv=False).tables["household_statistics"],
-            month=Month.parse(other.month),
-        )[0]
+    series = {
+        Month.parse(other.month): other
         for other in sorted(store.current().values(), key=lambda o: (o.month, o.version))
         if other.state == r.IS_PUBLIC and other.channel == line.channel and Month.parse(other.month) < month
-    }
-    models = {
-        Month.parse(o.month): models_of_release(store.folder(o.channel, o.id))
-        for o in store.current().values()
-        if Month.parse(o.month) in earlier
-    }
-    return ReportData(
+    } | {month: line}
+    released = {when: _regions_of(store, each, with_groups=when == month) for when, each in series.items()}
+    areas = {when: released_areas(of["household_statistics"], month=when) for when, of in released.items()}
+    tables, (own, withheld) = released[month], areas[month]
+    if region not in set(own["region_code"]):
+        raise MissingInput(f"{folder} has no region {region}.", remedy="name the city (11) or a district that was released")
+    data = ReportData(
         month=month,
         year=None,
         region=region,
-        names=_in_district(released_names(statistics), region),
-        areas=pd.concat([*earlier.values(), areas], ignore_index=True),
+        names=_in_district(released_names(tables["household_statistics"]), region),
+        areas=pd.concat([rows for rows, _ in areas.values()], ignore_index=True),
         breakdown=released_breakdown(tables["household_breakdown"], region=region),
         persons=released_persons(tables["person_statistics"]),
-        models={**models, month: models_of_release(folder)},
+        models={when: models_of_release(store.folder(each.channel, each.id)) for when, each in series.items()},
         sources={name: f"{line.channel} {line.id} data/{name}.csv" for name in tables},
         is_public=True,
         withheld=withheld,
-        **_boundaries(set(areas["region_code"])),
+        **_boundaries(set(own["region_code"])),
         boundary_source=f"{BOUNDARY_SOURCE}, {BOUNDARY_YEAR}",
     )
+    refuse_unpublished(data, released)
+    return data
+
+
+def _regions_of(store: files.ReleaseStore, line: files.RegisterLine, *, with_groups: bool) -> dict[str, pd.DataFrame]:
+    """Of a release that is as it was registered the rows of whole regions, and the other tables of a report."""
+    folder = store.folder(line.channel, line.id)
+    if files.check_hashes(folder) != line.checksums_sha256:
+        raise ReleaseDamaged(f"{folder} is not what was registered.", remedy="make the release again")
+    tables = files.read_release(folder, with_csv=False).tables
+    statistics = tables["household_statistics"]
+    is_whole = (statistics[list(r.DIMENSIONS["household_statistics"])] == codes.ALL).all(axis=1)
+    others = {name: tables[name] for name in ("household_breakdown", "person_statistics")} if with_groups else {}
+    return {"household_statistics": statistics[is_whole], **others}
+
+
+def refuse_unpublished(data: ReportData, released: Mapping[Month, Mapping[str, pd.DataFrame]]) -> None:
+    """The gate of a public report: all that it is made of is a published cell of a release.
+
+    Args:
+        data: of the report; it sees nothing else.
+        released: month → tables of the release that its figures are said to be of.
+
+    Raises:
+        DisclosureFound: something is not.
+    """
+    inside = (data.analyses, data.changes, data.quality, data.budget, data.edits)
+    findings = [("P13", "", "", "what no release has") for held in inside if held is not None and len(held)]
+    last = {"household_breakdown": data.breakdown, "person_statistics": data.persons}
+    for month in {data.month, *map(Month.parse, data.areas["base_month"].unique())}:
+        rows = {"household_statistics": data.at(month), **(last if month == data.month else {})}
+        findings += verify_figures(rows, tables=released.get(month, {}), region=data.region)
+    if findings:
+        what = ", ".join(sorted({f"{attack} {table}: {said}" for attack, table, _, said in findings}))
+        raise DisclosureFound(f"{len(findings)} findings ({what}); no report is made.", remedy="report it: this is a defect")
 
 
 def models_of_release(folder: Path) -> str:

