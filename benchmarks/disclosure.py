@@ -58,6 +58,8 @@ DWELLINGS = {  # census category → ours; the census counts multi-family houses
 AREA_HOUSEHOLDS = 210
 MOVERS, CHANGES = 0.012, 0.03
 WEIGHTS = np.random.default_rng(0).uniform(0.9, 1.1, 9973)
+LARGEST_ERROR, LEAST_CORRELATION = 0.01, 0.995
+"""Aims for figures of dongs."""
 LENGTHS = {"city": 2, "gu": 5, "dong": 7, "output_area": 11}
 
 
@@ -282,6 +284,11 @@ def main() -> None:
         "largest_mean_error_of_dong_medians": max(row["mean_error"] for row in medians),
         "least_rank_correlation_of_dongs": min(row["rank_correlation"] for row in said),
         "least_rank_correlation_of_dong_medians": min(row["rank_correlation"] for row in medians),
+        "dong_figures_off_the_aims": {
+            "/".join(filter(None, (row["table"], row["place"], row["statistic"]))): (row["mean_error"], row["rank_correlation"])
+            for row in said
+            if row["mean_error"] > LARGEST_ERROR or row["rank_correlation"] < LEAST_CORRELATION
+        },
         "dong_one_way_published": published_of_dongs(protected.counts, 1),
         "dong_two_way_published": published_of_dongs(protected.counts, 2),
         "published_share": shares_of(protected.counts, r.PUBLISHED),
