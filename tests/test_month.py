@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console, RenderableType
 
+from living_finance import tracking
 from living_finance.catalog.explain import explain_figure, explain_household
 from living_finance.cli import app
 from living_finance.config import DatabaseSettings, Settings, TrackingSettings
@@ -25,6 +26,7 @@ from living_finance.contracts.core import Table
 from living_finance.contracts.language import IN_DEVELOPMENT
 from living_finance.contracts.utilization import HOUSEHOLD_CUBE, MADE_ON_PUBLICATION, PUBLISHED
 from living_finance.errors import MissingInput
+from living_finance.households.layout import AGE_GROUP_STARTS
 from living_finance.registry import Registry
 from living_finance.steps.catalogue import GEOJSON
 from living_finance.steps.explain import figure_facts, household_facts
@@ -182,6 +184,21 @@ def test_rows_say_which_registered_model_scored_them(store: Warehouse) -> None:
         assert any("mean_debt" in reason for reason in record.facts["not_met"])
         found.append(record.facts["model"])
     assert [facts["why"] for facts in found] == ["trained", "champion" if found[0]["is_promoted"] else "trained"]
+
+
+def test_the_run_of_householding_has_probabilities_fit_coverage_and_expected_loss(store: Warehouse) -> None:
+    with tracking.store(TrackingSettings(), store.root) as (client, experiment):
+        [run] = client.search_runs([experiment], filter_string=f"attributes.run_name = 'householding-{MONTHS[0]}'")
+    found, metrics = run.data.params, run.data.metrics
+    present = [f"present_{of}_{sex}{age}" for of in ("settled", "elsewhere") for sex in "FM" for age in AGE_GROUP_STARTS]
+    assert all(0 <= float(found[name]) <= 1 for name in ("settled", "unit_known", *present))
+    targets = read(store, silver.CALIBRATION_TARGET).toPandas()
+    met = (targets["gap"].abs() <= 0.5).groupby(targets["margin"]).mean().add_prefix("met_").to_dict()
+    counts = read(store, gold.COVERAGE).toPandas().filter(like="_persons").sum()
+    sources = ("bureau", "register", "weighted")
+    covered = {f"{source}_to_census": counts[f"{source}_persons"] / counts["census_persons"] for source in sources}
+    assert len(met) == 7 and {name: metrics[name] for name in met | covered} == pytest.approx(met | covered)
+    assert 0 < metrics["least_pair_loss"] <= metrics["expected_pair_loss"] < metrics["contested_persons"]
 
 
 def test_quality_report_passes_or_says_why(store: Warehouse) -> None:

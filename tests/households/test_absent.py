@@ -151,7 +151,7 @@ def test_the_probability_of_another_unit_is_that_of_its_worlds_written_out(
     known = replace(model, absences=replace(model.absences, other_unit=share))
     cells = cell_of(np.array(adults))
     registered = np.bincount(cell_of(np.array([*adults, 61])), minlength=CELLS)
-    overall = (registered + 0.1) / (registered.sum() + 0.1 * CELLS)
+    overall = np.array(model.absences.registered)
     likeness = (registered + CELLS * overall) / ((registered.sum() + CELLS) * overall)
     rate = (np.array(model.extra_rate)[2] * model.absences.by_chance * likeness)[cells]
     elsewhere, here = np.array(model.present)[:, group_of(np.array(adults))]

@@ -401,6 +401,22 @@ def test_households_hold_everybody_once(claiming: AssignmentModel, rows: list[di
     assert made.loc[made["address_id"].isin(quarters), "address_id"].is_unique
 
 
+@settings(max_examples=40, deadline=None)
+@given(odd_towns(), st.lists(st.integers(0, 2), min_size=3, max_size=3), st.sampled_from((None, 0, 5)))
+def test_blocks_of_addresses_decide_nothing(
+    claiming: AssignmentModel, rows: list[dict[str, object]], block_of: list[int], draw: int | None
+) -> None:
+    """However addresses are dealt out to blocks, the same households to the last bit, in the point assignment and in draws."""
+    table = people_table(rows)
+    block = np.array(block_of)[[row["address"] for row in rows]]
+
+    def solved_apart(tables: list[pa.Table]) -> list[dict[str, object]]:
+        made: pa.Table = pa.concat_tables(_solved(part, model=claiming, seed=7, draw=draw) for part in tables)
+        return made.sort_by("household_key").to_pylist()
+
+    assert solved_apart([table.filter(pa.array(block == number)) for number in np.unique(block)]) == solved_apart([table])
+
+
 def renamed(rows: list[dict[str, object]], random: Random | None) -> Block:
     """The rows with other keys for addresses, units, persons and register households, in another order of the keys."""
     table = people_table(rows)

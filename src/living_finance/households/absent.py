@@ -59,6 +59,8 @@ class Absences:
     """Share of register households in units who are in another unit of the building."""
     company: list[list[float]]
     """People of each sex and band (columns) in the register household of somebody of a sex and band (rows)."""
+    registered: list[float]
+    """Share of each sex and band among registered adults."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def fit_absences(
     Returns:
         The shares; 0 where there are too few such households.
     """
-    kinds, company = _head_kinds(layout), _company(layout)
+    kinds, company, registered = _head_kinds(layout), _company(layout), _registered_shares(layout)
     without_head = len(_oldest(layout, has_head=False))
     unanswered = len(np.unique(layout.household[_unanswered(layout)]))
     in_units = len(np.unique(layout.household[_adults_in_units(layout)])) if unanswered >= _FEWEST else 0
@@ -121,11 +123,13 @@ def fit_absences(
     for _ in range(_OUTER_ROUNDS):
         rates = np.array(extra_rate) * by_chance
         heads = _missing_heads(layout, rows, rates, kinds=kinds, unit_known=unit_known)
-        movers = _in_other_units(layout, rows, rates[2], settled=settled, present=np.array(present), company=company)
+        movers = _in_other_units(
+            layout, rows, rates[2], settled=settled, present=np.array(present), company=company, registered=registered
+        )
         heads_here, other_unit = _share(heads, without_head), _share(movers, in_units)
         claimed = heads.probability(heads_here).sum() + movers.probability(other_unit)[movers.option].sum()
         by_chance = 1 - min(claimed / max(len(rows), 1), _MOST_CLAIMED)
-    return Absences(by_chance, heads_here, kinds.tolist(), other_unit, company.tolist())
+    return Absences(by_chance, heads_here, kinds.tolist(), other_unit, company.tolist(), registered.tolist())
 
 
 def claims(
@@ -153,13 +157,11 @@ def claims(
     Returns:
         Claims with a probability of at least 0.001, in its order; those of a person add up to 1 at most.
     """
-    rates, kinds, company = np.array(extra_rate) * absences.by_chance, np.array(absences.head_kinds), np.array(absences.company)
+    rates, kinds = np.array(extra_rate) * absences.by_chance, np.array(absences.head_kinds)
+    about = {"present": np.array(present), "company": np.array(absences.company), "registered": np.array(absences.registered)}
     ways = (
         (absences.heads_here, _missing_heads(layout, rows, rates, kinds=kinds, unit_known=unit_known)),
-        (
-            absences.other_unit,
-            _in_other_units(layout, rows, rates[2], settled=settled, present=np.array(present), company=company),
-        ),
+        (absences.other_unit, _in_other_units(layout, rows, rates[2], settled=settled, **about)),
     )
     home_row = _first_rows(layout)
     found = []
@@ -278,7 +280,7 @@ def _unanswered(layout: Layout) -> Integers:
 
 
 def _in_other_units(
-    layout: Layout, rows: Integers, rate: Floats, *, settled: float, present: Floats, company: Floats
+    layout: Layout, rows: Integers, rate: Floats, *, settled: float, present: Floats, company: Floats, registered: Floats
 ) -> _Options:
     """Extras of one unit as the people of a register household of another.
 
@@ -289,7 +291,7 @@ def _in_other_units(
     units = np.bincount(layout.address[np.unique(layout.unit, return_index=True)[1]], minlength=layout.addresses)
     adults, rows = _unanswered(layout), rows[block.unit[rows] != 0]
     adults, rows = (of[units[layout.address[of]] <= _MOST_UNITS] for of in (adults, rows))
-    expected = rate[_cell(layout, rows)] * _likeness(layout, rows)
+    expected = rate[_cell(layout, rows)] * _likeness(layout, rows, registered)
     by_chance = _all_by_chance(layout, rows, expected, company * present[1, group_of(np.maximum(_CELL_SEX_AGE, _YOUNGEST_ADULT))])
     cell = numbered(np.r_[layout.address[adults], layout.address[rows]], np.r_[block.sex_age[adults], block.sex_age[rows]])
     left, right = _joined(cell[: len(adults)], cell[len(adults) :])
@@ -331,15 +333,20 @@ def _registered_adults(layout: Layout) -> Integers:
     return np.flatnonzero(layout.is_register & ~layout.block.is_quarters & (layout.block.sex_age >= 0))
 
 
-def _likeness(layout: Layout, rows: Integers) -> Floats:
+def _registered_shares(layout: Layout) -> Floats:
+    """`Absences.registered`; a pseudo-person for ten cells, so that none is empty."""
+    cell = _cell(layout, _registered_adults(layout))
+    shares: Floats = (np.bincount(cell, minlength=_CELLS) + _PSEUDO) / (len(cell) + _PSEUDO * _CELLS)
+    return shares
+
+
+def _likeness(layout: Layout, rows: Integers, overall: Floats) -> Floats:
     """How much more often than elsewhere people of a row's sex and band are registered at the address, which draws its extras.
 
     A pseudo-person to each sex and band, spread as in all addresses, keeps small buildings near the rest.
     """
     registered = _registered_adults(layout)
-    cell = _cell(layout, registered)
-    overall = (np.bincount(cell, minlength=_CELLS) + _PSEUDO) / (len(cell) + _PSEUDO * _CELLS)
-    here = np.bincount(layout.address[registered] * _CELLS + cell, minlength=layout.addresses * _CELLS)
+    here = np.bincount(layout.address[registered] * _CELLS + _cell(layout, registered), minlength=layout.addresses * _CELLS)
     people = np.bincount(layout.address[registered], minlength=layout.addresses)[layout.address[rows]]
     of_row = _cell(layout, rows)
     found = here[layout.address[rows] * _CELLS + of_row] + _CELLS * overall[of_row]
