@@ -302,7 +302,7 @@ def test_rollups_of_the_cube_agree_with_gold(published: PublishOutcome, database
 
 
 def test_cells_of_the_grid_add_up_to_the_city(published: PublishOutcome, database: Database) -> None:
-    """Every building of the sample is in the list."""
+    """Every building of the sample is in the list, and in one cell of its output area."""
     query = """select sum(households), sum(households_unweighted), sum(households * mean_total_income_krw_year) / sum(households)
         from gold.household_grid"""
     city = """select households, households_unweighted, mean_total_income_krw_year from gold.household_statistics
@@ -310,6 +310,8 @@ def test_cells_of_the_grid_add_up_to_the_city(published: PublishOutcome, databas
     with database.connection(role=None) as connection:
         cells, whole = (connection.execute(text.encode()).fetchone() for text in (query, city))
         apart = connection.execute(b"select 1 from gold.household_grid where mod(x_m, 250) <> 0 or mod(y_m, 250) <> 0").fetchall()
+        buildings = connection.execute(b"select sum(buildings) from gold.output_area_grid").fetchall()
+    assert buildings == [(published.rows["gold.building_grid"],)]
     assert cells is not None and whole is not None and apart == []
     assert [float(value) for value in cells] == pytest.approx([float(value) for value in whole], rel=1e-6)
 

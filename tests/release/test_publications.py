@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import frictionless
 import pandas as pd
@@ -357,12 +358,12 @@ def test_a_long_report_of_a_release_is_refused_for_any_figure_that_is_no_publish
     )
     assert len(data.areas) > 5 and len(data.persons)
 
-    def planted(name: str, column: str, value: object, row: int = 0) -> dict[str, pd.DataFrame]:
+    def planted(name: str, column: str, value: object, row: int = 0) -> dict[str, Any]:
         frame = getattr(data, name).astype({column: object})
         frame.loc[row, column] = value
         return {name: frame}
 
-    leaks: tuple[dict[str, object], ...] = (
+    leaks: tuple[dict[str, Any], ...] = (
         planted("breakdown", "households", 7.0, withheld),
         planted("breakdown", "reliability", "publishable", withheld),
         planted("breakdown", "households", breakdown["households"][shown] + 5, shown),
@@ -376,7 +377,7 @@ def test_a_long_report_of_a_release_is_refused_for_any_figure_that_is_no_publish
     )
     for leak in leaks:
         with pytest.raises(DisclosureFound, match="no report is made"):
-            report_step.refuse_unpublished(dataclasses.replace(data, **leak), released)  # type: ignore[arg-type]
+            report_step.refuse_unpublished(dataclasses.replace(data, **leak), released)
 
     made = report_step.released_breakdown
 

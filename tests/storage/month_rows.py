@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from living_finance.contracts import gold, quality, silver
 from living_finance.contracts.core import Column, Kind, Table
-from living_finance.contracts.utilization import BUILDING_GRID, HOUSEHOLD_CUBE, HOUSEHOLD_GRID, PUBLISHED
+from living_finance.contracts.utilization import BUILDING_GRID, HOUSEHOLD_CUBE, HOUSEHOLD_GRID, OUTPUT_AREA_GRID, PUBLISHED
 from living_finance.months import Month
 from living_finance.storage.postgres import Load, load_arrow
 
@@ -153,6 +153,18 @@ def month_rows(income: int = 50_000_000) -> dict[str, list[dict[str, Any]]]:
             {"grid_id": f"CRS5179RES250mN1952000E{x}", "x_m": x, "y_m": 1_952_000, **mean, "households_unweighted": count}
             for x, count in ((953_750, 6), (954_000, 4))
         ],
+        "gold.output_area_grid": [
+            {
+                "region_level": "output_area",
+                "region_code": f"{dong}0001",
+                "grid_id": f"CRS5179RES250mN1952000E{x}",
+                "x_m": x,
+                "y_m": 1_952_000,
+                "buildings": count,
+            }
+            for dong in DONGS
+            for x, count in ((953_750, 5), (954_000, 4))
+        ],
         "gold.building_grid": [
             {
                 "address_id": f"A{gu}",
@@ -184,6 +196,7 @@ STATISTICS_TABLES = (
     gold.HOUSEHOLD_BREAKDOWN,
     HOUSEHOLD_CUBE,
     HOUSEHOLD_GRID,
+    OUTPUT_AREA_GRID,
     gold.PERSON_STATISTICS,
     gold.COVERAGE,
     gold.QUALITY_REPORT,

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 import pytest
-from month_rows import HOUSEHOLD_TABLES, JANUARY, STATISTICS_TABLES, TABLES, batch, dated, loads, month_rows
+from month_rows import DONGS, HOUSEHOLD_TABLES, JANUARY, STATISTICS_TABLES, TABLES, batch, dated, loads, month_rows
 from typer.testing import CliRunner, Result
 
 from living_finance.catalog.explain import HouseholdFacts
@@ -32,7 +32,7 @@ from living_finance.months import Month
 from living_finance.steps.publish import boundaries
 from living_finance.storage import postgres_schema as schema
 from living_finance.storage.postgres import CopyTarget, Database, copy_part, load_arrow, open_database
-from living_finance.storage.postgres_server import embedded_server, folder_of
+from living_finance.storage.postgres_server import embedded_server, folder_of, purge_log
 
 FEBRUARY = Month(2020, 2)
 LOGINS = {"reader": READER, "analyst": ANALYST, "late_analyst": ANALYST, "publisher": OWNER, "outsider": None}
@@ -257,6 +257,7 @@ VIEWS_FOR_READERS = (
     "statistics.quality_change",
     "statistics.household_map",
     "statistics.household_grid",
+    "statistics.output_area_grid",
     "statistics.publication",
     "statistics.code_label",
     "statistics.boundary",
@@ -576,6 +577,9 @@ def test_reads_are_logged_with_the_login(server: Server) -> None:
     server.rows("analyst", "select count(*) /* trace-7 */ from restricted.household")
     lines = [line for line in (server.folder / "log").read_text(encoding="utf-8").splitlines() if "trace-7" in line]
     assert lines and all(" analyst " in line for line in lines)
+    tomorrow = dt.date.today() + dt.timedelta(days=2)
+    assert (purge_log(server.folder, since=tomorrow, dry_run=True) or 0) >= len(lines), "entries begin with a day"
+    assert purge_log(server.folder, since=tomorrow, dry_run=False) is None, "it runs"
 
 
 def test_the_socket_is_for_the_servers_user_only(server: Server) -> None:
@@ -668,6 +672,15 @@ def test_readers_have_a_grid_of_cells_of_five_with_their_squares(server: Server)
     square = "POLYGON((953750 1952000, 954000 1952000, 954000 1952250, 953750 1952250, 953750 1952000))"
     for login in ("reader", "analyst"):
         assert server.rows(login, query) == [("CRS5179RES250mN1952000E953750", 6, square)]
+
+
+def test_readers_find_output_areas_on_the_grid_by_five_buildings_and_analysts_all_of_their_district(server: Server) -> None:
+    query = """select g.region_code, g.gu_name_ko, g.x_m, g.buildings, g.wkt like 'POLYGON((95%', s.households
+        from statistics.output_area_grid g join statistics.household_statistics s using (base_month, region_level, region_code)
+        where g.base_month = '2020-01-01' and s.head_sex = 'all' and s.household_type = 'all' order by 1, 3"""
+    seen = [(f"{dong}0001", f"구{gu}", 953_750, 5, True, 12.5) for dong, gu in DONGS.items()]
+    assert server.rows("reader", query) == seen
+    assert server.rows("analyst", query) == [seen[0], (*seen[0][:2], 954_000, 4, True, 12.5), seen[1]]
 
 
 def test_analysts_have_a_grid_with_cells_of_five(server: Server) -> None:

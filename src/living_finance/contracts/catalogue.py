@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from living_finance.contracts import gold, quality, silver
 from living_finance.contracts.bronze import BRONZE_TABLES
 from living_finance.contracts.core import Column, Kind, Table
-from living_finance.contracts.utilization import BUILDING_GRID, HOUSEHOLD_CUBE, HOUSEHOLD_GRID
+from living_finance.contracts.utilization import BUILDING_GRID, HOUSEHOLD_CUBE, HOUSEHOLD_GRID, OUTPUT_AREA_GRID
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,13 @@ PRODUCTS: tuple[Product, ...] = (
         "household income, debt and spending by 250 m grid cell, in the utilization database",
         INTERNAL,
         (gold.HOUSEHOLD, silver.BUILDING),
+    ),
+    Product(
+        OUTPUT_AREA_GRID,
+        "집계구가 놓인 250 m 격자와 건물 수(활용시스템)",
+        "the 250 m grid cells of each output area, with their buildings, in the utilization database",
+        INTERNAL,
+        (silver.BUILDING,),
     ),
     Product(
         gold.COVERAGE,

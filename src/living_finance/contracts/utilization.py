@@ -16,7 +16,7 @@ OWNER, READER, ANALYST = "lf_owner", "lf_reader", "lf_analyst"
 """Group roles, none with a login: the owner of everything; readers of statistics; analysts, who are readers too."""
 
 SMALLEST_CELL = 5
-"""Unweighted households or persons that a cell open to all readers rests on (privacy rules, inside)."""
+"""Unweighted households or persons, or buildings, that a cell open to all readers rests on (privacy rules, inside)."""
 
 INCOME_CLASS = Column(
     name="income_class",
@@ -65,6 +65,13 @@ _GRID_ID = Column(
     meaning="EPSG:5179, south-west corner in metres, coded as INSPIRE does: CRS5179RES250mN1952000E953750",
     is_required=True,
 )
+_CORNER = tuple(
+    Column(name=name, kind=Kind.COUNT, label_ko=ko, label_en=en, unit="m", is_required=True)
+    for name, ko, en in (
+        ("x_m", "남서쪽 모서리 x(EPSG:5179)", "x of the south-west corner, EPSG:5179"),
+        ("y_m", "남서쪽 모서리 y(EPSG:5179)", "y of the south-west corner, EPSG:5179"),
+    )
+)
 
 BUILDING_GRID = Table(
     layer=Layer.GOLD,
@@ -95,13 +102,7 @@ HOUSEHOLD_GRID = Table(
     columns=(
         silver.BASE_MONTH,
         _GRID_ID,
-        *(
-            Column(name=name, kind=Kind.COUNT, label_ko=ko, label_en=en, unit="m", is_required=True)
-            for name, ko, en in (
-                ("x_m", "남서쪽 모서리 x(EPSG:5179)", "x of the south-west corner, EPSG:5179"),
-                ("y_m", "남서쪽 모서리 y(EPSG:5179)", "y of the south-west corner, EPSG:5179"),
-            )
-        ),
+        *_CORNER,
         *(
             gold.HOUSEHOLD_STATISTICS.column(name)
             for name in (
@@ -115,6 +116,32 @@ HOUSEHOLD_GRID = Table(
         ),
     ),
 )
+
+OUTPUT_AREA_GRID = Table(
+    layer=Layer.GOLD,
+    name="output_area_grid",
+    label_ko="집계구의 250 m 격자",
+    label_en="grid cells of each output area",
+    grain="month × output area × 250 m cell with a building of it; in the database only",
+    key=("base_month", "region_code", "grid_id"),
+    partition_by=("base_month",),
+    columns=(
+        *silver.REGION_COLUMNS,
+        _GRID_ID,
+        *_CORNER,
+        Column(
+            name="buildings",
+            kind=Kind.COUNT,
+            label_ko="건물 수",
+            label_en="buildings",
+            meaning="of the output area in the cell",
+            unit="buildings",
+            minimum=1,
+            is_required=True,
+        ),
+    ),
+)
+"""Output areas have no boundaries here: where they are is where their buildings are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +177,7 @@ PUBLISHED: tuple[Published, ...] = (
     Published(table=gold.HOUSEHOLD_BREAKDOWN, readers_see=_is_large("households_unweighted"), district=_REGION_DISTRICT),
     Published(table=HOUSEHOLD_CUBE, readers_see=_is_large("households_unweighted"), district=_REGION_DISTRICT),
     Published(table=HOUSEHOLD_GRID, readers_see=_is_large("households_unweighted")),
+    Published(table=OUTPUT_AREA_GRID, readers_see=_is_large("buildings"), district=_REGION_DISTRICT),
     Published(table=gold.PERSON_STATISTICS, readers_see=_is_large("persons"), district=_REGION_DISTRICT),
     Published(table=gold.COVERAGE, readers_see=_is_large(_COVERAGE_COUNTS), district="gu_code"),
     Published(table=gold.QUALITY_REPORT, readers_see="true"),
@@ -171,7 +199,7 @@ PUBLISHED: tuple[Published, ...] = (
 )
 """`gold.household_member` is not here: nobody's work in the database needs persons' pseudonyms, so none are in it."""
 
-MADE_ON_PUBLICATION = (HOUSEHOLD_CUBE, HOUSEHOLD_GRID, BUILDING_GRID)
+MADE_ON_PUBLICATION = (HOUSEHOLD_CUBE, HOUSEHOLD_GRID, OUTPUT_AREA_GRID, BUILDING_GRID)
 """Tables without a Delta table of their own."""
 
 

@@ -1,4 +1,4 @@
-"""Households by 250 m cell, for maps that know no boundaries."""
+"""Households and output areas by 250 m cell, for maps that know no boundaries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from living_finance.contracts import gold
-from living_finance.contracts.utilization import HOUSEHOLD_GRID
+from living_finance.contracts.utilization import HOUSEHOLD_GRID, OUTPUT_AREA_GRID
 from living_finance.methods.exact_sums import exact_sum
 from living_finance.methods.joins import join_to_one
 from living_finance.statistics.households import counted_households
@@ -47,6 +47,22 @@ def household_grid(households: DataFrame, buildings: DataFrame) -> DataFrame:
             **{mean: F.rint(F.col(mean) / F.col("households")).cast("bigint") for mean in amounts},
         }
     ).select(*HOUSEHOLD_GRID.column_names)
+
+
+def output_area_grid(buildings: DataFrame) -> DataFrame:
+    """Where output areas are: the cells of their buildings.
+
+    Args:
+        buildings: of `contracts.utilization.BUILDING_GRID`, of one month.
+
+    Returns:
+        One row per output area × cell with a building of it: `contracts.utilization.OUTPUT_AREA_GRID`.
+    """
+    counted = buildings.groupBy("base_month", F.col("output_area_id").alias("region_code"), "grid_id").agg(
+        F.count(F.lit(1)).alias("buildings")
+    )
+    corners = {"region_level": F.lit("output_area"), "x_m": _corner(2), "y_m": _corner(1)}
+    return counted.withColumns(corners).select(*OUTPUT_AREA_GRID.column_names)
 
 
 def _corner(part: int) -> Column:

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from living_finance.config import Settings
 from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
-from living_finance.contracts.utilization import BUILDING_GRID, HOUSEHOLD_CUBE, HOUSEHOLD_GRID, PUBLISHED
+from living_finance.contracts.utilization import BUILDING_GRID, HOUSEHOLD_CUBE, HOUSEHOLD_GRID, OUTPUT_AREA_GRID, PUBLISHED
 from living_finance.months import Month
 from living_finance.places.boundaries import (
     BOUNDARY_SOURCE,
@@ -22,7 +22,7 @@ from living_finance.places.boundaries import (
     region_boundaries,
 )
 from living_finance.statistics.cube import household_cube
-from living_finance.statistics.grid import household_grid
+from living_finance.statistics.grid import household_grid, output_area_grid
 from living_finance.steps.quality import refuse_failed
 from living_finance.storage import postgres_schema
 from living_finance.storage.ledger import Ledger
@@ -125,6 +125,7 @@ def _frames(warehouse: Warehouse, month: Month) -> dict[str, DataFrame]:
     made = {
         HOUSEHOLD_CUBE: lambda: household_cube(households, month=month),
         HOUSEHOLD_GRID: lambda: household_grid(households, grid),
+        OUTPUT_AREA_GRID: lambda: output_area_grid(grid),
         BUILDING_GRID: lambda: grid,
     }
 

@@ -21,6 +21,7 @@ from living_finance.contracts.utilization import (
     HOUSEHOLD_CUBE,
     HOUSEHOLD_GRID,
     LABELS,
+    OUTPUT_AREA_GRID,
     OWNER,
     PUBLISHED,
     READER,
@@ -334,10 +335,11 @@ class _View:
 
 def _views() -> Iterator[str]:
     """Dropped and made anew: `create or replace` refuses another list of columns. Views of others that rest on them stop it."""
+    own = (HOUSEHOLD_CUBE, OUTPUT_AREA_GRID)
     regions = {
         p.table.name: _View(_labelled(p.table), f"{p.table.label_ko} / {p.table.label_en}", _labelled_comments(p.table))
         for p in PUBLISHED
-        if p.readers_see is not None and "region_level" in p.table.column_names and p.table is not HOUSEHOLD_CUBE
+        if p.readers_see is not None and "region_level" in p.table.column_names and p.table not in own
     }
     views = {
         **{f"{STATISTICS}.{name}": view for name, view in regions.items()},
@@ -356,9 +358,15 @@ def _views() -> Iterator[str]:
             },
         ),
         f"{STATISTICS}.household_grid": _View(
-            _grid_map(),
+            _with_squares(relation(HOUSEHOLD_GRID)),
             "격자별 가구 통계 지도 / one row per 250 m cell of five or more households, with its square (WKT, EPSG:5179)",
-            {**_contract_comments(HOUSEHOLD_GRID.columns), "wkt": "격자 / cell: POLYGON in WKT, EPSG:5179, metres"},
+            {**_contract_comments(HOUSEHOLD_GRID.columns), **_SQUARE},
+        ),
+        f"{STATISTICS}.output_area_grid": _View(
+            _with_squares(f"({_labelled(OUTPUT_AREA_GRID)})"),
+            "집계구 지도 / one row per output area and 250 m cell of five or more of its buildings, with the cell's square"
+            " (WKT, EPSG:5179)",
+            {**_labelled_comments(OUTPUT_AREA_GRID), **_SQUARE},
         ),
         f"{STATISTICS}.publication": _View(
             _publication(),
@@ -394,6 +402,7 @@ def _views() -> Iterator[str]:
         yield from _column_comments(name, view.columns)
 
 
+_SQUARE = {"wkt": "격자 / cell: POLYGON in WKT, EPSG:5179, metres"}
 _NAMES = ("gu_name_ko", "gu_name_en", "dong_name_ko", "dong_name_en")
 _GRID_MEASURES = ("households", "households_unweighted", "mean_total_income_krw_year", "mean_debt_krw")
 
@@ -465,10 +474,11 @@ def _map() -> str:
         where t.region_level in ('dong', 'gu')"""
 
 
-def _grid_map() -> str:
+def _with_squares(source: str) -> str:
+    """A relation of grid cells with their outlines."""
     square = ((0, 0), (GRID_METRES, 0), (GRID_METRES, GRID_METRES), (0, GRID_METRES), (0, 0))
     corners = ", ', ', ".join(f"t.x_m + {east}, ' ', t.y_m + {north}" for east, north in square)
-    return f"select t.*, concat('POLYGON((', {corners}, '))') as wkt from {relation(HOUSEHOLD_GRID)} t"
+    return f"select t.*, concat('POLYGON((', {corners}, '))') as wkt from {source} t"
 
 
 def _publication() -> str:
