@@ -336,8 +336,7 @@ def _registered_adults(layout: Layout) -> Integers:
 def _registered_shares(layout: Layout) -> Floats:
     """`Absences.registered`; a pseudo-person for ten cells, so that none is empty."""
     cell = _cell(layout, _registered_adults(layout))
-    shares: Floats = (np.bincount(cell, minlength=_CELLS) + _PSEUDO) / (len(cell) + _PSEUDO * _CELLS)
-    return shares
+    return np.asarray((np.bincount(cell, minlength=_CELLS) + _PSEUDO) / (len(cell) + _PSEUDO * _CELLS), dtype=np.float64)
 
 
 def _likeness(layout: Layout, rows: Integers, overall: Floats) -> Floats:
