@@ -254,8 +254,9 @@ def test_groups_of_the_benchmarked_means_with_fewer_than_ten_are_left_out(data: 
     assert np.isnan(before[-1]) and np.isnan(after[-1]) and np.isfinite(before[:-1]).sum() > 1
     assert "tenures" not in diagnose(trained.model, data).calibration
     total = data.published["mean_total_income", "all", "all"]
-    rents = {("mean_total_income", "tenure", "monthly_rent"): replace(total, value=0.8 * total.value)}
-    before, after, wanted = diagnose(trained.model, replace(data, published={**data.published, **rents})).calibration["tenures"]
+    shares = {"owned": 1.2, "jeonse": 1.0, "monthly_rent": 0.8}
+    means = {("mean_total_income", "tenure", name): replace(total, value=of * total.value) for name, of in shares.items()}
+    before, after, wanted = diagnose(trained.model, replace(data, published={**data.published, **means})).calibration["tenures"]
     assert np.isnan(before[-1]) and after[2] == pytest.approx(wanted[2], rel=0.05) and before[2] > 1.1 * wanted[2]
     assert np.isfinite(np.concatenate(diagnose(trained.model, data).calibration["fifths"][:2])).all()
 
