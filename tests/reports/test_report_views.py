@@ -187,6 +187,19 @@ def test_groups_are_ranked_among_the_dongs() -> None:
     assert ranks == sorted(ranks)
 
 
+def test_groups_that_need_support_stand_with_the_establishments_and_jobs_within_reach_of_their_dong() -> None:
+    both = tuple(analysis(name, rows_of(name)) for name in ("vulnerable_groups", "jobs_in_reach"))
+    report = build_report(small_city(analyses=both, changes={}), "ko")
+    grids, (reach,) = (tables_of(report, name) for name in ("vulnerable_groups", "jobs_in_reach"))
+    grid = next(grid for grid in grids if grid.caption.endswith(": 행정동 / 종사상 지위 / 연령별"))
+    assert [head.partition(" (")[0] for head in grid.header[-2:]] == ["도달 가능 사업체", "도달 가능 일자리"]
+    assert "analyse vulnerable_groups" in grid.origin.source and "analyse jobs_in_reach" in grid.origin.source
+    near = {name: (establishments, jobs) for name, jobs, establishments in reach.rows}
+    assert len(grid.rows) == 10 and [row[-2:] for row in grid.rows] == [near[row[0].partition(" / ")[0]] for row in grid.rows]
+    others = [other for other in grids if other is not grid]
+    assert others and not any("jobs_in_reach" in other.origin.source for other in others)
+
+
 def test_two_rows_are_not_drawn() -> None:
     rows = [row for row in rows_of("interest_rate_rise") if row["category"] in ("1", "2")]
     report = build_report(small_city(analyses=(analysis("interest_rate_rise", rows),)), "ko")

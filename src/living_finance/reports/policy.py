@@ -38,6 +38,8 @@ class View:
     """Rows shown; 0: all."""
     chart: str = ""
     """Statistic, or beginning of statistics of which the last, drawn with its interval."""
+    beside: tuple[str, tuple[str, ...]] = ("", ())
+    """Another analysis, and statistics of it that every row has of its region, in further columns."""
 
 
 def _by_region(*, statistics: tuple[str, ...], sort_by: str, is_ascending: bool = False, of: str = "") -> tuple[View, View]:
@@ -171,6 +173,7 @@ VIEWS: Mapping[str, tuple[View, ...]] = {
             sort_by="rank",
             is_ascending=True,
             limit=10,
+            beside=("jobs_in_reach", ("establishments_within_reach", "jobs_within_reach")),
         ),
         *_by_region(statistics=("persons", "poverty_share", "overdue_share"), sort_by="poverty_share"),
     ),
@@ -246,7 +249,8 @@ def policy_sections(data: ReportData, language: Language) -> Iterator[Section]:
 
 
 def _blocks(analysis: PolicyAnalysis, data: ReportData, language: Language) -> Iterator[Block]:
-    origin = data.origin(f"analyse {analysis.name}")
+    own = f"analyse {analysis.name}"
+    origin = data.origin(own)
     if analysis.name == "household_moves" and _has_nothing_before(analysis):
         yield Text(
             (
@@ -267,9 +271,13 @@ def _blocks(analysis: PolicyAnalysis, data: ReportData, language: Language) -> I
         rows = _rows_of(view, analysis, data)
         if rows.empty:
             continue
+        other = next((a for a in data.analyses if a.name == view.beside[0]), None)
+        if other is not None:
+            rows = pd.concat([rows, _beside(view, rows, other)], ignore_index=True)
         columns = _columns(view, rows)
         if not columns:
             continue
+        origin = data.origin(own, *([f"analyse {other.name}"] if other is not None else []))
         if view.by == PUBLISHED:
             yield _beside_published(analysis, rows, language=language, origin=origin)
             continue
@@ -327,10 +335,19 @@ def _rows_of(view: View, analysis: PolicyAnalysis, data: ReportData) -> pd.DataF
     return own[own["dimension"] == view.by].assign(_row=lambda f: f["category"])
 
 
+def _beside(view: View, rows: pd.DataFrame, other: PolicyAnalysis) -> pd.DataFrame:
+    """For every row, the statistics that another analysis has of its region."""
+    shown = rows[["region_code", "_row"]].drop_duplicates()
+    found = other.rows[(other.rows["dimension"] == codes.ALL) & other.rows["statistic"].isin(view.beside[1])]
+    parts = [of.merge(shown, on="region_code", how="inner", validate="one_to_many") for _, of in found.groupby("statistic")]
+    return pd.concat(parts, ignore_index=True) if parts else rows.iloc[:0]
+
+
 def _columns(view: View, rows: pd.DataFrame) -> list[str]:
     """Statistics shown, in the order of the view; at most four of an analysis without one."""
     present = list(dict.fromkeys(rows["statistic"]))
-    chosen = [s for name in view.statistics for s in present if s == name or (name.endswith("_") and s.startswith(name))]
+    wanted = (*view.statistics, *view.beside[1])
+    chosen = [s for name in wanted for s in present if s == name or (name.endswith("_") and s.startswith(name))]
     if view.by == STATISTICS:
         return [s for s in present if s.startswith(view.statistics)]
     chosen.sort(key=_place_of_rise)
