@@ -13,7 +13,8 @@ from living_finance.contracts import quality as q
 from living_finance.contracts.deliveries import DATASETS
 from living_finance.contracts.edits import EDIT_RULES
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "methodology.md"
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT = ROOT / "docs" / "methodology.md"
 TEXT = methodology()
 
 
@@ -63,3 +64,17 @@ def test_the_figure_runs_from_every_delivery_to_the_statistics() -> None:
     sources, targets = {source for source, _ in edges}, {target for _, target in edges}
     assert sources - targets == {"bureau", "city", "census", "survey", "benchmarks"}
     assert targets - sources == {"gold_household_statistics"}
+
+
+def test_measured_errors_are_those_of_the_benchmarks() -> None:
+    """A figure measured anew there is to be told here, with its commit."""
+    measured = " ".join((ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8").split())
+    told = {
+        ("1.74 %", "00c4c0f"): "commit 00c4c0f[)], mean over cities, errors after the city's own ratio.* mean by dong [|] 1.74 %",
+        ("91.9 %", "00c4c0f"): "commit 00c4c0f[)].* 90 % intervals by dong hold, pooled over the cities: mean 91.9 %",
+        ("0.8 %", "412998e"): "scores of the whole city say .commit 412998e.* Mean income by output area 2.7 %, dong 0.8 %",
+        ("0.923", "412998e"): "scores of the whole city say .commit 412998e[^:]*: pairwise F1 of households 0.923",
+    }
+    rows = re.findall(r"^[|] [^|]+ [|] [^|]+ [|] ([^|]+) [|] ([0-9a-f]{7}) [|] `python benchmarks/", TEXT, re.MULTILINE)
+    assert rows and {*rows} == {*told}
+    assert [found for found in told.values() if not re.search(found, measured)] == []

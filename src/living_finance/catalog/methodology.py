@@ -40,6 +40,16 @@ _MEASURED: dict[str, str] = {
     "coverage": "bureau and register beside the census; areas reached 총조사 대비 포괄률",
 }
 
+_TEN_CITIES = ("00c4c0f", "`python benchmarks/income.py --cities 10 --first 11`")
+_WHOLE_CITY = ("412998e", "`python benchmarks/full_city.py`")
+_ERRORS: tuple[tuple[str, str, str, str, str], ...] = (
+    ("mean income by dong: error, ten cities", "행정동 평균소득 오차, 열 개 도시", "1.74 %", *_TEN_CITIES),
+    ("90 % intervals of it that hold, ten cities", "그 90% 구간의 포함률, 열 개 도시", "91.9 %", *_TEN_CITIES),
+    ("mean income by dong: error, whole city", "행정동 평균소득 오차, 시 전체", "0.8 %", *_WHOLE_CITY),
+    ("who lives with whom: pairwise F1, whole city", "가구 구성 쌍별 F1, 시 전체", "0.923", *_WHOLE_CITY),
+)
+"""What was measured, as in benchmarks/README.md: what, in Korean, value, commit, command."""
+
 
 def methodology() -> str:
     """The document as Markdown; the same text whenever declarations and defaults are the same."""
@@ -90,6 +100,7 @@ def _facts() -> dict[str, Any]:
             for table in releases.SOURCES.values()
         ],
         "dimensions": [(en, ko, f"{getattr(quality.weights, code):g}", _MEASURED[code]) for code, ko, en in q.DIMENSION.labels],
+        "errors": _ERRORS,
         "grades": ", ".join([*grades, f"{poor_ko} {poor_en} < {quality.grades.fair:g}"]),
         "checks": [(f"`{code}`", ko, en, "yes 예" if code in quality.blocking else "") for code, ko, en in q.CHECK.labels],
         "products": [(f"`{p.table.qualified_name}`", p.table.label_ko, p.table.label_en, p.access.rights_ko) for p in c.PRODUCTS],
