@@ -241,16 +241,26 @@ table(of(run("limit_sensitivity")), index="region").transpose()
 # %% [markdown]
 # ## Vulnerable groups 취약계층
 #
-# Ranked by the share in poor households, with intervals that hold all at once; and the jobs within reach of a dong.
+# Ranked by the share in poor households, with intervals that hold all at once; and the establishments and jobs within reach
+# of a dong, beside the groups of it that come first.
 
 # %%
-groups = of(run("vulnerable_groups"), level="gu", dimension="employment / age")
+vulnerable = run("vulnerable_groups")
+groups = of(vulnerable, level="gu", dimension="employment / age")
 ranked = groups[groups["statistic"] == "rank"].sort_values("value").head(12)
 first = groups[groups["region_code"].isin(ranked["region_code"])].assign(group=groups["region"] + " " + groups["label"])
 table(first, index="group").reindex(ranked["region"] + " " + ranked["label"])
 
 # %%
-table(of(run("jobs_in_reach"), level="dong"))
+reach = of(run("jobs_in_reach"), level="dong")
+table(reach)
+
+# %%
+groups = of(vulnerable, level="dong", dimension="employment / age")
+first = groups[groups["statistic"] == "rank"].sort_values("value").head(12)[["region_code", "region", "label"]]
+shown = pd.concat([groups.merge(first[["region_code", "label"]]), reach.drop(columns="label").merge(first)])
+order = first["region"] + " " + first["label"]
+table(shown.assign(group=shown["region"] + " " + shown["label"]), index="group").reindex(order)
 
 # %% [markdown]
 # ## Moves 가구 이동
