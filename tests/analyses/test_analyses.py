@@ -562,9 +562,14 @@ def test_comparison_with_the_city_and_with_published_figures(result: Results) ->
     row = found["11140", "minus_city", "11", "mean_income_krw_month"]
     assert _estimate(row) == pytest.approx(_difference("11140", "11"), rel=1e-4)
     outside = {key: row for key, row in found.items() if key[1] == "minus_published"}
-    ((key, row),) = outside.items()
-    assert key[2:] == ("00 / household_finances_survey / 2020 / 2020", "mean_total_income")
-    assert row["value"] == pytest.approx(np.sum(NOW["weight"] * NOW["income"]) / np.sum(NOW["weight"]) - 5e7)
+    assert {key[0] for key in outside} == {"11"} and {key[3] for key in outside} == {"mean_total_income"}
+    ours = np.sum(NOW["weight"] * NOW["income"]) / np.sum(NOW["weight"])
+    of_area = {category.partition(" / ")[0]: row for (_, _, category, _), row in outside.items()}
+    # The nation and the capital area, each beside its own figure and with its own error.
+    assert {category for _, _, category, _ in outside} == {f"{a} / household_finances_survey / 2020 / 2020" for a in of_area}
+    assert {area: row["value"] for area, row in of_area.items()} == pytest.approx({"00": ours - 5e7, "capital": ours - 6e7})
+    squares = {area: row["standard_error"] ** 2 for area, row in of_area.items()}
+    assert squares["capital"] - squares["00"] == pytest.approx((6e7 * 0.02) ** 2 - (5e7 * 0.01) ** 2)
 
 
 def _difference(one: str, other: str) -> tuple[float, float]:

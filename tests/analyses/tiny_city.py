@@ -174,6 +174,7 @@ def tables(spark: SparkSession) -> dict[str, DataFrame]:
     benchmark = spark.createDataFrame(
         [
             (MONTH, "household_finances_survey", 2020, "2020", "00", "mean_total_income", "all", "all", 5e7, 0.01),
+            (MONTH, "household_finances_survey", 2020, "2020", "capital", "mean_total_income", "all", "all", 6e7, 0.02),
             (MONTH, "household_finances_survey", 2020, "2020", "00", "mean_assets", "all", "all", 4e8, 0.02),
         ],
         "base_month date, source string, year bigint, reference_period string, region_code string, indicator string,"

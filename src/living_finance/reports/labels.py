@@ -272,6 +272,8 @@ def category_label(dimension: str, category: str, language: Language, names: Map
     ('비취업 / 15–34세', '1분위(최저)')
     >>> category_label("minus_published", "00 / household_finances_survey / 2020 / 2020", "ko", {})
     '전국, 가계금융복지조사 2020'
+    >>> category_label("minus_published", "capital / household_finances_survey / 2020 / 2020", "en", {}).partition(",")[0]
+    'capital area'
     """
     if dimension == "minus_published":
         area, source, year, *_ = category.split(" / ")
