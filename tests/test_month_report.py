@@ -1,4 +1,4 @@
-"""A report of the sample months, and a release by its commands."""
+"""A report of the sample months, and releases of both channels by their commands."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from living_finance.analyses.registry import ANALYSES
 from living_finance.analyses.result import KEY
 from living_finance.cli import app
 from living_finance.config import Settings
+from living_finance.contracts.row_files import ROW_FILES
 from living_finance.errors import LivingFinanceError
 from living_finance.steps.analyse import analyse
 from living_finance.steps.report import data_of_warehouse, write_report
@@ -46,7 +47,7 @@ def test_a_report_holds_every_analysis_as_its_command_gives_it(store: Warehouse,
 def test_a_release_is_made_attacked_signed_and_withdrawn_by_its_commands(
     spark: SparkSession, store: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the session of the tests. A file edited by hand is neither verified nor signed."""
+    """In the session of the tests. A file edited by hand is neither verified nor signed. The campus's beside the portal's."""
     monkeypatch.setattr("living_finance.cli.releases.spark_session", lambda _: contextlib.nullcontext(spark))
 
     def exit_code(*arguments: str) -> int:
@@ -57,7 +58,8 @@ def test_a_release_is_made_attacked_signed_and_withdrawn_by_its_commands(
         return 0
 
     candidate = tmp_path / "portal" / "202001-v1"
-    assert exit_code("release", "--warehouse", store.root, "--month", "202001", "--out", str(tmp_path)) == 0
+    release = ("release", "--warehouse", store.root, "--month", "202001", "--out", str(tmp_path))
+    assert exit_code(*release) == 0
     findings = tmp_path / "findings.csv"
     verify = ("verify-release", str(candidate), "--findings", str(findings))
     assert exit_code(*verify, "--warehouse", store.root) == 0
@@ -70,5 +72,10 @@ def test_a_release_is_made_attacked_signed_and_withdrawn_by_its_commands(
     assert exit_code("approve", str(candidate), "--approver", "Kim") == 0
     assert exit_code("approve", str(candidate), "--approver", "Kim") == 61
     assert exit_code(*verify, "--warehouse", store.root) == 0
+    campus = tmp_path / "campus" / "202001-v1"
+    assert exit_code(*release, "--channel", "campus") == 0
+    assert all(len(pd.read_parquet(campus / f"data/{name}.parquet")) > 100 for name in ROW_FILES), "of the people of gold"
+    of_campus = ("verify-release", str(campus), "--findings", str(findings), "--warehouse", store.root)
+    assert exit_code(*of_campus) == exit_code("approve", str(campus), "--approver", "Kim") == 0
     withdraw = ("withdraw", str(candidate), "--reason", "tried", "--approver", "Kim")
     assert [exit_code(*withdraw), exit_code(*withdraw)] == [0, 61]
