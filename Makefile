@@ -103,10 +103,11 @@ editions: setup ## every edition of the demo's report: a second month (year), a 
 	@grep -q '"approved"' $(DEMO)/releases/register.jsonl || $(BIN)/living-finance approve $(RELEASED) --approver demo
 	@$(BIN)/living-finance report --release $(RELEASED) --lang ko,en --out $(DEMO)/editions
 
+MODELS = $(WAREHOUSE)/mlflow/mlflow.db
 .PHONY: mlflow-ui
 mlflow-ui: setup ## the models of WAREHOUSE (default: the demo's), at http://127.0.0.1:5000
-	@test -f $(WAREHOUSE)/mlflow/mlflow.db || { echo "No models in $(WAREHOUSE). Remedy: make demo, or WAREHOUSE=folder" >&2; exit 1; }
-	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(abspath $(WAREHOUSE))/mlflow/mlflow.db --host 127.0.0.1 --port 5000
+	@test -f $(MODELS) || { echo "No models in $(WAREHOUSE). Remedy: make demo, or WAREHOUSE=folder" >&2; exit 1; }
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(abspath $(MODELS)) --host 127.0.0.1 --port 5000
 
 .PHONY: notebooks
 notebooks: setup ## execute notebooks/*.py on WAREHOUSE, results in .demo/*.ipynb
@@ -140,6 +141,13 @@ CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || comman
 test-browser: browser $(BROWSER_VENV)/.made editions ## open every edition of the demo's report in Chromium, draw the PDFs; pictures in .demo
 	@$(BROWSER_VENV)/bin/python tests/browser/check_report.py $(DEMO)/report/report-*.html $(DEMO)/editions/report-*.html \
 	  --pages $(DEMO)/editions/quality-*.html $(RELEASED)/report/*.html --browser "$(CHROMIUM)" --out $(DEMO)/screenshots
+
+.PHONY: mlflow-picture
+mlflow-picture: browser $(BROWSER_VENV)/.made setup ## open the models of WAREHOUSE in Chromium and make the pictures in docs anew
+	@test -f $(MODELS) || { echo "No models in $(WAREHOUSE). Remedy: make demo, or WAREHOUSE=folder" >&2; exit 1; }
+	@$(BROWSER_VENV)/bin/python tests/browser/picture_models.py --store $(MODELS) --mlflow $(BIN)/mlflow \
+	  --fonts "$$($(BIN)/python -c 'from living_finance.reports.fonts import font_folder; print(font_folder())')" \
+	  --browser "$(CHROMIUM)" --out docs
 
 browser:
 	@test -n "$(CHROMIUM)" || { echo "No Chromium found. Remedy: Debian: apt-get install chromium, or CHROMIUM=/path/to/it" >&2; exit 1; }

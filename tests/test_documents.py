@@ -108,6 +108,7 @@ def test_make_lists_the_commands() -> None:
         "cluster-up",
         "cluster-down",
         "mlflow-ui",
+        "mlflow-picture",
     ):
         assert f"make {target} " in listed
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -26,6 +21,7 @@ from living_finance.months import Month
 from living_finance.registry import CHALLENGER, CHAMPION, Registry
 from living_finance.steps import models
 from living_finance.steps.models import Circumstances, choose_model, promote, train_version
+from mlflow_server import mlflow_server
 
 sys.path.insert(0, str(Path(__file__).parent / "income"))
 from made_income import training_data
@@ -200,32 +196,10 @@ def test_a_model_that_fails_the_bounds_serves_its_month_but_is_no_champion(tmp_p
     assert shown.returncode == 53 and "ModelRefused" in shown.stdout + shown.stderr
 
 
-@contextlib.contextmanager
-def server(folder: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    where = ["--backend-store-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", str(folder / "kept")]
-    process = subprocess.Popen([*command, *where], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(600):
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{address}/health", timeout=5)
-                break
-            if process.poll() is not None:
-                break
-            time.sleep(0.5)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
 @pytest.mark.server
 def test_the_same_on_a_real_server_by_one_setting(tmp_path: Path) -> None:
-    with server(tmp_path) as address:
+    options = ("--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--artifacts-destination", str(tmp_path / "kept"))
+    with mlflow_server([sys.executable, "-m", "mlflow"], *options) as address:
         settings = SETTINGS.model_copy(update={"tracking": TrackingSettings(uri=address)})
         where = at(tmp_path / "warehouse", settings=settings)
         first = choose_model(where, evidence(), fingerprint="january")
