@@ -315,6 +315,16 @@ def test_every_class_of_a_map_has_its_own_colour_and_none_is_grey(count: int) ->
     assert scale["domain"] == [*order, "unreliable"] and len(set(scale["range"])) == count + 1
 
 
+def test_a_name_that_would_cover_another_is_left_out_of_the_map() -> None:
+    square = {"type": "Polygon", "coordinates": [[[0, 0], [0, 1], [1, 1], [1, 0], [0, 0]]]}
+    names = [("Gongdeok-dong", 0.5), ("Dohwa-dong", 0.51), ("Sangam-dong", 0.8)]
+    labels = [{"name": name, "lon": 0.5, "lat": latitude} for name, latitude in names]
+    feature = {"geometry": square, "properties": {"dong_code": "1"}}
+    drawn = choropleth([feature], classes={"1": "low"}, order=["low"], missing=[], title="", labels=labels).to_dict()
+    named = drawn["datasets"][drawn["layer"][-1]["data"]["name"]]
+    assert [label["name"] for label in named] == ["Gongdeok-dong", "Sangam-dong"]
+
+
 def test_limits_of_a_maps_classes_hold_about_as_many_each() -> None:
     limits = class_limits([float(value) for value in range(100)], step=10)
     assert limits == (20, 40, 60, 80)

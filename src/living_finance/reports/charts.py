@@ -21,6 +21,9 @@ Chart = Any
 
 WIDTH = 480
 """Pixels of a chart with its axes: text stays readable on a phone, where it is drawn smaller."""
+_NAME_SIZE = 13
+"""Pixels of the names on a map."""
+_LAST_NARROW_LETTER = 0x2FF
 _INK, _SOFT, _ACCENT = "#1f2937", "#6b7280", "#005a9c"
 _CLASSES = ("#deebf7", "#9ecae1", "#4292c6", "#2171b5", "#084594")
 """Light to dark: readable in grey and by people who do not see colours apart."""
@@ -244,7 +247,7 @@ def choropleth(
         order: classes from low to high.
         missing: classes that are no amounts (not published, not reliable), drawn grey.
         title: of the legend, with the unit.
-        labels: name, longitude and latitude of what is named on the map.
+        labels: name, longitude and latitude of what is named on the map, unless it would cover a name before it.
         outlines: GeoJSON features drawn as lines over the regions.
     """
     drawn = [
@@ -257,7 +260,7 @@ def choropleth(
     colours = [*_shades(len(order)), *[_GREY] * len(greys)]
     lines = [{"type": "Feature", "geometry": f["geometry"], "properties": {}} for f in outlines]
     place = {"longitude": "lon:Q", "latitude": "lat:Q", "text": "name:N"}
-    words = alt.Chart({"values": list(labels)})
+    words = alt.Chart({"values": _apart(labels, drawn)})
     return (
         alt.layer(
             alt.Chart({"values": drawn})
@@ -276,8 +279,8 @@ def choropleth(
             # The halo first: names are read on light and on dark.
             *(
                 [
-                    words.mark_text(fontSize=13, stroke="white", strokeWidth=3).encode(**place),
-                    words.mark_text(fontSize=13, fill=_INK).encode(**place),
+                    words.mark_text(fontSize=_NAME_SIZE, stroke="white", strokeWidth=3).encode(**place),
+                    words.mark_text(fontSize=_NAME_SIZE, fill=_INK).encode(**place),
                 ]
                 if labels
                 else []
@@ -288,10 +291,33 @@ def choropleth(
     )
 
 
+def _apart(labels: Sequence[Mapping[str, Any]], drawn: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Names in their order that cover none before them, at the size at which they are drawn."""
+    west, south, east, north = _bounds(drawn)
+    stretched = 1 / math.cos(math.radians((north + south) / 2))
+    per_degree = WIDTH * min(1 / (east - west), _HIGHEST_MAP / ((north - south) * stretched))
+    kept: list[Mapping[str, Any]] = []
+    boxes: list[shapely.Geometry] = []
+    for label in labels:
+        # Hangul is as wide as it is high, Latin letters a little more than half.
+        half = _NAME_SIZE / 2 * sum(1.0 if ord(letter) > _LAST_NARROW_LETTER else 0.56 for letter in label["name"])
+        x, y = label["lon"] * per_degree, label["lat"] * per_degree * stretched
+        box = shapely.box(x - half, y - _NAME_SIZE / 2, x + half, y + _NAME_SIZE / 2)
+        if not any(box.intersects(other) for other in boxes):
+            kept.append(label)
+            boxes.append(box)
+    return kept
+
+
+def _bounds(drawn: Sequence[Mapping[str, Any]]) -> tuple[float, float, float, float]:
+    """West, south, east and north of regions, degrees."""
+    west, south, east, north = shapely.total_bounds(shapely.from_geojson([json.dumps(each["geometry"]) for each in drawn]))
+    return float(west), float(south), float(east), float(north)
+
+
 def _map_height(drawn: Sequence[Mapping[str, Any]], *, entries: int) -> int:
     """Pixels of a map as high as its regions ask for, with a legend of so many entries in two columns below."""
-    shapes = shapely.from_geojson([json.dumps(each["geometry"]) for each in drawn])
-    west, south, east, north = map(float, shapely.total_bounds(shapes))
+    west, south, east, north = _bounds(drawn)
     ratio = (north - south) / ((east - west) * math.cos(math.radians((north + south) / 2)))
     return round(min(ratio * WIDTH + _LEGEND_TITLE + _LEGEND_LINE * math.ceil(entries / 2), _HIGHEST_MAP * WIDTH))
 
