@@ -110,13 +110,17 @@ def narrow_cells(
     Returns:
         Positions of narrow cells; None where no table of counts agrees with what is printed.
     """
-    try:
-        if low.size <= _WHOLE:
-            return _narrow(links, low, high, need, _table(links, low, high) if table is None else table).narrow
+    is_large = low.size > _WHOLE
+    if is_large:
         with contextlib.suppress(Inconsistent):  # the whole has one, perhaps, with other counts at the top
             found = alike(links, low, high, need, places=places, table=table)
             need, table = found.need, found.table
-        return _one_by_one(links, low, high, need, table)
+    try:
+        if not need.any():
+            return np.array([], dtype=np.int64)
+        if is_large:
+            return _one_by_one(links, low, high, need, table)
+        return _narrow(links, low, high, need, _table(links, low, high) if table is None else table).narrow
     except Inconsistent:
         return None
 
@@ -207,7 +211,7 @@ def _table_of_all(
         high[cells] = np.minimum(high[cells], low[cells] + spread[cells])
 
     top = np.flatnonzero(places.group == 0)
-    own = _within(links, top, (links > 0) @ (places.group != 0))
+    own = links[np.flatnonzero((links > 0) @ (places.group != 0) == 0)][:, top]  # links all of whose parts are at the top
     least, most = implied(links, low, high)  # what is below says which counts of the top are out of the question
     low[top], high[top] = least[top], np.where(most >= _FAR, np.inf, most)[top]
     keep(top, _table(own, low[top], high[top]))
@@ -224,11 +228,6 @@ def _table_of_all(
         for inside, counts in pool.map(of_district, sorted(set(places.group.tolist()) - {0})):
             keep(inside, counts)
     return table, low, high
-
-
-def _within(links: sparse.csr_matrix, members: Integers, parts_outside: Floats) -> sparse.csr_matrix:
-    """Links all of whose parts are inside, over the members."""
-    return links[np.flatnonzero(parts_outside == 0)][:, members]
 
 
 @dataclass(frozen=True)

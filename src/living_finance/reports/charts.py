@@ -18,6 +18,8 @@ from living_finance.reports.fonts import FAMILY, font_folder
 
 Chart = Any
 """An altair chart of any kind."""
+_Bounds = tuple[float, float, float, float]
+"""West, south, east and north of regions, degrees."""
 
 WIDTH = 480
 """Pixels of a chart with its axes: text stays readable on a phone, where it is drawn smaller."""
@@ -260,7 +262,8 @@ def choropleth(
     colours = [*_shades(len(order)), *[_GREY] * len(greys)]
     lines = [{"type": "Feature", "geometry": f["geometry"], "properties": {}} for f in outlines]
     place = {"longitude": "lon:Q", "latitude": "lat:Q", "text": "name:N"}
-    words = alt.Chart({"values": _apart(labels, drawn)})
+    bounds = _bounds(drawn)
+    words = alt.Chart({"values": _apart(labels, bounds)})
     return (
         alt.layer(
             alt.Chart({"values": drawn})
@@ -286,14 +289,14 @@ def choropleth(
                 else []
             ),
         )
-        .properties(width=WIDTH, height=_map_height(drawn, entries=len(order) + len(greys)))
+        .properties(width=WIDTH, height=_map_height(bounds, entries=len(order) + len(greys)))
         .project(type="mercator")
     )
 
 
-def _apart(labels: Sequence[Mapping[str, Any]], drawn: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _apart(labels: Sequence[Mapping[str, Any]], bounds: _Bounds) -> list[Mapping[str, Any]]:
     """Names in their order that cover none before them, at the size at which they are drawn."""
-    west, south, east, north = _bounds(drawn)
+    west, south, east, north = bounds
     stretched = 1 / math.cos(math.radians((north + south) / 2))
     per_degree = WIDTH * min(1 / (east - west), _HIGHEST_MAP / ((north - south) * stretched))
     kept: list[Mapping[str, Any]] = []
@@ -309,15 +312,14 @@ def _apart(labels: Sequence[Mapping[str, Any]], drawn: Sequence[Mapping[str, Any
     return kept
 
 
-def _bounds(drawn: Sequence[Mapping[str, Any]]) -> tuple[float, float, float, float]:
-    """West, south, east and north of regions, degrees."""
+def _bounds(drawn: Sequence[Mapping[str, Any]]) -> _Bounds:
     west, south, east, north = shapely.total_bounds(shapely.from_geojson([json.dumps(each["geometry"]) for each in drawn]))
     return float(west), float(south), float(east), float(north)
 
 
-def _map_height(drawn: Sequence[Mapping[str, Any]], *, entries: int) -> int:
+def _map_height(bounds: _Bounds, *, entries: int) -> int:
     """Pixels of a map as high as its regions ask for, with a legend of so many entries in two columns below."""
-    west, south, east, north = _bounds(drawn)
+    west, south, east, north = bounds
     ratio = (north - south) / ((east - west) * math.cos(math.radians((north + south) / 2)))
     return round(min(ratio * WIDTH + _LEGEND_TITLE + _LEGEND_LINE * math.ceil(entries / 2), _HIGHEST_MAP * WIDTH))
 
