@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from living_finance.release import bounds
+from living_finance.release import bounds, programs
 from living_finance.release.verify_links import links_between, places_of
 
 REGIONS = {"11": "city", "11010": "gu", "11020": "gu", "1101053": "dong", "1101054": "dong", "1102053": "dong", "1102054": "dong"}
@@ -36,9 +36,11 @@ def test_what_a_district_has_none_of_it_can_have_where_another_has_less(monkeypa
     table = cells["count"].to_numpy()
     asked = {"places": places_of(cells.drop(columns="count")), "table": table}
     assert not bounds.alike(links, low, high, need, **asked).need.any()
-    monkeypatch.setattr(bounds, "_PARTNERS", 0)
+    monkeypatch.setattr(bounds, "vouched", lambda links, low, *_, **__: np.zeros(low.size, dtype=bool))
+    assert not bounds.alike(links, low, high, need, **asked).need.any()
+    monkeypatch.setattr(programs, "_PARTNERS", 0)
     left = bounds.alike(links, low, high, need, **asked).need > 0
-    assert set(cells["region_code"][left]) == {"11010", "11020", "1101053", "1101054"}
+    assert set(cells["region_code"][left]) == {"11010", "11020"}, "in a corner a dong has what the other of its district has not"
     monkeypatch.setattr(bounds, "_WHOLE", 0)
     assert bounds.narrow_cells(links, low, high, need, **asked).tolist() == [], "all at once shows them wide"
     monkeypatch.setattr(bounds, "_FEW", 0)

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
-from living_finance.release.bounds import Places
+from living_finance.release.programs import Places
 
 EXACT = 1e-9
 DIMENSIONS = frozenset(name for source in r.SOURCES for name in r.dimension_columns(source))
@@ -35,6 +35,7 @@ def places_of(cells: pd.DataFrame) -> Places:
     return Places(
         group=np.where(np.isin(level, ("city", "gu")), 0, district),
         parent_group=np.where(level == "gu", district, 0),
+        dong=np.where(is_area | (level == "dong"), dong, 0),
         nest=np.where(is_area, dong, np.where(alone, 0, -1)),
         region=pd.factorize(cells["region_code"], sort=True)[0],
         cross=np.asarray((cells[dimensions] != codes.ALL).groupby(dimensions).ngroup(), dtype=np.int64),

@@ -16,7 +16,8 @@ from scipy import sparse
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
-from living_finance.release.bounds import Alike, Inconsistent, Places, alike, implied, narrow_cells
+from living_finance.release.bounds import Alike, alike, implied, narrow_cells
+from living_finance.release.programs import Inconsistent, Places
 from living_finance.release.verify_links import DIMENSIONS, only_ones, places_of
 
 Floats = npt.NDArray[np.float64]

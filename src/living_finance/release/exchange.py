@@ -1,0 +1,269 @@
+"""What the counts of one dong can be when all others give way in fixed shares: small programs around a table of a whole city.
+
+For the gate only; nothing is shared with the protection. What a dong has more of, others must have less of, so one dong asks the
+whole city: a program of hundreds of thousands of counts. But around a table well inside all intervals every other dong has a
+little room. If they give way in shares fixed beforehand (a dong's output areas in equal parts), one number per category says
+what happens in all of them, and the program has the counts of the dong, of its district and of the city only. Its tables are
+tables of everything, so they prove widths; what they do not prove is not thereby refuted.
+
+Where a kind of household is rare, there is room only in proportion to what each dong has of it: these are the shares then.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from living_finance.release.programs import MARGIN, Flags, Floats, Integers, Places, solver, tables
+
+_FURTHEST = 3.0
+"""A count moves this many times what is asked of any, at most."""
+_LEAST_SHARE = 1e-6
+"""Of the mean one: a dong without any of a kind gives way in it by next to nothing."""
+
+
+def vouched(links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, *, places: Places, table: Floats) -> Flags:
+    """Cells whose interval is shown to be wide enough.
+
+    Args:
+        links: one row per link over the cells, parts 1, whole -1.
+        low, high: ends of each cell.
+        need: width asked of its interval; 0: none.
+        places: of the cells.
+        table: a possible one, best well inside the ends.
+    """
+    city = _City.of(links, places)
+    if city is None:
+        return np.zeros(need.size, dtype=bool)
+    trade = _Trade(city, links, low, high, need, table)
+    trade.ask(table[city.dongs].max(axis=1), need)
+    for column in city.dongs[:, trade.is_open()[city.dongs].any(axis=0)].T:
+        kind = places.category == places.category[column[0]]
+        shares = np.maximum(table[column], _LEAST_SHARE * max(float(table[column].mean()), 1.0))
+        trade.ask(shares, np.where(kind & trade.is_open(), need, 0.0))
+    return (need > 0) & ~trade.is_open()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _City:
+    """Positions of the cells: one row per region, one column per category."""
+
+    city: Integers
+    districts: Integers
+    dongs: Integers
+    areas: Integers
+    district_of_dong: Integers
+    dong_of_area: Integers
+    within_districts: Integers
+    """Columns of `districts` that dongs are counted by too, in their order; the same of the others."""
+    within_dongs: Integers
+    within_city: Integers
+
+    @classmethod
+    def of(cls, links: sparse.csr_matrix, places: Places) -> _City | None:
+        """None: regions of a level are not all counted by the same categories and linked in the same way."""
+        is_area = places.nest > 0
+        at_levels = (places.is_city, places.parent_group > 0, (places.dong > 0) & ~is_area, is_area)
+        grids = [grid for at in at_levels if (grid := _grid(np.flatnonzero(at), places)) is not None]
+        if len(grids) < len(at_levels) or not grids[2].size:
+            return None
+        city, districts, dongs, areas = grids
+        columns = [places.category[grid[0]] if len(grid) else np.zeros(0, dtype=np.int64) for grid in grids]
+        if not all(np.isin(below, above).all() for above, below in itertools.pairwise(columns)):
+            return None
+        if not _is_regular(links, places, grids):
+            return None
+        to_district = np.searchsorted(places.parent_group[districts[:, 0]], places.group[dongs[:, 0]])
+        to_dong = np.searchsorted(places.dong[dongs[:, 0]], places.dong[areas[:, 0]]) if len(areas) else np.zeros(0, dtype=int)
+        return cls(
+            city=city,
+            districts=districts,
+            dongs=dongs,
+            areas=areas,
+            district_of_dong=to_district,
+            dong_of_area=to_dong,
+            within_districts=np.searchsorted(columns[1], columns[2]),
+            within_dongs=np.searchsorted(columns[2], columns[3]),
+            within_city=np.searchsorted(columns[0], columns[1]),
+        )
+
+    def cells_of_dong(self, dong: int) -> Integers:
+        """Its own and those of its output areas."""
+        return np.concatenate([self.dongs[dong], self.areas[self.dong_of_area == dong].ravel()])
+
+
+def _grid(cells: Integers, places: Places) -> Integers | None:
+    """Positions by region and category, both in order; None: not each region has each category once."""
+    regions, row = np.unique(places.region[cells], return_inverse=True)
+    categories, column = np.unique(places.category[cells], return_inverse=True)
+    grid = np.full((regions.size, categories.size), -1, dtype=np.int64)
+    grid[row, column] = cells
+    return None if (grid < 0).any() or grid.size != cells.size else grid
+
+
+def _is_regular(links: sparse.csr_matrix, places: Places, grids: list[Integers]) -> bool:
+    """Whether links inside regions are the same in all of a level, and those of a level are links of the next larger too; and
+    all others add up one category over all parts of a region."""
+    first = links.indptr[:-1]
+    ends = [by(values[links.indices], first) for values in (places.region, places.category) for by in _ENDS]
+    is_inside, is_of_one = ends[0] == ends[1], ends[2] == ends[3]
+    if not is_of_one[~is_inside].all() or int(np.diff(links.indptr)[~is_inside].sum()) != _members(grids, places):
+        return False
+    number = np.random.default_rng(0).uniform(1, 2, places.category.max() + 1)[places.category]
+    said = np.round(links @ number, 6)  # by which categories a link inside a region adds up
+    before: Floats | None = None
+    for grid in grids:
+        if not grid.size:
+            continue
+        rows = np.flatnonzero(is_inside & np.isin(ends[0], places.region[grid[:, 0]]))
+        rows = rows[np.lexsort((said[rows], ends[0][rows]))]
+        if rows.size % len(grid):
+            return False
+        by_region = said[rows].reshape(len(grid), -1)
+        if (by_region != by_region[0]).any() or (before is not None and not np.isin(by_region[0], before).all()):
+            return False
+        before = by_region[0]
+    return True
+
+
+_ENDS: tuple[Callable[..., Integers], ...] = (np.minimum.reduceat, np.maximum.reduceat)
+
+
+def _members(grids: list[Integers], places: Places) -> int:
+    """Cells in links between a region and its parts: each part once, each whole once per category of its parts."""
+    _, districts, dongs, areas = grids
+    with_areas = np.unique(places.dong[areas[:, 0]]).size if areas.size else 0
+    parts = sum(grid.size for grid in (districts, dongs, areas))
+    return int(parts + districts.shape[1] + len(districts) * dongs.shape[1] + with_areas * areas.shape[1])
+
+
+@dataclass(frozen=True)
+class _GivingWay:
+    """How far regions can move together, all up or all down."""
+
+    others: Floats
+    """For each dong, the other dongs of its district."""
+    elsewhere: Floats
+    """For each district, all other districts."""
+
+
+class _Trade:
+    """Tables around one, and how far cells went in them."""
+
+    def __init__(self, city: _City, links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, table: Floats) -> None:
+        self.city, self.need, self.table = city, need, table
+        self.least, self.most = table.copy(), table.copy()
+        furthest = _FURTHEST * float(need.max(initial=0.0))
+        self.down, self.up = np.clip(table - low, 0.0, furthest), np.clip(high - table, 0.0, furthest)
+        self._columns, self._sizes = links.tocsc(), np.diff(links.indptr)
+        self._inside_districts = [self._links_inside(cells) for cells in city.districts]
+        self._inside_city = self._links_inside(city.city[0])
+        self._inside_dongs: dict[int, sparse.csr_matrix] = {}
+
+    def is_open(self) -> Flags:
+        """Cells not yet shown to be wide enough."""
+        return np.asarray(self.most - self.least < self.need - MARGIN)
+
+    def ask(self, shares: Floats, need: Floats) -> None:
+        """Each dong that has cells of which a width is asked; and each district's own in any of its dongs.
+
+        Args:
+            shares: in which dongs give way.
+            need: width asked of each cell; 0: none.
+        """
+        city = self.city
+        give = self._giving_way(self.up, shares), self._giving_way(self.down, shares)
+        districts = np.unique(city.district_of_dong)
+        first = int(districts[0])
+
+        def of_district(district: int) -> tuple[Integers, Floats, Floats]:
+            dongs = np.flatnonzero(city.district_of_dong == district)
+            shared = np.concatenate([city.districts[district], city.city[0]])
+            cells = np.concatenate([shared, *(city.cells_of_dong(dong) for dong in dongs.tolist())])
+            least, most = self.least.copy(), self.most.copy()
+            asked = need.copy()
+            if district != first:
+                asked[city.city[0]] = 0.0
+            for dong in dongs.tolist():
+                own = np.concatenate([city.cells_of_dong(dong), shared])
+                if (most[own] - least[own] < asked[own] - MARGIN).any():
+                    self._ask_dong(dong, asked, least, most, give)
+            return cells, least[cells], most[cells]
+
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            for cells, least, most in pool.map(of_district, districts.tolist()):
+                self.least[cells] = np.minimum(self.least[cells], least)
+                self.most[cells] = np.maximum(self.most[cells], most)
+
+    def _ask_dong(self, dong: int, need: Floats, least: Floats, most: Floats, give: tuple[_GivingWay, _GivingWay]) -> None:
+        """Deviations from the table: of the dong's cells, its district's and the city's. What the district has more than the dong
+        is its other dongs', what the city has more than the district the other districts'."""
+        city, district = self.city, int(self.city.district_of_dong[dong])
+        parts = [city.cells_of_dong(dong), city.districts[district], city.city[0]]
+        cells, (of_district, of_city) = np.concatenate(parts), np.cumsum([part.size for part in parts[:2]]).tolist()
+        if dong not in self._inside_dongs:
+            self._inside_dongs[dong] = self._links_inside(parts[0])
+        inside = sparse.block_diag([self._inside_dongs[dong], self._inside_districts[district], self._inside_city])
+        others = _differences(of_district + city.within_districts, np.arange(city.dongs.shape[1]), cells.size)
+        elsewhere = _differences(of_city + city.within_city, of_district + np.arange(parts[1].size), cells.size)
+        at_rest = np.zeros(inside.shape[0])
+        up, down = (np.concatenate([at_rest, way.others[dong], way.elsewhere[district]]) for way in give)
+        solve = solver(sparse.vstack([inside, others, elsewhere]).tocsc(), -down, upto=up)
+        floor, ceiling, start = -self.down[cells], self.up[cells], self.table[cells]
+        for moved in tables(solve, floor, ceiling, need[cells], least[cells] - start, most[cells] - start):
+            least[cells], most[cells] = np.minimum(least[cells], start + moved), np.maximum(most[cells], start + moved)
+
+    def _giving_way(self, room: Floats, shares: Floats) -> _GivingWay:
+        """How far others can move together.
+
+        Args:
+            room: of each cell.
+            shares: of dongs.
+        """
+        city = self.city
+        of_dongs = room[city.dongs]
+        if len(city.areas):
+            size = self.table[city.areas].max(axis=1)
+            of_dong = np.bincount(city.dong_of_area, weights=size, minlength=len(city.dongs))[city.dong_of_area]
+            some = size > _LEAST_SHARE * of_dong  # nobody's area does not give way
+            tightest = np.full((len(city.dongs), city.areas.shape[1]), np.inf)
+            per_share_of_areas = room[city.areas[some]] * (of_dong[some] / size[some])[:, None]
+            np.minimum.at(tightest, city.dong_of_area[some], per_share_of_areas)
+            of_dongs[:, city.within_dongs] = np.minimum(of_dongs[:, city.within_dongs], tightest)
+        per_share = of_dongs / shares[:, None]
+        of_others = np.zeros_like(of_dongs)
+        total = np.bincount(city.district_of_dong, weights=shares, minlength=len(city.districts))
+        per_share_of_districts = room[city.districts] / total[:, None]
+        for district in range(len(city.districts)):
+            inside = np.flatnonzero(city.district_of_dong == district)
+            of_others[inside] = (total[district] - shares[inside])[:, None] * _least_of_others(per_share[inside])
+            tightest_dong = per_share[inside].min(axis=0)
+            own = per_share_of_districts[district, city.within_districts]
+            per_share_of_districts[district, city.within_districts] = np.minimum(own, tightest_dong)
+        elsewhere = (total.sum() - total)[:, None] * _least_of_others(per_share_of_districts)
+        return _GivingWay(of_others, elsewhere)
+
+    def _links_inside(self, cells: Integers) -> sparse.csr_matrix:
+        """Links all of whose cells are among these."""
+        own = self._columns[:, cells]
+        rows = np.flatnonzero(np.bincount(own.indices, minlength=own.shape[0]) == self._sizes)
+        return own[rows]
+
+
+def _differences(plus: Integers, minus: Integers, size: int) -> sparse.csr_matrix:
+    """Rows: one cell less another."""
+    row, signs = np.arange(plus.size), np.repeat([1.0, -1.0], plus.size)
+    return sparse.csr_matrix((signs, (np.tile(row, 2), np.concatenate([plus, minus]))), shape=(plus.size, size))
+
+
+def _least_of_others(values: Floats) -> Floats:
+    """For each row the least of the other rows, by column; 0 where there is no other."""
+    if len(values) < 2:
+        return np.zeros_like(values)
+    least, second = np.partition(values, 1, axis=0)[:2]
+    return np.asarray(np.where(values <= least, second, least))

@@ -1,0 +1,108 @@
+"""Programs of one dong around a table of a city, beside programs of everything."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import linprog
+
+from living_finance.release.bounds import narrow_cells
+from living_finance.release.exchange import vouched
+from living_finance.release.programs import Places
+from living_finance.release.verify_links import links_between, places_of
+
+KINDS = {"household_type": ("one_person", "three_generation", "unrelated"), "head_sex": ("F", "M")}
+
+
+def city(seed: int, *, rare: float) -> tuple[pd.DataFrame, np.ndarray]:
+    """Cells of three districts of three dongs, output areas by one dimension; true counts. Of one kind there are few."""
+    draws = np.random.default_rng(seed)
+    areas = [f"11{10 * g:03d}{50 + d}000{a}" for g in (1, 2, 3) for d in (1, 2, 3) for a in range(1, 2 + (g + d) % 3)]
+    households = pd.DataFrame(
+        {"area": area, "household_type": kind, "head_sex": sex, "count": draws.poisson(40 * share * other)}
+        for area in areas
+        for kind, share in zip(KINDS["household_type"], (0.7, 0.3 - rare, rare), strict=True)
+        for sex, other in zip(KINDS["head_sex"], (0.3, 0.7), strict=True)
+    )
+    rows = []
+    for level, length in (("city", 2), ("gu", 5), ("dong", 7), ("output_area", 11)):
+        region = households["area"].str[:length]
+        for kind, sex in itertools.product(("all", *KINDS["household_type"]), ("all", *KINDS["head_sex"])):
+            if level == "output_area" and "all" not in (kind, sex):
+                continue
+            is_of = households["household_type"].isin([kind] if kind != "all" else KINDS["household_type"])
+            is_of &= households["head_sex"].isin([sex] if sex != "all" else KINDS["head_sex"])
+            counts = households["count"].where(is_of, 0).groupby(region).sum()
+            rows += [
+                {"region_level": level, "region_code": code, "household_type": kind, "head_sex": sex, "count": float(count)}
+                for code, count in counts.items()
+            ]
+    cells = pd.DataFrame(rows)
+    return cells.drop(columns="count"), cells["count"].to_numpy()
+
+
+def ends(count: np.ndarray, *, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Counts below the threshold are withheld, the others rounded to 5."""
+    is_hidden, printed = count < threshold, 5 * np.rint(count / 5)
+    return np.where(is_hidden, 0.0, printed - 2.5), np.where(is_hidden, np.inf, printed + 2.5)
+
+
+def linked(cells: pd.DataFrame) -> tuple[object, Places]:
+    coded = pd.DataFrame({name: pd.factorize(cells[name])[0] for name in KINDS})
+    return links_between(cells, coded)[0], places_of(cells)
+
+
+def exact_width(links: object, low: np.ndarray, high: np.ndarray, cell: int) -> float:
+    """By two programs of everything."""
+    reached = []
+    for sign in (1.0, -1.0):
+        cost = np.zeros(low.size)
+        cost[cell] = sign
+        known = list(zip(low, np.where(np.isinf(high), None, high), strict=True))
+        reached.append(linprog(cost, A_eq=links, b_eq=np.zeros(links.shape[0]), bounds=known, method="highs").x[cell])  # type: ignore[attr-defined]
+    return float(reached[1] - reached[0])
+
+
+@pytest.mark.parametrize("rare", [0.02, 0.1])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_what_is_vouched_for_is_as_wide_in_the_program_of_everything(seed: int, rare: float) -> None:
+    cells, count = city(seed, rare=rare)
+    links, places = linked(cells)
+    low, high = ends(count, threshold=6.0)
+    need = np.where(np.isinf(high), 6.0, 0.0)
+    is_wide = vouched(links, low, high, need, places=places, table=count)
+    assert is_wide.any()
+    assert not is_wide[need == 0].any()
+    exact = np.array([exact_width(links, low, high, cell) for cell in np.flatnonzero(is_wide)])
+    assert (exact >= need[is_wide] - 1e-4).all()
+
+
+def test_a_cell_that_its_links_tell_is_not_vouched_for() -> None:
+    """Of a withheld pair one is told exactly: so is the other, whatever other dongs do."""
+    cells, count = city(4, rare=0.1)
+    links, places = linked(cells)
+    low, high = ends(count, threshold=6.0)
+    dong = (cells["region_code"] == "1101051").to_numpy()
+    low[dong], high[dong] = count[dong], count[dong]
+    at = np.flatnonzero(dong & (cells["household_type"] == "unrelated").to_numpy() & (cells["head_sex"] == "F").to_numpy())[0]
+    low[at], high[at] = 0.0, np.inf
+    need = np.where(np.isinf(high), 3.0, 0.0)
+    is_wide = vouched(links, low, high, need, places=places, table=count)
+    assert is_wide.any()
+    assert not is_wide[at]
+    assert at in (narrow_cells(links, low, high, need, places=places) or [])
+
+
+@pytest.mark.parametrize("gone", ["1101051", "11010", "11010510001"])
+def test_where_regions_are_not_counted_alike_nothing_is_vouched_for(gone: str) -> None:
+    """What other dongs do is one number per category only if all have the same categories and links."""
+    cells, count = city(5, rare=0.1)
+    is_gone = (cells["region_code"] == gone) & (cells["household_type"] == "unrelated") & (cells["head_sex"] == "all")
+    cells, count = cells[~is_gone].reset_index(drop=True), count[~is_gone.to_numpy()]
+    links, places = linked(cells)
+    low, high = ends(count, threshold=6.0)
+    need = np.where(np.isinf(high), 6.0, 0.0)
+    assert not vouched(links, low, high, need, places=places, table=count).any()
