@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -68,8 +67,12 @@ def narrow_cells(
     is_large = low.size > _WHOLE
     if is_large:
         with contextlib.suppress(Inconsistent):  # the whole has one, perhaps, with other counts at the top
-            found = alike(links, low, high, need, places=places, table=table)
-            need, table = found.need, found.table
+            table = table_of_all(links, low, high, places=places) if table is None else table
+            left = alike(links, low, high, need, places=places, table=table)
+            if left.any():  # in a corner a few regions have most of a kind, and trade it where none has enough in the middle
+                corner = table_of_all(links, low, high, places=places, find=_table)
+                left = _left_by_districts(links, low, high, need, left, places=places, table=corner)
+            need = left
     try:
         if not need.any():
             return np.array([], dtype=np.int64)
@@ -81,19 +84,6 @@ def narrow_cells(
 
 
 _Find = Callable[[sparse.csr_matrix, Floats, Floats, Floats], Floats]
-
-
-@dataclass(frozen=True)
-class Alike:
-    """What tables say that differ little from each other."""
-
-    need: Floats
-    """Of the cells that they do not vouch for, else 0."""
-    low: Floats
-    high: Floats
-    """The ends of their counts."""
-    table: Floats
-    """One of them."""
 
 
 def implied(links: sparse.csr_matrix, low: Floats, high: Floats, *, sweeps: int = 3) -> tuple[Floats, Floats]:
@@ -116,38 +106,14 @@ def implied(links: sparse.csr_matrix, low: Floats, high: Floats, *, sweeps: int 
     return least, most
 
 
-def alike(
-    links: sparse.csr_matrix,
-    low: Floats,
-    high: Floats,
-    need: Floats,
-    *,
-    places: Places,
-    table: Floats | None = None,
-    spread: Floats | None = None,
-) -> Alike:
-    """Cells that no district's program vouches for, by tables that may be asked to differ little: any of these then goes with any
-    such table of another release. All are asked around one table of everything.
+def alike(links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, *, places: Places, table: Floats) -> Floats:
+    """Width asked of the cells for which no program of a dong or of a district around the table vouches, else 0.
 
     Args:
         links, low, high, need, places, table: as of `narrow_cells`.
-        spread: most that a cell's counts may differ in two of the tables; None: any.
-
-    Raises:
-        Inconsistent: the top or some district has no table.
     """
-    if table is None:
-        table = _table_of_all(links, low, high, places=places, find=_inside)
-    if spread is not None:
-        low = np.maximum(low, table - spread / 2)
-        high = np.minimum(high, low + spread)
     left = np.where(vouched(links, low, high, need, places=places, table=table), 0.0, need)
-    for around in (table, None):
-        if left.any():
-            # in a corner a few regions have most of a kind, and trade it where none has enough in the middle
-            at = _table_of_all(links, low, high, places=places, find=_table) if around is None else around
-            left = _left_by_districts(links, low, high, need, left, places=places, table=at)
-    return Alike(left, low, high, table)
+    return _left_by_districts(links, low, high, need, left, places=places, table=table) if left.any() else left
 
 
 def _left_by_districts(
@@ -174,13 +140,17 @@ def _left_by_districts(
     return left
 
 
-def _table_of_all(links: sparse.csr_matrix, low: Floats, high: Floats, *, places: Places, find: _Find) -> Floats:
+def table_of_all(links: sparse.csr_matrix, low: Floats, high: Floats, *, places: Places, find: _Find | None = None) -> Floats:
     """A possible table: the top first, then each district below it.
+
+    Args:
+        links, low, high, places: as of `narrow_cells`.
+        find: one of a part; left out: one well inside the ends.
 
     Raises:
         Inconsistent: the top or some district has none.
     """
-    top, by_column = np.flatnonzero(places.group == 0), links.tocsc()
+    find, top, by_column = find or _inside, np.flatnonzero(places.group == 0), links.tocsc()
     own = links[np.flatnonzero((links > 0) @ (places.group != 0) == 0)][:, top]  # links all of whose parts are at the top
     least, most = implied(links, low, high)  # what is below says which counts of the top are out of the question
     at_top, table = np.zeros(low.size), np.zeros(low.size)

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
-from living_finance.release.bounds import Alike, alike, implied, narrow_cells
+from living_finance.release.bounds import alike, implied, narrow_cells, table_of_all
 from living_finance.release.programs import Inconsistent, Places
 from living_finance.release.verify_links import DIMENSIONS, only_ones, places_of
 
@@ -101,12 +101,9 @@ class Population:
             need=np.where(is_told, 0.0, np.fmin(self.need, total)),
         )
 
-    def alike(self, low: Floats, high: Floats, spread: Floats) -> Alike | None:
-        """Tables between these ends that differ little, and what they do not vouch for; None: none was found."""
-        try:
-            return alike(self.links, low, high, self.need, places=self.places, spread=spread)
-        except Inconsistent:
-            return None
+    def left(self, low: Floats, high: Floats, table: Floats) -> Floats:
+        """Width asked of the cells for which no table between these ends vouches, else 0."""
+        return alike(self.links, low, high, self.need, places=self.places, table=table)
 
 
 def widths_asked(
@@ -198,7 +195,7 @@ def together(
         asked, table, vouched = need, None, None
         if low.size > _ONE_PROGRAM:
             told = one if known is None else one.told(known)
-            apart = _apart(told, other, at, at_other, most=most)
+            apart = _apart(told, other, at, at_other, links, places=places, most=most)
             if apart is not None:
                 left, table = apart
                 left[: sizes[0]][told.need < one.need] = 1.0  # of them less was asked
@@ -210,15 +207,26 @@ def together(
     return None, None
 
 
-def _apart(one: Population, other: Population, at: Integers, at_other: Integers, *, most: Floats) -> tuple[Floats, Floats] | None:
+def _apart(
+    one: Population,
+    other: Population,
+    at: Integers,
+    at_other: Integers,
+    links: sparse.csr_matrix,
+    *,
+    places: Places,
+    most: Floats,
+) -> tuple[Floats, Floats] | None:
     """What tables of each release alone do not vouch for, if any table of the one goes with any of the other.
 
-    Counts that both withhold stay in one box, as wide as they may differ; where one prints a count, the other's stays near enough
-    to all that it can be. So the two are asked apart, a small part of the work, and what is vouched for is proven of both.
+    Around a table of both: counts that both withhold stay in one box, as wide as they may differ; where one prints a count, the
+    other's stays near enough to all that it can be. So the two are asked apart, a small part of the work, and what is vouched for
+    is proven of both.
 
     Args:
         one, other: two releases.
         at, at_other: positions of the counts that are tied to each other.
+        links, places: of the cells of both and of what ties them.
         most: by which they may differ.
 
     Returns:
@@ -226,30 +234,26 @@ def _apart(one: Population, other: Population, at: Integers, at_other: Integers,
         was found.
     """
     both = one.hidden[at] & other.hidden[at_other]
-    is_small = (one.need[at] > 1) | (other.need[at_other] > 1)
-    spread = np.full(len(one.cells), np.inf)
-    spread[at[both & ~is_small]] = most[both & ~is_small]
     ends = []
     for mine, theirs, here, there in ((one, other, at, at_other), (other, one, at_other, at)):
         low, high = mine.low.copy(), mine.high.copy()
-        high[here[both & is_small]] = most[both & is_small]  # who knows that they are few takes them from 0
         near = mine.hidden[here] & ~both
         low[here[near]] = np.maximum(low[here[near]], theirs.high[there[near]] - most[near])
         high[here[near]] = theirs.low[there[near]] + most[near]
         ends.append((low, high))
-    first = one.alike(*ends[0], spread)
-    if first is None:
+    (low, high), (low_other, high_other) = ends
+    lows, highs = np.concatenate([low, low_other, -most]), np.concatenate([high, high_other, most])
+    try:
+        table = table_of_all(links, lows, highs, places=places)
+    except Inconsistent:
         return None
-    low, high = ends[1]
-    tied = both & ~is_small
-    low[at_other[tied]] = np.maximum(low[at_other[tied]], first.low[at[tied]])
-    high[at_other[tied]] = first.high[at[tied]]
-    second = other.alike(low, high, np.full(len(other.cells), np.inf))
-    if second is None:
-        return None
-    tables = first.table, second.table
-    table = np.concatenate([*tables, tables[0][at] - tables[1][at_other]])
-    return np.concatenate([first.need, second.need, np.zeros(at.size)]), table
+    of_one, of_other, _ = np.split(table, [len(one.cells), len(one.cells) + len(other.cells)])
+    floor = np.maximum((of_one[at] + of_other[at_other] - most) / 2, 0.0)[both]
+    for cells, least, furthest in ((at[both], low, high), (at_other[both], low_other, high_other)):
+        least[cells] = np.maximum(least[cells], floor)
+        furthest[cells] = np.minimum(furthest[cells], floor + most[both])
+    left = one.left(low, high, of_one), other.left(low_other, high_other, of_other)
+    return np.concatenate([*left, np.zeros(at.size)]), table
 
 
 def count_rows(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
