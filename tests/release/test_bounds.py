@@ -35,14 +35,17 @@ def test_what_a_district_has_none_of_it_can_have_where_another_has_less(monkeypa
     need = np.where(np.isinf(high), 10.0, 0.0)
     table = cells["count"].to_numpy()
     asked = {"places": places_of(cells.drop(columns="count")), "table": table}
-    assert not bounds.alike(links, low, high, need, **asked).any()
+
+    def narrow() -> set[str]:
+        found = bounds.narrow_cells(links, low, high, need, **asked)
+        return set(cells["region_code"].iloc[found])
+
+    for name in ("_WHOLE", "_FEW"):
+        monkeypatch.setattr(bounds, name, 0)
+    assert narrow() == set()
     monkeypatch.setattr(bounds, "vouched", lambda links, low, *_, **__: np.zeros(low.size, dtype=bool))
-    assert not bounds.alike(links, low, high, need, **asked).any()
+    assert narrow() == set()
     monkeypatch.setattr(programs, "_PARTNERS", 0)
-    left = bounds.alike(links, low, high, need, **asked) > 0
-    assert set(cells["region_code"][left]) == {"11010", "11020", "1101053", "1101054"}
-    monkeypatch.setattr(bounds, "_WHOLE", 0)
-    assert bounds.narrow_cells(links, low, high, need, **asked).tolist() == [], "all at once shows them wide"
-    monkeypatch.setattr(bounds, "_FEW", 0)
-    narrow = bounds.narrow_cells(links, low, high, need, **asked)
-    assert set(cells["region_code"].iloc[narrow]) == {"11010", "11020"}, "nobody looked; in a corner one dong can have all of it"
+    assert narrow() == {"11010", "11020"}
+    monkeypatch.setattr(bounds, "_FEW", 100)
+    assert narrow() == set(), "all at once shows them wide"

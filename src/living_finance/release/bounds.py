@@ -68,10 +68,11 @@ def narrow_cells(
     if is_large:
         with contextlib.suppress(Inconsistent):  # the whole has one, perhaps, with other counts at the top
             table = table_of_all(links, low, high, places=places) if table is None else table
-            left = alike(links, low, high, need, places=places, table=table)
-            if left.any():  # in a corner a few regions have most of a kind, and trade it where none has enough in the middle
-                corner = table_of_all(links, low, high, places=places, find=_table)
-                left = _left_by_districts(links, low, high, need, left, places=places, table=corner)
+            left = np.where(vouched(links, low, high, need, places=places, table=table), 0.0, need)
+            for find in (_inside, _table):  # in a corner a few regions have most of a kind: what none has enough of in the middle
+                if left.any():
+                    around = table if find is _inside else table_of_all(links, low, high, places=places, find=find)
+                    left = _left_by_districts(links, low, high, need, left, places=places, table=around)
             need = left
     try:
         if not need.any():
@@ -104,16 +105,6 @@ def implied(links: sparse.csr_matrix, low: Floats, high: Floats, *, sweeps: int 
         np.maximum.at(least, cell, np.where(sign > 0, down, -up))
         np.minimum.at(most, cell, np.where(sign > 0, up, -down))
     return least, most
-
-
-def alike(links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, *, places: Places, table: Floats) -> Floats:
-    """Width asked of the cells for which no program of a dong or of a district around the table vouches, else 0.
-
-    Args:
-        links, low, high, need, places, table: as of `narrow_cells`.
-    """
-    left = np.where(vouched(links, low, high, need, places=places, table=table), 0.0, need)
-    return _left_by_districts(links, low, high, need, left, places=places, table=table) if left.any() else left
 
 
 def _left_by_districts(

@@ -16,7 +16,8 @@ from scipy import sparse
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
-from living_finance.release.bounds import alike, implied, narrow_cells, table_of_all
+from living_finance.release import exchange
+from living_finance.release.bounds import implied, narrow_cells, table_of_all
 from living_finance.release.programs import Inconsistent, Places
 from living_finance.release.verify_links import DIMENSIONS, only_ones, places_of
 
@@ -102,8 +103,9 @@ class Population:
         )
 
     def left(self, low: Floats, high: Floats, table: Floats) -> Floats:
-        """Width asked of the cells for which no table between these ends vouches, else 0."""
-        return alike(self.links, low, high, self.need, places=self.places, table=table)
+        """Width asked of the cells for which no table between these ends is found to vouch, else 0."""
+        is_wide = exchange.vouched(self.links, low, high, self.need, places=self.places, table=table)
+        return np.where(is_wide, 0.0, self.need)
 
 
 def widths_asked(
