@@ -2,7 +2,7 @@
 
 For the gate only; nothing is shared with the protection. What a dong has more of, others must have less of, so one dong asks the
 whole city: a program of hundreds of thousands of counts. But around a table well inside all intervals every other dong has a
-little room. If they give way in shares fixed beforehand (a dong's output areas in equal parts), one number per category says
+little room. If they give way in shares fixed beforehand (a dong's output areas by their size), one number per category says
 what happens in all of them, and the program has the counts of the dong, of its district and of the city only. Its tables are
 tables of everything, so they prove widths; what they do not prove is not thereby refuted.
 
@@ -24,7 +24,7 @@ from living_finance.release.programs import MARGIN, Flags, Floats, Integers, Pla
 _FURTHEST = 3.0
 """A count moves this many times what is asked of any, at most."""
 _LEAST_SHARE = 1e-6
-"""Of the mean one: a dong without any of a kind gives way in it by next to nothing."""
+"""Of the mean one: a dong without any gives way by next to nothing."""
 
 
 def vouched(links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, *, places: Places, table: Floats) -> Flags:
@@ -44,8 +44,7 @@ def vouched(links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, *
     trade.ask(table[city.dongs].max(axis=1), need)
     for column in city.dongs[:, trade.is_open()[city.dongs].any(axis=0)].T:
         kind = places.category == places.category[column[0]]
-        shares = np.maximum(table[column], _LEAST_SHARE * max(float(table[column].mean()), 1.0))
-        trade.ask(shares, np.where(kind & trade.is_open(), need, 0.0))
+        trade.ask(table[column], np.where(kind & trade.is_open(), need, 0.0))
     return (need > 0) & ~trade.is_open()
 
 
@@ -173,10 +172,10 @@ class _Trade:
         """Each dong that has cells of which a width is asked; and each district's own in any of its dongs.
 
         Args:
-            shares: in which dongs give way.
+            shares: in which dongs give way, in any unit.
             need: width asked of each cell; 0: none.
         """
-        city = self.city
+        city, shares = self.city, np.maximum(shares, _LEAST_SHARE * max(float(shares.mean()), 1.0))
         give = self._giving_way(self.up, shares), self._giving_way(self.down, shares)
         districts = np.unique(city.district_of_dong)
         first = int(districts[0])
@@ -229,11 +228,13 @@ class _Trade:
         of_dongs = room[city.dongs]
         if len(city.areas):
             size = self.table[city.areas].max(axis=1)
-            of_dong = np.bincount(city.dong_of_area, weights=size, minlength=len(city.dongs))[city.dong_of_area]
+            in_areas = np.bincount(city.dong_of_area, weights=size, minlength=len(city.dongs))
+            of_dong = in_areas[city.dong_of_area]
             some = size > _LEAST_SHARE * of_dong  # nobody's area does not give way
             tightest = np.full((len(city.dongs), city.areas.shape[1]), np.inf)
             per_share_of_areas = room[city.areas[some]] * (of_dong[some] / size[some])[:, None]
             np.minimum.at(tightest, city.dong_of_area[some], per_share_of_areas)
+            tightest[city.dong_of_area[of_dong <= 0]] = 0.0
             of_dongs[:, city.within_dongs] = np.minimum(of_dongs[:, city.within_dongs], tightest)
         per_share = of_dongs / shares[:, None]
         of_others = np.zeros_like(of_dongs)
