@@ -24,7 +24,7 @@ from living_finance.release.programs import MARGIN, Flags, Floats, Integers, Pla
 _FURTHEST = 3.0
 """A count moves this many times what is asked of any, at most."""
 _LEAST_SHARE = 1e-6
-"""Of the mean one: a dong without any gives way by next to nothing."""
+"""Of the mean one: who has less does not give way."""
 
 
 def vouched(links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, *, places: Places, table: Floats) -> Flags:
@@ -175,7 +175,7 @@ class _Trade:
             shares: in which dongs give way, in any unit.
             need: width asked of each cell; 0: none.
         """
-        city, shares = self.city, np.maximum(shares, _LEAST_SHARE * max(float(shares.mean()), 1.0))
+        city, shares = self.city, np.where(shares > _LEAST_SHARE * float(shares.mean()), shares, 0.0)
         give = self._giving_way(self.up, shares), self._giving_way(self.down, shares)
         districts = np.unique(city.district_of_dong)
         first = int(districts[0])
@@ -236,18 +236,17 @@ class _Trade:
             np.minimum.at(tightest, city.dong_of_area[some], per_share_of_areas)
             tightest[city.dong_of_area[of_dong <= 0]] = 0.0
             of_dongs[:, city.within_dongs] = np.minimum(of_dongs[:, city.within_dongs], tightest)
-        per_share = of_dongs / shares[:, None]
+        per_share = _per_share(of_dongs, shares)
         of_others = np.zeros_like(of_dongs)
-        total = np.bincount(city.district_of_dong, weights=shares, minlength=len(city.districts))
-        per_share_of_districts = room[city.districts] / total[:, None]
+        total = np.asarray(np.bincount(city.district_of_dong, weights=shares, minlength=len(city.districts)), dtype=float)
+        per_share_of_districts = _per_share(room[city.districts], total)
         for district in range(len(city.districts)):
             inside = np.flatnonzero(city.district_of_dong == district)
-            of_others[inside] = (total[district] - shares[inside])[:, None] * _least_of_others(per_share[inside])
+            of_others[inside] = _together(total[district] - shares[inside], per_share[inside])
             tightest_dong = per_share[inside].min(axis=0)
             own = per_share_of_districts[district, city.within_districts]
             per_share_of_districts[district, city.within_districts] = np.minimum(own, tightest_dong)
-        elsewhere = (total.sum() - total)[:, None] * _least_of_others(per_share_of_districts)
-        return _GivingWay(of_others, elsewhere)
+        return _GivingWay(of_others, _together(total.sum() - total, per_share_of_districts))
 
     def _links_inside(self, cells: Integers) -> sparse.csr_matrix:
         """Links all of whose cells are among these."""
@@ -262,9 +261,15 @@ def _differences(plus: Integers, minus: Integers, size: int) -> sparse.csr_matri
     return sparse.csr_matrix((signs, (np.tile(row, 2), np.concatenate([plus, minus]))), shape=(plus.size, size))
 
 
-def _least_of_others(values: Floats) -> Floats:
-    """For each row the least of the other rows, by column; 0 where there is no other."""
-    if len(values) < 2:
-        return np.zeros_like(values)
-    least, second = np.partition(values, 1, axis=0)[:2]
-    return np.asarray(np.where(values <= least, second, least))
+def _per_share(room: Floats, shares: Floats) -> Floats:
+    """`inf` for who does not give way."""
+    return np.asarray(np.divide(room, shares[:, None], out=np.full(room.shape, np.inf), where=shares[:, None] > 0))
+
+
+def _together(shares_of_others: Floats, per_share: Floats) -> Floats:
+    """For each row, how far all other rows can move; 0 where none of them does."""
+    if len(per_share) < 2:
+        return np.zeros_like(per_share)
+    least, second = np.partition(per_share, 1, axis=0)[:2]
+    of_others = np.where(per_share <= least, second, least)
+    return np.asarray(shares_of_others[:, None] * np.where(np.isfinite(of_others), of_others, 0.0))
