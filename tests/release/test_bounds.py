@@ -43,9 +43,11 @@ def test_what_a_district_has_none_of_it_can_have_where_another_has_less(monkeypa
     for name in ("_WHOLE", "_FEW"):
         monkeypatch.setattr(bounds, name, 0)
     assert narrow() == set()
-    monkeypatch.setattr(bounds, "vouched", lambda links, low, *_, **__: np.zeros(low.size, dtype=bool))
+    monkeypatch.setattr(bounds, "left_by_dongs", lambda links, low, high, need, **_: need)
     assert narrow() == set()
     monkeypatch.setattr(programs, "_PARTNERS", 0)
-    assert narrow() == {"11010", "11020"}
+    left = bounds._left_by_districts(links, low, high, need, need, **asked) > 0
+    assert set(cells["region_code"][left]) == {"11010", "11020", "1101053", "1101054"}
+    assert narrow() == {"11010", "11020"}, "in a corner one dong can have all that its district has"
     monkeypatch.setattr(bounds, "_FEW", 100)
     assert narrow() == set(), "all at once shows them wide"

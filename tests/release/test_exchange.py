@@ -10,7 +10,7 @@ import pytest
 from scipy.optimize import linprog
 
 from living_finance.release.bounds import narrow_cells
-from living_finance.release.exchange import vouched
+from living_finance.release.exchange import left_by_dongs
 from living_finance.release.programs import Places
 from living_finance.release.verify_links import links_between, places_of
 
@@ -83,9 +83,10 @@ def test_what_is_vouched_for_is_as_wide_in_the_program_of_everything(seed: int, 
     low, high = ends(count, threshold=6.0)
     high[cells["region_code"].str.startswith(empty)] = 0.0
     need = np.where(np.isinf(high), 6.0, 0.0)
-    is_wide = vouched(links, low, high, need, places=places, table=count)
+    left = left_by_dongs(links, low, high, need, places=places, table=count)
+    is_wide = (need > 0) & (left == 0)
     assert is_wide.any()
-    assert not is_wide[need == 0].any()
+    assert (left[~is_wide] == need[~is_wide]).all()
     exact = np.array([exact_width(links, low, high, cell) for cell in np.flatnonzero(is_wide).tolist()])
     assert (exact >= need[is_wide] - 1e-4).all()
 
@@ -100,10 +101,11 @@ def test_a_cell_that_its_links_tell_is_not_vouched_for() -> None:
     at = np.flatnonzero(dong & (cells["household_type"] == "unrelated").to_numpy() & (cells["head_sex"] == "F").to_numpy())[0]
     low[at], high[at] = 0.0, np.inf
     need = np.where(np.isinf(high), 3.0, 0.0)
-    is_wide = vouched(links, low, high, need, places=places, table=count)
+    is_wide = (need > 0) & (left_by_dongs(links, low, high, need, places=places, table=count) == 0)
     assert is_wide.any()
     assert not is_wide[at]
-    assert at in (narrow_cells(links, low, high, need, places=places) or [])
+    narrow = narrow_cells(links, low, high, need, places=places)
+    assert narrow is not None and at in narrow
 
 
 @pytest.mark.parametrize("gone", ["1101051", "11010", "11010510001"])
@@ -115,4 +117,4 @@ def test_where_regions_are_not_counted_alike_nothing_is_vouched_for(gone: str) -
     links, places = linked(cells)
     low, high = ends(count, threshold=6.0)
     need = np.where(np.isinf(high), 6.0, 0.0)
-    assert not vouched(links, low, high, need, places=places, table=count).any()
+    assert (left_by_dongs(links, low, high, need, places=places, table=count) == need).all()

@@ -46,7 +46,9 @@ def synthesize(
     gu: Annotated[str, typer.Option(help="District codes, comma-separated, or `all`.")] = "11140,11230",
     fraction: Annotated[float, typer.Option(min=0.001, max=1.0, help="Share of the real number of households.")] = 0.05,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 7,
-    truth: Annotated[Path | None, typer.Option(help="Folder for the truth; default: beside --out, named truth.")] = None,
+    truth: Annotated[  # ok: the generator writes it, apart from what the pipeline reads
+        Path | None, typer.Option(help="Folder for the truth; default: beside --out, named truth.")
+    ] = None,
     file_format: Annotated[str, typer.Option("--format", help="csv or parquet.")] = "csv",
     config: ConfigFile = None,
 ) -> None:
@@ -158,7 +160,9 @@ def describe(table: Annotated[str, typer.Argument(help="For instance gold.househ
 @app.command(rich_help_panel=_PANEL)
 def evaluate(
     warehouse: WarehouseFolder,
-    truth: Annotated[Path, typer.Option(help="Truth written by synthesize.", exists=True)],
+    truth: Annotated[  # ok: handed to the evaluation, nothing else
+        Path, typer.Option(help="Truth written by synthesize.", exists=True)
+    ],
     month: Annotated[str, typer.Option(help="YYYYMM")],
     out: Annotated[Path | None, typer.Option("--json", help="File for the scores.")] = None,
     config: ConfigFile = None,

@@ -6,10 +6,11 @@ possible to the reader, so the distance between two such tables is a lower bound
 A few tables far apart vouch for most cells; what they do not vouch for is asked cell by cell, up and down.
 
 Up to `_WHOLE` cells everything is one program. Beyond, one table of everything is found first: city and districts, then each
-district below them. Around it each district is asked with its dongs and output areas, the city's and its own counts, all
-others held: again a lower bound. Of a rare kind there can be more in a district only where there is less elsewhere: so where a
-district's own count is withheld, the other districts' counts of its cross are free too, and those of the dongs that have
-most of the kind. What no district vouches for is asked of everything at once.
+district below them. Around it each dong is asked with all others giving way in fixed shares (`release.exchange`), and what that
+leaves by district: with its dongs and output areas, the city's and its own counts, all others held: again a lower bound. Of a
+rare kind there can be more in a district only where there is less elsewhere: so where a district's own count is withheld, the
+other districts' counts of its cross are free too, and those of the dongs that have most of the kind. What no district vouches
+for is asked of everything at once.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from scipy import sparse
 
-from living_finance.release.exchange import vouched
+from living_finance.release.exchange import left_by_dongs
 from living_finance.release.programs import (
     FAR,
     INTERIOR,
@@ -38,6 +39,7 @@ from living_finance.release.programs import (
 _WHOLE = 12_000
 _FURTHEST = 50.0
 """A cell that seems narrow is asked once more with all others this many times freer."""
+_Find = Callable[[sparse.csr_matrix, Floats, Floats, Floats], Floats]
 _FEW = 100
 """Programs of a whole city take half a minute of CPU each."""
 
@@ -68,11 +70,11 @@ def narrow_cells(
     if is_large:
         with contextlib.suppress(Inconsistent):  # the whole has one, perhaps, with other counts at the top
             table = table_of_all(links, low, high, places=places) if table is None else table
-            left = np.where(vouched(links, low, high, need, places=places, table=table), 0.0, need)
-            for find in (_inside, _table):  # in a corner a few regions have most of a kind: what none has enough of in the middle
-                if left.any():
-                    around = table if find is _inside else table_of_all(links, low, high, places=places, find=find)
-                    left = _left_by_districts(links, low, high, need, left, places=places, table=around)
+            left = left_by_dongs(links, low, high, need, places=places, table=table)
+            left = _left_by_districts(links, low, high, need, left, places=places, table=table)
+            if left.any():  # in a corner a few regions have most of a kind: what none has enough of in the middle
+                corner = table_of_all(links, low, high, places=places, find=_table)
+                left = _left_by_districts(links, low, high, need, left, places=places, table=corner)
             need = left
     try:
         if not need.any():
@@ -82,9 +84,6 @@ def narrow_cells(
         return _narrow(links, low, high, need, _table(links, low, high) if table is None else table)
     except Inconsistent:
         return None
-
-
-_Find = Callable[[sparse.csr_matrix, Floats, Floats, Floats], Floats]
 
 
 def implied(links: sparse.csr_matrix, low: Floats, high: Floats, *, sweeps: int = 3) -> tuple[Floats, Floats]:
@@ -131,40 +130,13 @@ def _left_by_districts(
     return left
 
 
-def table_of_all(links: sparse.csr_matrix, low: Floats, high: Floats, *, places: Places, find: _Find | None = None) -> Floats:
-    """A possible table: the top first, then each district below it.
-
-    Args:
-        links, low, high, places: as of `narrow_cells`.
-        find: one of a part; left out: one well inside the ends.
-
-    Raises:
-        Inconsistent: the top or some district has none.
-    """
-    find, top, by_column = find or _inside, np.flatnonzero(places.group == 0), links.tocsc()
-    own = links[np.flatnonzero((links > 0) @ (places.group != 0) == 0)][:, top]  # links all of whose parts are at the top
-    least, most = implied(links, low, high)  # what is below says which counts of the top are out of the question
-    at_top, table = np.zeros(low.size), np.zeros(low.size)
-    at_top[top] = table[top] = find(own, least[top], np.where(most >= FAR, np.inf, most)[top], np.zeros(own.shape[0]))
-
-    def of_district(district: int) -> tuple[Integers, Floats]:
-        inside = np.flatnonzero(places.group == district)
-        rows = np.unique(by_column[:, inside].indices)
-        return inside, find(links[rows][:, inside], low[inside], high[inside], -(links[rows] @ at_top))
-
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for inside, counts in pool.map(of_district, sorted(set(places.group.tolist()) - {0})):
-            table[inside] = counts
-    return table
-
-
 def _inside(links: sparse.csr_matrix, low: Floats, high: Floats, sums: Floats) -> Floats:
     """A possible table, well inside its ends.
 
     Raises:
         Inconsistent: there is none.
     """
-    solve = solver(links.tocsc(), sums, {**INTERIOR, "presolve": "off"})
+    solve = solver(links.tocsc(), sums, {**INTERIOR, "presolve": "off"})  # which leaves some counts at their ends
     found = solve(np.zeros(low.size), low, high)
     return _table(links, low, high, sums) if found is None else np.clip(found, low, high)
 
@@ -180,6 +152,33 @@ def _table(links: sparse.csr_matrix, low: Floats, high: Floats, sums: Floats | N
     if found is None:
         raise Inconsistent
     return found
+
+
+def table_of_all(links: sparse.csr_matrix, low: Floats, high: Floats, *, places: Places, find: _Find = _inside) -> Floats:
+    """A possible table: the top first, then each district below it.
+
+    Args:
+        links, low, high, places: as of `narrow_cells`.
+        find: one of a part.
+
+    Raises:
+        Inconsistent: the top or some district has none.
+    """
+    top, by_column = np.flatnonzero(places.group == 0), links.tocsc()
+    own = links[np.flatnonzero((links > 0) @ (places.group != 0) == 0)][:, top]  # links all of whose parts are at the top
+    least, most = implied(links, low, high)  # what is below says which counts of the top are out of the question
+    at_top, table = np.zeros(low.size), np.zeros(low.size)
+    at_top[top] = table[top] = find(own, least[top], np.where(most >= FAR, np.inf, most)[top], np.zeros(own.shape[0]))
+
+    def of_district(district: int) -> tuple[Integers, Floats]:
+        inside = np.flatnonzero(places.group == district)
+        rows = np.unique(by_column[:, inside].indices)
+        return inside, find(links[rows][:, inside], low[inside], high[inside], -(links[rows] @ at_top))
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for inside, counts in pool.map(of_district, sorted(set(places.group.tolist()) - {0})):
+            table[inside] = counts
+    return table
 
 
 def _one_by_one(links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, table: Floats | None) -> Integers:

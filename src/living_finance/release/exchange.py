@@ -27,8 +27,8 @@ _LEAST_SHARE = 1e-6
 """Of the mean one: who has less does not give way."""
 
 
-def vouched(links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, *, places: Places, table: Floats) -> Flags:
-    """Cells whose interval is shown to be wide enough.
+def left_by_dongs(links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, *, places: Places, table: Floats) -> Floats:
+    """Width asked of the cells whose interval no dong's program shows to be wide enough, else 0.
 
     Args:
         links: one row per link over the cells, parts 1, whole -1.
@@ -39,13 +39,13 @@ def vouched(links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, *
     """
     city = _City.of(links, places)
     if city is None:
-        return np.zeros(need.size, dtype=bool)
+        return need
     trade = _Trade(city, links, low, high, need, table)
     trade.ask(table[city.dongs].max(axis=1), need)
-    for column in city.dongs[:, trade.is_open()[city.dongs].any(axis=0)].T:
+    for column in city.dongs[:, trade.reached.is_open(need)[city.dongs].any(axis=0)].T:
         kind = places.category == places.category[column[0]]
-        trade.ask(table[column], np.where(kind & trade.is_open(), need, 0.0))
-    return (need > 0) & ~trade.is_open()
+        trade.ask(table[column], np.where(kind & trade.reached.is_open(need), need, 0.0))
+    return np.where(trade.reached.is_open(need), need, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,22 +151,34 @@ class _GivingWay:
     """For each district, all other districts."""
 
 
+@dataclass(frozen=True)
+class _Reached:
+    """How far cells went in the tables found."""
+
+    least: Floats
+    most: Floats
+
+    def is_open(self, need: Floats, cells: Integers | slice = slice(None)) -> Flags:
+        """Which of the cells are not yet shown to be as wide as needed."""
+        return np.asarray(self.most[cells] - self.least[cells] < need[cells] - MARGIN)
+
+    def widen(self, cells: Integers, least: Floats, most: Floats) -> None:
+        self.least[cells] = np.minimum(self.least[cells], least)
+        self.most[cells] = np.maximum(self.most[cells], most)
+
+
 class _Trade:
-    """Tables around one, and how far cells went in them."""
+    """Tables around one."""
 
     def __init__(self, city: _City, links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, table: Floats) -> None:
-        self.city, self.need, self.table = city, need, table
-        self.least, self.most = table.copy(), table.copy()
+        self.city, self.table = city, table
+        self.reached = _Reached(table.copy(), table.copy())
         furthest = _FURTHEST * float(need.max(initial=0.0))
         self.down, self.up = np.clip(table - low, 0.0, furthest), np.clip(high - table, 0.0, furthest)
         self._columns, self._sizes = links.tocsc(), np.diff(links.indptr)
         self._inside_districts = [self._links_inside(cells) for cells in city.districts]
         self._inside_city = self._links_inside(city.city[0])
         self._inside_dongs: dict[int, sparse.csr_matrix] = {}
-
-    def is_open(self) -> Flags:
-        """Cells not yet shown to be wide enough."""
-        return np.asarray(self.most - self.least < self.need - MARGIN)
 
     def ask(self, shares: Floats, need: Floats) -> None:
         """Each dong that has cells of which a width is asked; and each district's own in any of its dongs.
@@ -177,29 +189,27 @@ class _Trade:
         """
         city, shares = self.city, np.where(shares > _LEAST_SHARE * float(shares.mean()), shares, 0.0)
         give = self._giving_way(self.up, shares), self._giving_way(self.down, shares)
-        districts = np.unique(city.district_of_dong)
-        first = int(districts[0])
+        below = need.copy()
+        below[city.city[0]] = 0.0  # the city's own are asked once, in the first district
 
         def of_district(district: int) -> tuple[Integers, Floats, Floats]:
-            dongs = np.flatnonzero(city.district_of_dong == district)
+            dongs, asked = np.flatnonzero(city.district_of_dong == district).tolist(), below if district else need
             shared = np.concatenate([city.districts[district], city.city[0]])
-            cells = np.concatenate([shared, *(city.cells_of_dong(dong) for dong in dongs.tolist())])
-            least, most = self.least.copy(), self.most.copy()
-            asked = need.copy()
-            if district != first:
-                asked[city.city[0]] = 0.0
-            for dong in dongs.tolist():
-                own = np.concatenate([city.cells_of_dong(dong), shared])
-                if (most[own] - least[own] < asked[own] - MARGIN).any():
-                    self._ask_dong(dong, asked, least, most, give)
-            return cells, least[cells], most[cells]
+            cells = np.concatenate([shared, *(city.cells_of_dong(dong) for dong in dongs)])
+            reached = self.reached
+            if not reached.is_open(asked, cells).any():
+                return cells, reached.least[cells], reached.most[cells]
+            reached = _Reached(reached.least.copy(), reached.most.copy())  # districts share the city's cells
+            for dong in dongs:
+                if reached.is_open(asked, np.concatenate([city.cells_of_dong(dong), shared])).any():
+                    self._ask_dong(dong, asked, reached, give)
+            return cells, reached.least[cells], reached.most[cells]
 
         with ThreadPoolExecutor(max_workers=2) as pool:
-            for cells, least, most in pool.map(of_district, districts.tolist()):
-                self.least[cells] = np.minimum(self.least[cells], least)
-                self.most[cells] = np.maximum(self.most[cells], most)
+            for cells, least, most in pool.map(of_district, range(len(city.districts))):
+                self.reached.widen(cells, least, most)
 
-    def _ask_dong(self, dong: int, need: Floats, least: Floats, most: Floats, give: tuple[_GivingWay, _GivingWay]) -> None:
+    def _ask_dong(self, dong: int, need: Floats, reached: _Reached, give: tuple[_GivingWay, _GivingWay]) -> None:
         """Deviations from the table: of the dong's cells, its district's and the city's. What the district has more than the dong
         is its other dongs', what the city has more than the district the other districts'."""
         city, district = self.city, int(self.city.district_of_dong[dong])
@@ -214,8 +224,9 @@ class _Trade:
         up, down = (np.concatenate([at_rest, way.others[dong], way.elsewhere[district]]) for way in give)
         solve = solver(sparse.vstack([inside, others, elsewhere]).tocsc(), -down, upto=up)
         floor, ceiling, start = -self.down[cells], self.up[cells], self.table[cells]
-        for moved in tables(solve, floor, ceiling, need[cells], least[cells] - start, most[cells] - start):
-            least[cells], most[cells] = np.minimum(least[cells], start + moved), np.maximum(most[cells], start + moved)
+        least, most = reached.least[cells] - start, reached.most[cells] - start
+        for moved in tables(solve, floor, ceiling, need[cells], least, most):
+            reached.widen(cells, start + moved, start + moved)
 
     def _giving_way(self, room: Floats, shares: Floats) -> _GivingWay:
         """How far others can move together.

@@ -30,7 +30,7 @@ _UNPERTURBED = {"primal_simplex_bound_perturbation_multiplier": 0.0, "dual_simpl
 """Nothing to put right in the end, which takes longer than a program that starts at the last one's end."""
 _OPTIONS: dict[str, float | str] = {"threads": 1, "solver": "simplex", "presolve": "off", **_UNPERTURBED}
 INTERIOR: dict[str, float | str] = {"threads": 1, "solver": "ipm", "run_crossover": "off"}
-"""Well inside all ends, not at a corner; also for a whole city, where simplex does not end. Nothing is warm for the next."""
+"""Inside the ends, not at a corner; also for a whole city, where simplex does not end. Nothing is warm for the next."""
 _DUAL, _PRIMAL = 1, 4
 """Dual simplex finds the first table (10 times faster), primal the others: the last one stays possible."""
 

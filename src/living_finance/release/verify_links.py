@@ -13,7 +13,7 @@ from scipy import sparse
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
-from living_finance.release.programs import Places
+from living_finance.release.programs import FAR, Places
 
 EXACT = 1e-9
 DIMENSIONS = frozenset(name for source in r.SOURCES for name in r.dimension_columns(source))
@@ -92,7 +92,7 @@ def pinned(links: sparse.csr_matrix, low: np.ndarray, high: np.ndarray, hidden: 
 def disagreeing(links: sparse.csr_matrix, low: np.ndarray, high: np.ndarray) -> list[int]:
     """Links that no values inside the intervals can satisfy."""
     parts, wholes = links.maximum(0), (-links).maximum(0)
-    far = np.minimum(high, 1e15)
+    far = np.minimum(high, FAR)
     least, most = parts @ low - wholes @ far, parts @ far - wholes @ low
     return np.flatnonzero((least > 1e-6) | (most < -1e-6)).tolist()
 

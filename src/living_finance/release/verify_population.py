@@ -10,21 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
-from living_finance.release import exchange
 from living_finance.release.bounds import implied, narrow_cells, table_of_all
-from living_finance.release.programs import Inconsistent, Places
+from living_finance.release.exchange import left_by_dongs
+from living_finance.release.programs import MARGIN, Flags, Floats, Inconsistent, Integers, Places
 from living_finance.release.verify_links import DIMENSIONS, only_ones, places_of
 
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-Integers = npt.NDArray[np.int64]
-_MARGIN = 1e-5
 _ONE_PROGRAM = 5_000
 """Cells of two releases, and what ties them, that one program takes in at once; beyond, each release is asked first as far as it
 can be asked alone."""
@@ -101,11 +96,6 @@ class Population:
             high=np.where(is_known, total + 0.5, self.high),
             need=np.where(is_told, 0.0, np.fmin(self.need, total)),
         )
-
-    def left(self, low: Floats, high: Floats, table: Floats) -> Floats:
-        """Width asked of the cells for which no table between these ends is found to vouch, else 0."""
-        is_wide = exchange.vouched(self.links, low, high, self.need, places=self.places, table=table)
-        return np.where(is_wide, 0.0, self.need)
 
 
 def widths_asked(
@@ -192,7 +182,7 @@ def together(
         most = np.full(at.size, max(change, seen) * times)
         low, high = np.concatenate([one.low, other.low, -most]), np.concatenate([one.high, other.high, most])
         least, furthest = implied(links, low, high)
-        if (least > furthest + _MARGIN).any():
+        if (least > furthest + MARGIN).any():
             continue  # no counts agree, as the links show one by one
         asked, table, vouched = need, None, None
         if low.size > _ONE_PROGRAM:
@@ -241,7 +231,7 @@ def _apart(
         low, high = mine.low.copy(), mine.high.copy()
         near = mine.hidden[here] & ~both
         low[here[near]] = np.maximum(low[here[near]], theirs.high[there[near]] - most[near])
-        high[here[near]] = theirs.low[there[near]] + most[near]
+        high[here[near]] = np.minimum(high[here[near]], theirs.low[there[near]] + most[near])
         ends.append((low, high))
     (low, high), (low_other, high_other) = ends
     lows, highs = np.concatenate([low, low_other, -most]), np.concatenate([high, high_other, most])
@@ -254,8 +244,9 @@ def _apart(
     for cells, least, furthest in ((at[both], low, high), (at_other[both], low_other, high_other)):
         least[cells] = np.maximum(least[cells], floor)
         furthest[cells] = np.minimum(furthest[cells], floor + most[both])
-    left = one.left(low, high, of_one), other.left(low_other, high_other, of_other)
-    return np.concatenate([*left, np.zeros(at.size)]), table
+    left = left_by_dongs(one.links, low, high, one.need, places=one.places, table=of_one)
+    left_other = left_by_dongs(other.links, low_other, high_other, other.need, places=other.places, table=of_other)
+    return np.concatenate([left, left_other, np.zeros(at.size)]), table
 
 
 def count_rows(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
