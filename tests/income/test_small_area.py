@@ -123,7 +123,7 @@ def test_what_is_learned_is_in_scikit_learns_form() -> None:
     estimator = EmpiricalBestPredictor(transformation="box_cox", seed=9)
     fit = clone(estimator).fit(sample[["term", "other"]], sample["amount"], areas=sample["area"])
     assert not hasattr(estimator, "model_")
-    assert fit.get_params() == {"transformation": "box_cox", "two_part": False, "huber": None, "seed": 9}
+    assert fit.get_params() == {"transformation": "box_cox", "two_part": False, "huber": None, "seed": 9, "prior": None}
     assert fit.feature_names_in_.tolist() == ["term", "other"]
     assert clone(FayHerriot()).get_params() == {}
 

@@ -99,6 +99,11 @@ class Correction:
     spread: float = 0.0
     """Standard deviation of log scores among peers of one place."""
 
+    @property
+    def place_slope(self) -> float:
+        """Log income per unit of a place's mean log score among peers."""
+        return float(self.slope / np.sqrt(1.0 - self.noise_share))
+
     def apply(self, score: Floats, peer: Integers, place: Floats, *, chance: Floats | None = None) -> Floats:
         """Incomes of scores in places; a loss moves with the level alone.
 
@@ -114,7 +119,7 @@ class Correction:
         apart = log - middle - place
         if chance is not None:
             apart = kept * apart + np.sqrt(self.noise_share) * self.spread * chance
-        positive = np.exp(self.level + middle + self.slope / kept * place + self.slope * apart)
+        positive = np.exp(self.level + middle + self.place_slope * place + self.slope * apart)
         amount: Floats = np.where(score > 0.0, positive, np.minimum(score, 0.0) * np.exp(self.level))
         return amount
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from living_finance.errors import ConfigurationError
 from living_finance.income.area_indicators import as_labels
 from living_finance.income.small_area_model import AreaRegression, Residuals, SmallAreaModel, mean_squared_errors
 from living_finance.methods.area_logistic import fit_area_logistic
+from living_finance.methods.coefficient_prior import CoefficientPrior
 from living_finance.methods.convergence import Convergence
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import key_bits
@@ -23,6 +24,7 @@ from living_finance.methods.nested_error import NestedErrorDesign, huber_consist
 from living_finance.methods.transformations import TransformationName, estimate_transformation
 
 Table = pd.DataFrame | npt.ArrayLike
+_PARTS = ("amount", "occurrence")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,9 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
             robust variance and not centred, so that the outliers' share of income is kept and only spread over all areas.
             The transformation's parameter is not robust.
         seed: of everything drawn.
+        prior: `amount` and `occurrence` → normal priors of coefficients of that part, columns those of X from 0, in units of the
+            transformed amount or of the logit per unit of the term (see `methods.coefficient_prior`); None for none. Not
+            with `huber`. Variances do not see the amount's; effects are those given the coefficients so found.
 
     Learned:
         `model_` (SmallAreaModel; to JSON and back), `intercept_`, `coef_`, `area_variance_`, `unit_variance_` (of the transformed
@@ -70,12 +75,19 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
     """
 
     def __init__(
-        self, *, transformation: TransformationName = "log", two_part: bool = False, huber: float | None = None, seed: int = 0
+        self,
+        *,
+        transformation: TransformationName = "log",
+        two_part: bool = False,
+        huber: float | None = None,
+        seed: int = 0,
+        prior: Mapping[str, CoefficientPrior] | None = None,
     ) -> None:
         self.transformation = transformation
         self.two_part = two_part
         self.huber = huber
         self.seed = seed
+        self.prior = prior
 
     def fit(
         self,
@@ -98,10 +110,12 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
 
         Raises:
             ConfigurationError: values that are missing, amounts outside the transformation's domain, collinear terms,
-                too few households.
+                too few households; a prior of a part or term that there is not, or beside `huber`.
         """
         if self.huber is not None and not self.huber > 0.0:
             raise ConfigurationError("The bound of residuals is not positive.", remedy="1.345, or None")
+        if not set(self.prior or ()) <= set(_PARTS):
+            raise ConfigurationError("A prior is of a part that the model does not have.", remedy="amount or occurrence")
         sample = _as_sample(X, y, areas=areas, weights=weights)
         self.n_features_in_ = sample.terms.shape[1]
         if isinstance(X, pd.DataFrame):
@@ -151,7 +165,7 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
     def bootstrap(self, *, replicates: int = 200) -> list[SmallAreaModel]:
         """Fits to samples drawn from the fitted model, everything estimated anew, for `mean_squared_errors`.
 
-        Sampled households keep terms, area and weight and take new amounts.
+        Sampled households keep terms, area, weight and take new amounts; priors stay.
         """
         check_is_fitted(self)
         sample = self._sample
@@ -193,17 +207,21 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
             poverty_line=poverty_line,
         )
 
+    def _prior(self, part: str) -> CoefficientPrior | None:
+        given = (self.prior or {}).get(part)
+        return None if given is None else given.after_intercept()
+
     def _fitted(self, sample: _Sample, *, seed: int) -> tuple[SmallAreaModel, dict[str, Convergence]]:
         convergence: dict[str, Convergence] = {}
         occurrence = None
         has = _has(sample.amount, self.two_part)
         if not has.all():
-            occurrence, convergence["occurrence"] = _fit_occurrence(sample, has)
+            occurrence, convergence["occurrence"] = _fit_occurrence(sample, has, self._prior("occurrence"))
         design, labels = _amount_design(sample, has)
         amount = sample.amount[has][design.order]
         transformation, convergence["transformation"] = estimate_transformation(self.transformation, amount, design)
         transformed = transformation.forward(amount)
-        fit = design.fit(transformed, huber=self.huber)
+        fit = design.fit(transformed, huber=self.huber, prior=self._prior("amount"))
         convergence["amount"] = fit.convergence
         pairs = zip(fit.effect_mean.tolist(), fit.effect_variance.tolist(), strict=True)
         residuals = None
@@ -251,8 +269,16 @@ def _has(amount: Floats, two_part: bool) -> npt.NDArray[np.bool_]:
     return amount != 0.0 if two_part else np.ones(amount.size, dtype=bool)
 
 
-def _fit_occurrence(sample: _Sample, has: npt.NDArray[np.bool_]) -> tuple[AreaRegression, Convergence]:
-    fit = fit_area_logistic(sample.with_intercept, sample.area, has.astype(np.float64), weight=sample.weight)
+def _fit_occurrence(
+    sample: _Sample, has: npt.NDArray[np.bool_], prior: CoefficientPrior | None
+) -> tuple[AreaRegression, Convergence]:
+    fit = fit_area_logistic(
+        sample.with_intercept,
+        sample.area,
+        has.astype(np.float64),
+        weight=sample.weight,
+        prior=prior,
+    )
     pairs = zip(fit.effect_mean.tolist(), fit.effect_variance.tolist(), strict=True)
     effects = dict(zip(map(str, sample.labels), pairs, strict=True))
     return AreaRegression(tuple(fit.coefficients.tolist()), fit.area_variance, effects), fit.convergence

@@ -3,7 +3,8 @@
 Draw 0 is the fit to the survey as it is and to the published figures as they are. Every other draw is a fit of its own: to the
 survey with weights of a Bayesian bootstrap and to published figures with an error drawn for each, so that differences
 between draws hold what the survey's sample, the published figures and the households' own chances leave unknown (proper multiple
-imputation).
+imputation). What a fit takes from a prior, draws take from a draw of the prior: an estimate and its prior, each moved by its own
+error, together have the error of the two joined.
 
 Source: Rubin (1987), Multiple imputation for nonresponse in surveys, ch. 4; Rubin (1981), The Bayesian bootstrap, Annals
 of Statistics 9(1), 130-134.
@@ -32,7 +33,15 @@ from living_finance.income.earnings import (
     donors_of,
     fit_earnings,
 )
-from living_finance.income.other_components import MODELLED, NO_COMPONENT, Characteristics, ComponentModel, fit_component
+from living_finance.income.other_components import (
+    MODELLED,
+    NO_COMPONENT,
+    PLACE_DEVIATION,
+    Characteristics,
+    ComponentModel,
+    PlaceCentres,
+    fit_component,
+)
 from living_finance.income.programme_rules import Rule
 from living_finance.income.programmes import (
     NO_BENEFITS,
@@ -320,9 +329,22 @@ def fit_income(
             has_one_slope=fitted[0].earnings.has_one_slope if fitted else None,
         )
 
-        def fit(name: str, amount: Floats, weight: Floats = weight) -> ComponentModel:
-            of_name = int(key_bits([f"{seed}|{name}"])[0] >> np.uint64(1))
-            return fit_component(name, survey.households, amount, weight, seed=of_name)
+        centres = _place_centres(earnings.labour.place_slope, draw=draw, draws=draws, seed=seed)
+
+        def fit(
+            name: str,
+            amount: Floats,
+            weight: Floats = weight,
+            centres: PlaceCentres = centres,
+        ) -> ComponentModel:
+            return fit_component(
+                name,
+                survey.households,
+                amount,
+                weight,
+                seed=int(key_bits([f"{seed}|{name}"])[0] >> np.uint64(1)),
+                place=centres if name == "property" else None,
+            )
 
         # Who receives programmes goes by the other income, and transfers beyond them are what is left.
         components = {name: NO_COMPONENT if name == "transfer" else fit(name, survey.amounts[name]) for name in MODELLED}
@@ -374,6 +396,27 @@ def _bootstrap(keys: npt.NDArray[np.str_], *, draw: int, seed: int) -> Floats:
     return -np.log(unit_interval(mixed(key_bits([f"{seed}|survey bootstrap"])[0], key_bits(keys), draw)))
 
 
+def _place_centres(slope: float, *, draw: int, draws: int, seed: int) -> PlaceCentres:
+    """Where the priors of property income's coefficients on `place` lie: at the slope of earnings, moved by draws of the prior.
+
+    Were the centre the same in all draws, they would hold none of the prior's own error.
+    """
+    amount, occurrence = (
+        slope + PLACE_DEVIATION * _centred(f"{seed}|property place {part}", draw=draw, draws=draws)
+        for part in ("amount", "occurrence")
+    )
+    return PlaceCentres(amount, occurrence)
+
+
+def _centred(stream: str, *, draw: int, draws: int) -> float:
+    """A standard normal number of a draw, 0 in draw 0; over the others their mean is 0. All 0 with fewer than 3 draws."""
+    if draw == 0 or draws < 3:
+        return 0.0
+    numbers = normal(mixed(key_bits([stream])[0], np.arange(1, draws)))
+    centred = (numbers - numbers.mean()) * np.sqrt((draws - 1) / (draws - 2))
+    return float(centred[draw - 1])
+
+
 def group_errors(published: Mapping[Figure, Published]) -> dict[str, float]:
     """Relative standard errors of the published figures by group (`value_benchmark.factors`)."""
     by_group = {}
@@ -399,11 +442,8 @@ def _targets(published: Mapping[Figure, Published], *, draw: int, draws: int, se
         found = published.get(figure)
         if found is None or not found.value > 0.0:
             return None
-        if draw == 0 or draws < 3:
-            return found.value
-        numbers = normal(mixed(key_bits([f"{seed}|published|{'|'.join(figure)}"])[0], np.arange(1, draws)))
-        centred = (numbers - numbers.mean()) * np.sqrt((draws - 1) / (draws - 2))
-        return float(found.value * np.exp(found.relative_error * centred[draw - 1]))
+        moved = _centred(f"{seed}|published|{'|'.join(figure)}", draw=draw, draws=draws)
+        return float(found.value * np.exp(found.relative_error * moved))
 
     def those(figures: Mapping[str, Figure]) -> dict[str, float]:
         return {name: known for name, figure in figures.items() if (known := value(figure)) is not None}

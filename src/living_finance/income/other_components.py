@@ -11,6 +11,7 @@ import numpy.typing as npt
 from living_finance.errors import ConfigurationError
 from living_finance.income.empirical_best import EmpiricalBestPredictor
 from living_finance.income.small_area_model import AreaRegression, SmallAreaModel
+from living_finance.methods.coefficient_prior import CoefficientPrior
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import Bits
 
@@ -30,6 +31,8 @@ _AREA_ROWS = 8
 """Surveyed households that the effect of a dong needs to be kept: with fewer it hardly differs from 0, and tells of them."""
 _LEAST_ROWS = 8
 """With an amount, to model anything at all."""
+PLACE_DEVIATION = 0.5
+"""Standard deviation of the prior of a coefficient on `place`: an assumption (decision 0059)."""
 _USUAL_EARNINGS_KRW_YEAR, _LEAST_EARNINGS_KRW_YEAR = 4.0e7, 1.0e6
 
 
@@ -99,7 +102,36 @@ class ComponentModel:
 NO_COMPONENT = ComponentModel((), None, 0, 0)
 
 
-def fit_component(name: str, households: Characteristics, amount: Floats, weight: Floats, *, seed: int) -> ComponentModel:
+@dataclass(frozen=True)
+class PlaceCentres:
+    """Means of the normal priors of a component's coefficients on `place`, each with `PLACE_DEVIATION`.
+
+    Both are per unit of `place` and given the other terms, the household's own earnings among them.
+    """
+
+    amount: float
+    """Of the log amount."""
+    occurrence: float
+    """Of the logit of having any."""
+
+    def priors(self, terms: Sequence[str]) -> dict[str, CoefficientPrior] | None:
+        """As `EmpiricalBestPredictor` takes them; None where `place` is not a term."""
+        if "place" not in terms:
+            return None
+        column = (list(terms).index("place"),)
+        centres = {"amount": self.amount, "occurrence": self.occurrence}
+        return {part: CoefficientPrior(column, (centre,), (PLACE_DEVIATION,)) for part, centre in centres.items()}
+
+
+def fit_component(
+    name: str,
+    households: Characteristics,
+    amount: Floats,
+    weight: Floats,
+    *,
+    seed: int,
+    place: PlaceCentres | None = None,
+) -> ComponentModel:
     """A two-part model: whether a household has any (logistic), how much (log scale), both with effects of dongs.
 
     Args:
@@ -108,6 +140,7 @@ def fit_component(name: str, households: Characteristics, amount: Floats, weight
         amount: answers, KRW/year, NaN where missing; at most 0 counts as none.
         weight: survey weights, calibrated.
         seed: of the draws.
+        place: what is known of the coefficients on `place` before; None: nothing.
 
     Source: Molina & Rao (2010); two parts: Pfeffermann, Terryn & Moura (2008), Survey Methodology 34(2), 235-249.
     """
@@ -123,7 +156,8 @@ def fit_component(name: str, households: Characteristics, amount: Floats, weight
     while True:
         terms = households.terms(names)[known]
         try:
-            predictor = EmpiricalBestPredictor(transformation="log", two_part=not has.all(), seed=seed)
+            prior = place.priors(names) if place else None
+            predictor = EmpiricalBestPredictor(transformation="log", two_part=not has.all(), seed=seed, prior=prior)
             predictor.fit(terms, value, areas=households.dong_code[known], weights=weight[known])
             model = _without_thin_areas(predictor.model_, households.dong_code[known], has)
             return ComponentModel(tuple(names), model, int(known.sum()), count)

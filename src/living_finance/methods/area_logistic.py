@@ -4,9 +4,10 @@ The likelihood of an area is integrated by adaptive Gauss-Hermite quadrature abo
 gradient of the complete likelihood under the same quadrature. Survey weights, scaled to add up to the rows of each area,
 multiply the rows' log likelihoods (pseudo-likelihood) for coefficients and effects. The variance between areas is that of
 the rows without weights: with few rows an area, weights that differ pass for differences between areas.
+Normal priors of coefficients add their log densities (the posterior mode given the variance).
 
 Source: Pinheiro & Bates (1995), Approximations to the log-likelihood function in the nonlinear mixed-effects model, JCGS
-4(1), 12-35; Rabe-Hesketh & Skrondal (2006), Multilevel modelling of complex survey data, JRSS A 169(4), 805-827.
+4(1), 12-35; Rabe-Hesketh & Skrondal (2006), Multilevel modelling of complex survey data, JRSS A 169(4), 805-827
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from scipy.optimize import OptimizeResult, minimize
 from scipy.special import expit
 
 from living_finance.errors import ConfigurationError
+from living_finance.methods.coefficient_prior import CoefficientPrior
 from living_finance.methods.convergence import Convergence
 from living_finance.methods.grouped import Floats, Integers
 
@@ -40,7 +42,14 @@ class AreaLogisticFit:
     convergence: Convergence
 
 
-def fit_area_logistic(terms: Floats, area: Integers, has: Floats, *, weight: Floats | None = None) -> AreaLogisticFit:
+def fit_area_logistic(
+    terms: Floats,
+    area: Integers,
+    has: Floats,
+    *,
+    weight: Floats | None = None,
+    prior: CoefficientPrior | None = None,
+) -> AreaLogisticFit:
     """P(has) = 1 / (1 + exp(-x'β - u)), u normal by area.
 
     Args:
@@ -48,6 +57,7 @@ def fit_area_logistic(terms: Floats, area: Integers, has: Floats, *, weight: Flo
         area: position of each row's area, 0, 1, …; every position occurs.
         has: 0 or 1.
         weight: survey weights, positive; None for equal ones.
+        prior: of coefficients, its columns those of the terms, intercept included; None for none.
 
     Returns:
         Estimates. Where terms separate the rows that have from those that do not, coefficients are as far as the search
@@ -58,13 +68,13 @@ def fit_area_logistic(terms: Floats, area: Integers, has: Floats, *, weight: Flo
     """
     if has.min() == has.max():
         raise ConfigurationError("A logistic regression needs rows of both kinds.", remedy="leave out the two-part form")
-    plain = _Likelihood(terms, area, has, np.ones(area.size))
+    plain = _Likelihood(terms, area, has, np.ones(area.size), prior=prior)
     columns = terms.shape[1]
     found = _maximum(plain, np.append(np.zeros(columns), 0.5), scale=(0.0, _LARGEST_SCALE))
     likelihood = plain
     if weight is not None:
         scale = float(found.x[-1])
-        likelihood = _Likelihood(terms, area, has, np.asarray(weight, dtype=np.float64))
+        likelihood = _Likelihood(terms, area, has, np.asarray(weight, dtype=np.float64), prior=prior)
         found = _maximum(likelihood, np.append(np.zeros(columns), scale), scale=(scale, scale))
     _, gradient = likelihood(found.x)
     # Where the scale rests on a bound, its gradient has nothing to say.
@@ -94,7 +104,15 @@ def _maximum(likelihood: _Likelihood, start: Floats, *, scale: tuple[float, floa
 class _Likelihood:
     """Minus the mean log likelihood and its gradient, in terms of orthonormal columns and the standardised effect."""
 
-    def __init__(self, terms: Floats, area: Integers, has: Floats, weight: Floats) -> None:
+    def __init__(
+        self,
+        terms: Floats,
+        area: Integers,
+        has: Floats,
+        weight: Floats,
+        *,
+        prior: CoefficientPrior | None = None,
+    ) -> None:
         order = np.lexsort((weight, *terms.T[::-1], has, area))
         terms, area, weight = terms[order], area[order], weight[order]
         self.area, self.has = area, has[order]
@@ -104,6 +122,9 @@ class _Likelihood:
         orthonormal, self.triangle = np.linalg.qr(terms)
         self.spread = np.sqrt(area.size)
         self.columns = orthonormal * self.spread
+        self.prior = prior
+        if prior is not None:
+            self.prior_rows = np.linalg.solve(self.triangle.T, prior.rows(terms.shape[1]).T).T * self.spread
         self.mode = np.zeros(size.size)
         self.nodes = self.shares = np.zeros((size.size, _NODES.size))
 
@@ -132,6 +153,10 @@ class _Likelihood:
         log_likelihood = (top + np.log(total * width / np.sqrt(np.pi))).sum()
         expected = self.weight[:, None] * (self.has[:, None] - expit(score)) * self.shares[self.area]
         gradient = np.append(expected.sum(axis=1) @ self.columns, (expected * self.nodes[self.area]).sum())
+        if self.prior is not None:
+            apart = (self.prior_rows @ coefficients - self.prior.mean) / self.prior.deviation
+            log_likelihood -= 0.5 * (apart @ apart)
+            gradient[:-1] -= (apart / self.prior.deviation) @ self.prior_rows
         return -float(log_likelihood) / self.has.size, -gradient / self.has.size
 
     def _find_mode(self, fixed: Floats, scale: float) -> Floats:

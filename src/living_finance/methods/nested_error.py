@@ -20,6 +20,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from living_finance.errors import ConfigurationError
+from living_finance.methods.coefficient_prior import CoefficientPrior, mixed_estimate
 from living_finance.methods.convergence import Convergence
 from living_finance.methods.grouped import Floats, Integers
 
@@ -111,18 +112,23 @@ class NestedErrorDesign:
         deviation = residual - mean[self.area]
         return _Response(ordinary, residual, mean, self.orthonormal.T @ deviation, float(deviation @ deviation))
 
-    def fit(self, response: Floats, *, huber: float | None = None) -> NestedErrorFit:
+    def fit(self, response: Floats, *, huber: float | None = None, prior: CoefficientPrior | None = None) -> NestedErrorFit:
         """Restricted maximum likelihood; coefficients and effects weighted where there are weights.
 
         Args:
             response: one number per row, in canonical order (`order`).
             huber: bound of a standardised residual; None for none.
+            prior: of coefficients, its columns those of the terms, intercept included; None for none.
 
         Returns:
             With weights, variances are those of the unweighted likelihood (consistent as long as the model holds in the
             sample), coefficients solve You & Rao's weighted equations, and the effect of an area is expected given its
             weighted mean. With `huber` (1.345 costs 5 % efficiency under normality) the likelihood's equations have bounded
-            residuals: as its bound grows the estimates are those without.
+            residuals: as its bound grows the estimates are those without. With `prior` coefficients are the mixed estimate given
+            the variances, which the prior does not move, and effects those given these coefficients.
+
+        Raises:
+            ConfigurationError: a prior of a fit with bounded residuals, or of a term that there is not.
 
         Source: You & Rao (2002), A pseudo-empirical best linear unbiased prediction approach, Canadian Journal of Statistics
         30(3), 431-439; Guadarrama, Molina & Rao (2018), Small area estimation of general parameters under complex sampling
@@ -130,6 +136,8 @@ class NestedErrorDesign:
         Biometrics 51(4), 1429-1439 (proposal 2); Sinha & Rao (2009), Robust small area estimation, Canadian Journal of
         Statistics 37(3), 381-399 (effects).
         """
+        if prior is not None and huber is not None:
+            raise ConfigurationError("A fit with bounded residuals takes no prior.", remedy="one of the two")
         prepared = self.prepared(response)
         ratio, convergence = self._ratio(prepared)
         deviance, solved, quadratic = self._profile(prepared, ratio)
@@ -146,7 +154,12 @@ class NestedErrorDesign:
         if huber is not None:
             fit = self._robust(response, fit, bound=huber)
         elif self.is_weighted:
-            fit = replace(fit, coefficients=self._weighted(response, fit, self.weight))
+            fit = replace(fit, coefficients=self._weighted(response, fit))
+        if prior is not None:
+            # In terms of the orthonormal columns: β = triangle⁻¹ c.
+            rows = np.linalg.solve(self.triangle.T, prior.rows(self.columns).T).T
+            moved = mixed_estimate(fit.coefficients, self._covariance(fit), rows=rows, prior=prior)
+            fit = replace(fit, coefficients=moved)
         fit = self._with_effects(response, fit, bound=huber)
         return replace(fit, coefficients=np.linalg.solve(self.triangle, fit.coefficients))
 
@@ -195,13 +208,25 @@ class NestedErrorDesign:
         left = abs(self._slope(prepared, share))
         return share / (1.0 - share), Convergence(bool(report.converged), len(curve) + int(report.function_calls), left)
 
-    def _weighted(self, response: Floats, fit: NestedErrorFit, weight: Floats) -> Floats:
-        """You & Rao's coefficients, of the orthonormal columns, with any positive weights."""
-        total = self.sums(weight)
-        mean = self.sums(self.orthonormal * weight[:, None]) / total[:, None]
-        shrunk = self.orthonormal - (self._shrinkage(fit)[:, None] * mean)[self.area]
-        left = (shrunk * weight[:, None]).T
+    def _weighted(self, response: Floats, fit: NestedErrorFit) -> Floats:
+        """You & Rao's coefficients, of the orthonormal columns."""
+        left = (self._shrunk(fit) * self.weight[:, None]).T
         return np.linalg.solve(left @ self.orthonormal, left @ response)
+
+    def _shrunk(self, fit: NestedErrorFit) -> Floats:
+        """Orthonormal columns less what the effect of their area takes of them."""
+        mean = self.sums(self.orthonormal * self.weight[:, None]) / self.sums(self.weight)[:, None]
+        return self.orthonormal - (self._shrinkage(fit)[:, None] * mean)[self.area]
+
+    def _covariance(self, fit: NestedErrorFit) -> Floats:
+        """Of the coefficients of the orthonormal columns, by the model's variances: You & Rao (2002), with equal weights the
+        inverse of X'V⁻¹X."""
+        counted = self._shrunk(fit) * self.weight[:, None]
+        inverse = np.linalg.inv(counted.T @ self.orthonormal)
+        of_area = self.sums(counted)
+        spread = fit.unit_variance * (counted.T @ counted) + fit.area_variance * (of_area.T @ of_area)
+        covariance: Floats = inverse @ spread @ inverse.T
+        return covariance
 
     @cached_property
     def _inverse_size(self) -> Floats:
@@ -245,8 +270,7 @@ class NestedErrorDesign:
 
     def _reweighted(self, response: Floats, fit: NestedErrorFit, kept: Floats) -> Floats:
         """One step towards X'V⁻¹ψ = 0: regression on the rows' bounded residuals."""
-        mean = self.sums(self.orthonormal * self.weight[:, None]) / self.sums(self.weight)[:, None]
-        left = (self.orthonormal - (self._shrinkage(fit)[:, None] * mean)[self.area]).T * (self.weight * kept)
+        left = self._shrunk(fit).T * (self.weight * kept)
         return np.linalg.solve(left @ self.orthonormal, left @ response)
 
     def _variances(self, bounded: Floats, fit: NestedErrorFit, *, square: float) -> tuple[float, float]:

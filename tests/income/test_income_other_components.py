@@ -1,0 +1,142 @@
+"""Components beside earnings: what is known of `place` before, what a month's fit hands on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_income import training_data
+
+from living_finance.errors import ConfigurationError
+from living_finance.income import EmpiricalBestPredictor
+from living_finance.income.earnings import Correction
+from living_finance.income.model import IncomeModel, _place_centres, fit_income
+from living_finance.income.other_components import PLACE_DEVIATION, ComponentModel, PlaceCentres, fit_component
+from living_finance.income.training import TrainingData
+from living_finance.methods.coefficient_prior import CoefficientPrior
+
+DRAWS = 4
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainingData:
+    return training_data()
+
+
+@pytest.fixture(scope="module")
+def model(data: TrainingData) -> IncomeModel:
+    return fit_income(data.survey, data.city, data.published, draws=DRAWS, seed=7)
+
+
+def fitted(data: TrainingData, name: str = "property", **given: object) -> ComponentModel:
+    survey = data.survey
+    return fit_component(name, survey.households, survey.amounts[name], data.weight, seed=3, **given)
+
+
+def of_place(component: ComponentModel) -> tuple[float, float]:
+    """Coefficients on `place` of amount and occurrence."""
+    if component.model is None or component.model.occurrence is None:
+        raise ValueError
+    position = 1 + component.terms.index("place")
+    return component.model.amount.coefficients[position], component.model.occurrence.coefficients[position]
+
+
+def test_coefficients_on_place_move_to_what_is_known(data: TrainingData) -> None:
+    plain = of_place(fitted(data))
+    for centre in (-3.0, 4.0):
+        moved = of_place(fitted(data, place=PlaceCentres(centre, centre)))
+        for before, after in zip(plain, moved, strict=True):
+            assert min(before, centre) < after < max(before, centre)
+    amount_alone = of_place(fitted(data, place=PlaceCentres(4.0, plain[1])))
+    assert amount_alone[0] > plain[0] + 0.5
+    assert amount_alone[1] == pytest.approx(plain[1], abs=1e-3)
+
+
+def test_without_the_term_there_is_no_prior(data: TrainingData) -> None:
+    assert "place" not in fitted(data, "irregular").terms
+    assert fitted(data, "irregular") == fitted(data, "irregular", place=PlaceCentres(4.0, 4.0))
+    assert PlaceCentres(1.0, 2.0).priors(("owned",)) is None
+    assert PlaceCentres(1.0, 2.0).priors(("owned", "place")) == {
+        "amount": CoefficientPrior((1,), (1.0,), (PLACE_DEVIATION,)),
+        "occurrence": CoefficientPrior((1,), (2.0,), (PLACE_DEVIATION,)),
+    }
+
+
+def test_the_slope_of_places_is_that_of_incomes() -> None:
+    correction = Correction((15.0,), level=1.0, slope=1.2, noise_share=0.2, spread=0.3)
+    peer = np.zeros(2, np.int64)
+    low, high = correction.apply(np.exp([15.0, 15.5]), peer, np.array([0.0, 0.5]))
+    assert np.log(high / low) == pytest.approx(0.5 * correction.place_slope)
+
+
+def test_a_month_hands_on_the_slope(data: TrainingData, model: IncomeModel) -> None:
+    """Property alone has a prior."""
+    point = model.draws[0]
+    slope = point.earnings.labour.place_slope
+    plain = of_place(fitted(data))
+    found = of_place(point.components["property"])
+    assert found == of_place(fitted(data, place=PlaceCentres(slope, slope)))
+    assert all(abs(after - slope) < abs(before - slope) for before, after in zip(plain, found, strict=True))
+    irregular, alone = point.components["irregular"].model, fitted(data, "irregular").model
+    assert irregular is not None and alone is not None
+    assert irregular.amount == alone.amount
+    assert len({of_place(draw.components["property"]) for draw in model.draws}) == DRAWS
+
+
+def test_centres_of_draws_have_the_width_of_the_prior() -> None:
+    draws = 400
+    centres = [_place_centres(1.2, draw=draw, draws=draws, seed=7) for draw in range(draws)]
+    assert centres[0] == PlaceCentres(1.2, 1.2)
+    moved = np.array([[centre.amount, centre.occurrence] for centre in centres[1:]])
+    assert moved.mean(axis=0) == pytest.approx(1.2, abs=1e-9)
+    assert moved.std(axis=0) == pytest.approx(PLACE_DEVIATION, rel=0.1)
+    assert abs(np.corrcoef(moved.T)[0, 1]) < 0.15
+    assert _place_centres(1.2, draw=1, draws=2, seed=7) == PlaceCentres(1.2, 1.2)
+
+
+def test_a_month_with_priors_comes_back_from_json_to_the_last_bit(data: TrainingData, model: IncomeModel) -> None:
+    stored = IncomeModel.from_json(model.to_json())
+    assert stored.to_json() == model.to_json()
+    for fit, back in zip(model.draws, stored.draws, strict=True):
+        assert np.array_equal(fit.amounts(data.city), back.amounts(data.city))
+
+
+SMALL = {"two_part": True, "seed": 4}
+PRIOR = {
+    "amount": CoefficientPrior((1,), (2.0,), (0.2,)),
+    "occurrence": CoefficientPrior((0,), (-1.0,), (0.2,)),
+}
+
+
+def survey_of(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Terms, amounts, areas, weights, factors."""
+    random = np.random.default_rng(seed)
+    area = random.integers(0, 40, 160)
+    terms = random.normal(size=(160, 2)).round(1)
+    amount = np.exp(1.0 + terms @ [0.5, 1.0] + random.normal(scale=0.3, size=40)[area] + random.normal(size=160)).round(1)
+    amount[random.random(160) < 0.4] = 0.0
+    return terms, amount, area, random.integers(1, 3, 160).astype(float), random.integers(1, 5, 160).astype(float)
+
+
+def test_a_predictor_takes_priors_by_part_and_its_bootstrap_keeps_them() -> None:
+    terms, amount, area, weight, _ = survey_of(1)
+    plain = EmpiricalBestPredictor(**SMALL).fit(terms, amount, areas=area, weights=weight)
+    fit = EmpiricalBestPredictor(**SMALL, prior=PRIOR).fit(terms, amount, areas=area, weights=weight)
+    assert plain.model_.occurrence is not None and fit.model_.occurrence is not None
+    assert abs(fit.coef_[1] - 2.0) < abs(plain.coef_[1] - 2.0)
+    assert abs(fit.model_.occurrence.coefficients[1] + 1.0) < abs(plain.model_.occurrence.coefficients[1] + 1.0)
+    narrow = {part: CoefficientPrior(p.column, p.mean, (1e-4,)) for part, p in PRIOR.items()}
+    certain = EmpiricalBestPredictor(**SMALL, prior=narrow).fit(terms, amount, areas=area, weights=weight)
+    for model in (certain.model_, *certain.bootstrap(replicates=2)):
+        assert model.occurrence is not None
+        assert model.amount.coefficients[2] == pytest.approx(2.0, abs=1e-3)
+        assert model.occurrence.coefficients[1] == pytest.approx(-1.0, abs=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("prior", "huber"),
+    [({"amounts": PRIOR["amount"]}, None), ({"amount": CoefficientPrior((2,), (0.0,), (1.0,))}, None), (PRIOR, 1.3)],
+)
+def test_priors_of_nothing_are_refused(prior: dict[str, CoefficientPrior], huber: float | None) -> None:
+    terms, amount, area, *_ = survey_of(3)
+    with pytest.raises(ConfigurationError):
+        EmpiricalBestPredictor(**SMALL, prior=prior, huber=huber).fit(terms, amount, areas=area)
