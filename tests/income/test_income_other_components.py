@@ -1,4 +1,4 @@
-"""Components beside earnings: what is known of `place` before, what a month's fit hands on."""
+"""Components beside earnings: what is known of `place` before, replicates of the survey, what a month's fit hands on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from made_income import training_data
 from living_finance.errors import ConfigurationError
 from living_finance.income import EmpiricalBestPredictor
 from living_finance.income.earnings import Correction
-from living_finance.income.model import IncomeModel, _place_centres, fit_income
+from living_finance.income.model import IncomeModel, _bootstrap, _place_centres, city_shares, fit_income, month_targets
 from living_finance.income.other_components import PLACE_DEVIATION, ComponentModel, PlaceCentres, fit_component
+from living_finance.income.survey_weights import SurveyTargets, calibrated_weights
 from living_finance.income.training import TrainingData
 from living_finance.methods.coefficient_prior import CoefficientPrior
 
@@ -68,8 +69,8 @@ def test_the_slope_of_places_is_that_of_incomes() -> None:
     assert np.log(high / low) == pytest.approx(0.5 * correction.place_slope)
 
 
-def test_a_month_hands_on_the_slope(data: TrainingData, model: IncomeModel) -> None:
-    """Property alone has a prior."""
+def test_a_month_hands_on_slope_and_replicates(data: TrainingData, model: IncomeModel) -> None:
+    """Draw 0: the slope and no factors; property alone has a prior. Other draws: its weights with factors, drawn centres."""
     point = model.draws[0]
     slope = point.earnings.labour.place_slope
     plain = of_place(fitted(data))
@@ -80,6 +81,19 @@ def test_a_month_hands_on_the_slope(data: TrainingData, model: IncomeModel) -> N
     assert irregular is not None and alone is not None
     assert irregular.amount == alone.amount
     assert len({of_place(draw.components["property"]) for draw in model.draws}) == DRAWS
+    survey = data.survey
+    shares = city_shares(data.city)
+    for draw, targets in enumerate(month_targets(data.published, draws=DRAWS, seed=7)[1:], start=1):
+        drawn = survey.weight * _bootstrap(survey.keys, draw=draw, seed=7)
+        wanted = SurveyTargets(shares=shares, means=targets.means, fifths=targets.fifths)
+        factor = calibrated_weights(survey.households, survey.amounts, drawn, targets=wanted) / data.weight
+        slope = model.draws[draw].earnings.labour.place_slope
+        centres = _place_centres(slope, draw=draw, draws=DRAWS, seed=7)
+        assert centres.amount != slope
+        again = fitted(data, replicate=factor, place=centres).model
+        found_again = model.draws[draw].components["property"].model
+        assert again is not None and found_again is not None
+        assert (found_again.amount, found_again.occurrence) == (again.amount, again.occurrence)
 
 
 def test_centres_of_draws_have_the_width_of_the_prior() -> None:
@@ -100,6 +114,17 @@ def test_a_month_with_priors_comes_back_from_json_to_the_last_bit(data: Training
         assert np.array_equal(fit.amounts(data.city), back.amounts(data.city))
 
 
+def test_a_household_that_a_replicate_leaves_out_does_not_count(data: TrainingData) -> None:
+    factor = np.ones(data.weight.size)
+    factor[::7] = 0.0
+    survey = data.survey
+    left = np.where(factor > 0.0, data.weight, 0.0)
+    without = fit_component(
+        "property", survey.households, survey.amounts["property"], left, seed=3, replicate=np.ones(factor.size)
+    )
+    assert fitted(data, replicate=factor) == without
+
+
 SMALL = {"two_part": True, "seed": 4}
 PRIOR = {
     "amount": CoefficientPrior((1,), (2.0,), (0.2,)),
@@ -118,18 +143,32 @@ def survey_of(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray
 
 
 def test_a_predictor_takes_priors_by_part_and_its_bootstrap_keeps_them() -> None:
-    terms, amount, area, weight, _ = survey_of(1)
+    terms, amount, area, weight, factor = survey_of(1)
     plain = EmpiricalBestPredictor(**SMALL).fit(terms, amount, areas=area, weights=weight)
-    fit = EmpiricalBestPredictor(**SMALL, prior=PRIOR).fit(terms, amount, areas=area, weights=weight)
+    fit = EmpiricalBestPredictor(**SMALL, prior=PRIOR).fit(terms, amount, areas=area, weights=weight, replicate=factor)
     assert plain.model_.occurrence is not None and fit.model_.occurrence is not None
     assert abs(fit.coef_[1] - 2.0) < abs(plain.coef_[1] - 2.0)
     assert abs(fit.model_.occurrence.coefficients[1] + 1.0) < abs(plain.model_.occurrence.coefficients[1] + 1.0)
     narrow = {part: CoefficientPrior(p.column, p.mean, (1e-4,)) for part, p in PRIOR.items()}
-    certain = EmpiricalBestPredictor(**SMALL, prior=narrow).fit(terms, amount, areas=area, weights=weight)
+    certain = EmpiricalBestPredictor(**SMALL, prior=narrow).fit(terms, amount, areas=area, weights=weight, replicate=factor)
     for model in (certain.model_, *certain.bootstrap(replicates=2)):
         assert model.occurrence is not None
         assert model.amount.coefficients[2] == pytest.approx(2.0, abs=1e-3)
         assert model.occurrence.coefficients[1] == pytest.approx(-1.0, abs=1e-2)
+
+
+def test_the_order_of_a_replicate_changes_no_bit() -> None:
+    terms, amount, area, weight, factor = survey_of(2)
+    order = np.random.default_rng(3).permutation(area.size)
+
+    def model(rows: np.ndarray) -> str:
+        fit = EmpiricalBestPredictor(**SMALL, prior=PRIOR)
+        fit.fit(terms[rows], amount[rows], areas=area[rows], weights=weight[rows], replicate=factor[rows])
+        return fit.model_.to_json()
+
+    assert model(order) == model(np.arange(area.size))
+    plain = EmpiricalBestPredictor(**SMALL, prior=PRIOR).fit(terms, amount, areas=area, weights=weight).model_.to_json()
+    assert model(order) != plain
 
 
 @pytest.mark.parametrize(
@@ -137,6 +176,8 @@ def test_a_predictor_takes_priors_by_part_and_its_bootstrap_keeps_them() -> None
     [({"amounts": PRIOR["amount"]}, None), ({"amount": CoefficientPrior((2,), (0.0,), (1.0,))}, None), (PRIOR, 1.3)],
 )
 def test_priors_of_nothing_are_refused(prior: dict[str, CoefficientPrior], huber: float | None) -> None:
-    terms, amount, area, *_ = survey_of(3)
+    terms, amount, area, _, factor = survey_of(3)
     with pytest.raises(ConfigurationError):
         EmpiricalBestPredictor(**SMALL, prior=prior, huber=huber).fit(terms, amount, areas=area)
+    with pytest.raises(ConfigurationError):
+        EmpiricalBestPredictor(**SMALL).fit(terms, amount, areas=area, replicate=0.0 * factor)

@@ -1,4 +1,4 @@
-"""Priors of coefficients: dense oracles, limits, what they are for, and that order changes no bit."""
+"""Priors of coefficients and replicates of a sample: dense oracles, limits, what they are for, and that order changes no bit."""
 
 from __future__ import annotations
 
@@ -139,15 +139,22 @@ def dense_logistic(
 
 
 @pytest.mark.parametrize("prior", [None, OF_PLACE], ids=["without", "with a prior"])
-def test_a_logistic_fit_is_the_mode_of_likelihood_and_prior(prior: CoefficientPrior | None) -> None:
+@pytest.mark.parametrize("replicated", [False, True], ids=["sample", "replicate"])
+def test_a_logistic_fit_is_the_mode_of_likelihood_and_prior(prior: CoefficientPrior | None, replicated: bool) -> None:
     sample = has_of(5, areas=150, effect=1.5)
     area = sample[1]
     random = np.random.default_rng(5)
     weight = random.uniform(0.5, 2.0, area.size)
-    fit = fit_area_logistic(*sample, weight=weight, prior=prior)
+    factor = random.exponential(size=area.size) if replicated else np.ones(area.size)
+    factor /= factor.mean()
+    fit = fit_area_logistic(*sample, weight=weight, replicate=factor if replicated else None, prior=prior)
     assert fit.convergence.reached
     assert fit.area_variance > 0.05
-    assert fit.coefficients == pytest.approx(dense_logistic(sample, fit, weight, np.ones(area.size), prior), abs=2e-4)
+    assert fit.coefficients == pytest.approx(dense_logistic(sample, fit, weight, factor, prior), abs=2e-4)
+    if not replicated:
+        assert fit_area_logistic(*sample, weight=weight, replicate=factor, prior=prior).coefficients == pytest.approx(
+            fit.coefficients, abs=1e-5
+        )
 
 
 def test_a_right_prior_makes_small_samples_better() -> None:
@@ -162,6 +169,53 @@ def test_a_right_prior_makes_small_samples_better() -> None:
     off = {name: float(np.sqrt(np.mean(np.square(values)))) for name, values in errors.items()}
     assert off["amount prior"] < 0.8 * off["amount"]
     assert off["any prior"] < 0.6 * off["any"]
+
+
+def test_factors_of_a_replicate_count_between_areas_of_one_row() -> None:
+    sample = sampled(6)
+    area = sample[1]
+    single = np.bincount(area)[area] == 1
+    random = np.random.default_rng(6)
+    weight = random.uniform(0.5, 2.0, area.size)
+    factor = np.where(single, random.exponential(size=area.size), 1.0)
+    plain = nested(sample, weight=weight)
+    assert nested(sample, weight=weight * factor).coefficients == pytest.approx(plain.coefficients, abs=1e-9)
+    moved = nested(sample, weight=weight, replicate=factor)
+    assert np.abs(moved.coefficients - plain.coefficients).max() > 0.01
+    assert (moved.area_variance, moved.unit_variance) == (plain.area_variance, plain.unit_variance)
+    assert nested(sample, weight=weight, replicate=5.0 * factor).coefficients == pytest.approx(moved.coefficients, abs=1e-9)
+    assert nested(sample, weight=weight, replicate=np.ones(area.size)).coefficients == pytest.approx(
+        plain.coefficients, abs=1e-12
+    )
+    of_any = has_of(6, areas=150, most=1)
+    draws = random.exponential(size=150)
+    plain_any = fit_area_logistic(*of_any, weight=np.ones(150))
+    assert fit_area_logistic(*of_any, weight=draws).coefficients == pytest.approx(plain_any.coefficients, abs=1e-9)
+    moved_any = fit_area_logistic(*of_any, weight=np.ones(150), replicate=draws / draws.mean())
+    assert np.abs(moved_any.coefficients - plain_any.coefficients).max() > 0.01
+    assert moved_any.area_variance == plain_any.area_variance
+
+
+def test_replicates_spread_as_samples_do() -> None:
+    """A term of areas with one or two rows: rescaled within areas, factors lose a good part of what samples differ by."""
+    shape = {"areas": 120, "most": 2}
+    of_samples = np.array([nested(sampled(300 + k, **shape)).coefficients[2] for k in range(150)]).std()
+    of_replicates, rescaled = [], []
+    random = np.random.default_rng(7)
+    for number in range(10):
+        sample = sampled(300 + number, **shape)
+        factors = [random.exponential(size=sample[1].size) for _ in range(30)]
+        of_replicates.append(np.std([nested(sample, replicate=each).coefficients[2] for each in factors]))
+        rescaled.append(np.std([nested(sample, weight=each).coefficients[2] for each in factors]))
+    assert 0.8 < np.mean(of_replicates) / of_samples < 1.2
+    assert np.mean(rescaled) / of_samples < 0.75
+    of_any = np.array([fit_area_logistic(*has_of(500 + k, **shape)).coefficients[2] for k in range(60)]).std()
+    any_replicates = []
+    for number in range(4):
+        terms, area, has = has_of(500 + number, **shape)
+        factors = [each / each.mean() for each in random.exponential(size=(20, area.size))]
+        any_replicates.append(np.std([fit_area_logistic(terms, area, has, replicate=f).coefficients[2] for f in factors]))
+    assert 0.7 < np.mean(any_replicates) / of_any < 1.3
 
 
 def test_draws_of_estimate_and_prior_have_the_error_of_the_two_joined() -> None:
@@ -186,7 +240,7 @@ def test_order_changes_no_bit() -> None:
         (has_of(9, areas=80), fit_area_logistic),
     ):
         terms, response = terms.round(1), response.round(0)  # ties
-        given = {"weight": random.integers(1, 3, area.size).astype(float)}
+        given = {"weight": random.integers(1, 3, area.size).astype(float), "replicate": random.integers(1, 4, area.size) / 2.0}
         first = fit(terms, area, response, prior=OF_PLACE, **given)
         order = random.permutation(area.size)
         again = fit(terms[order], area[order], response[order], prior=OF_PLACE, **{k: v[order] for k, v in given.items()})

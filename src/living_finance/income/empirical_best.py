@@ -29,13 +29,14 @@ _PARTS = ("amount", "occurrence")
 
 @dataclass(frozen=True)
 class _Sample:
-    """Rows of a survey in canonical order: by area, amount, terms, weight."""
+    """Rows of a survey in canonical order: by area, amount, terms, weight, replicate factor."""
 
     terms: Floats
     amount: Floats
     labels: npt.NDArray[np.str_]
     area: Integers
     weight: Floats | None
+    replicate: Floats | None = None
 
     @property
     def with_intercept(self) -> Floats:
@@ -96,6 +97,7 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
         *,
         areas: Iterable[object],
         weights: npt.ArrayLike | None = None,
+        replicate: npt.ArrayLike | None = None,
     ) -> EmpiricalBestPredictor:
         """Fit to a survey.
 
@@ -104,6 +106,9 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
             y: amount of each household.
             areas: area of each household.
             weights: survey weight of each household, positive; scaled within areas to add up to the number of households.
+            replicate: factor of each household in a replicate of the sample, positive, scaled to mean 1 over the sample and not
+                within areas: with a household or two an area, that would cancel it. Coefficients move with it; variances, and
+                effects given the coefficients, are of the sample as it is. None: the sample itself.
 
         Returns:
             Itself.
@@ -116,7 +121,7 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
             raise ConfigurationError("The bound of residuals is not positive.", remedy="1.345, or None")
         if not set(self.prior or ()) <= set(_PARTS):
             raise ConfigurationError("A prior is of a part that the model does not have.", remedy="amount or occurrence")
-        sample = _as_sample(X, y, areas=areas, weights=weights)
+        sample = _as_sample(X, y, areas=areas, weights=weights, replicate=replicate)
         self.n_features_in_ = sample.terms.shape[1]
         if isinstance(X, pd.DataFrame):
             self.feature_names_in_ = np.asarray(X.columns, dtype=object)
@@ -165,7 +170,7 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
     def bootstrap(self, *, replicates: int = 200) -> list[SmallAreaModel]:
         """Fits to samples drawn from the fitted model, everything estimated anew, for `mean_squared_errors`.
 
-        Sampled households keep terms, area, weight and take new amounts; priors stay.
+        Sampled households keep terms, area, weight and factor and take new amounts; priors stay.
         """
         check_is_fitted(self)
         sample = self._sample
@@ -241,17 +246,30 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
         return model, convergence
 
 
-def _as_sample(terms: Table, amount: npt.ArrayLike, *, areas: Iterable[object], weights: npt.ArrayLike | None) -> _Sample:
+def _as_sample(
+    terms: Table,
+    amount: npt.ArrayLike,
+    *,
+    areas: Iterable[object],
+    weights: npt.ArrayLike | None,
+    replicate: npt.ArrayLike | None,
+) -> _Sample:
     matrix, value = _as_matrix(terms), np.asarray(amount, dtype=np.float64)
     labels, area = np.unique(as_labels(areas), return_inverse=True)
-    weight = _as_weights(weights)
-    sizes = {matrix.shape[0], value.size, area.size} | (set() if weight is None else {weight.size})
+    weight, factor = _as_weights(weights), _as_weights(replicate)
+    given = [each for each in (weight, factor) if each is not None]
+    sizes = {matrix.shape[0], value.size, area.size, *(each.size for each in given)}
     if len(sizes) > 1 or value.size == 0:
         raise ConfigurationError("Terms, amounts, areas and weights differ in length, or are none.", remedy="one per household")
-    if not np.isfinite(value).all() or (weight is not None and not (weight > 0.0).all()):
+    if not np.isfinite(value).all() or not all((each > 0.0).all() for each in given):
         raise ConfigurationError("An amount is missing or a weight is not positive.", remedy="leave these households out")
-    order = np.lexsort((np.ones(area.size) if weight is None else weight, *matrix.T[::-1], value, area))
-    return _Sample(matrix[order], value[order], labels, area[order].astype(np.int64), None if weight is None else weight[order])
+    equal = np.ones(area.size)
+    last = [equal if each is None else each for each in (factor, weight)]
+    order = np.lexsort((*last, *matrix.T[::-1], value, area))
+    if factor is not None:
+        factor = factor[order] * (factor.size / factor[order].sum())
+    weight = None if weight is None else weight[order]
+    return _Sample(matrix[order], value[order], labels, area[order].astype(np.int64), weight, factor)
 
 
 def _as_matrix(terms: Table) -> Floats:
@@ -277,6 +295,7 @@ def _fit_occurrence(
         sample.area,
         has.astype(np.float64),
         weight=sample.weight,
+        replicate=sample.replicate,
         prior=prior,
     )
     pairs = zip(fit.effect_mean.tolist(), fit.effect_variance.tolist(), strict=True)
@@ -288,7 +307,8 @@ def _amount_design(sample: _Sample, has: npt.NDArray[np.bool_]) -> tuple[NestedE
     """Design of the households that have some, and their areas."""
     present, area = np.unique(sample.area[has], return_inverse=True)
     weight = None if sample.weight is None else sample.weight[has]
-    design = NestedErrorDesign(sample.with_intercept[has], area, response=sample.amount[has], weight=weight)
+    replicate = None if sample.replicate is None else sample.replicate[has]
+    design = NestedErrorDesign(sample.with_intercept[has], area, response=sample.amount[has], weight=weight, replicate=replicate)
     return design, sample.labels[present]
 
 

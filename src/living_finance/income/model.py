@@ -300,6 +300,9 @@ def fit_income(
         seed: the run's seed.
         benefits: what the month's programmes were paid.
         sample_share: share of the month's households in `city`.
+
+    Other components are fitted with the calibrated weights of draw 0, scaled within dongs, times the replicate's factors: its own
+    calibrated weights relative to those of draw 0. They hold the bootstrap and what calibration makes of it, between dongs too.
     """
     shares = city_shares(city)
     donors = donors_of(city.earners)
@@ -308,6 +311,7 @@ def fit_income(
     notes: tuple[str, ...] = ()
     spending = None
     after = design = weighted_mean(_total(survey), survey.weight)
+    own = survey.weight
     for draw, targets in enumerate(month_targets(published, draws=draws, seed=seed)):
         weight = survey.weight * _bootstrap(survey.keys, draw=draw, seed=seed)
         weight = calibrated_weights(
@@ -316,6 +320,9 @@ def fit_income(
             weight,
             targets=SurveyTargets(shares=shares, means=targets.means, fifths=targets.fifths),
         )
+        if draw == 0:
+            own = weight
+        replicate = None if draw == 0 else np.divide(weight, own, out=np.zeros(own.size), where=own > 0.0)
         earned = {name: EarningsTargets.of(np.nan_to_num(survey.amounts[name]), weight) for name in ("labour", "business")}
         earnings, said = fit_earnings(
             city.earners,
@@ -334,7 +341,8 @@ def fit_income(
         def fit(
             name: str,
             amount: Floats,
-            weight: Floats = weight,
+            weight: Floats = own,
+            replicate: Floats | None = replicate,
             centres: PlaceCentres = centres,
         ) -> ComponentModel:
             return fit_component(
@@ -343,6 +351,7 @@ def fit_income(
                 amount,
                 weight,
                 seed=int(key_bits([f"{seed}|{name}"])[0] >> np.uint64(1)),
+                replicate=replicate,
                 place=centres if name == "property" else None,
             )
 

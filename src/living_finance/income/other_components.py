@@ -130,6 +130,7 @@ def fit_component(
     weight: Floats,
     *,
     seed: int,
+    replicate: Floats | None = None,
     place: PlaceCentres | None = None,
 ) -> ComponentModel:
     """A two-part model: whether a household has any (logistic), how much (log scale), both with effects of dongs.
@@ -138,13 +139,16 @@ def fit_component(
         name: of MODELLED.
         households: of the survey.
         amount: answers, KRW/year, NaN where missing; at most 0 counts as none.
-        weight: survey weights, calibrated.
+        weight: survey weights, calibrated; what they differ by between dongs does not count.
         seed: of the draws.
+        replicate: factor of each household in a replicate of the survey, which counts between dongs too; None: the survey itself.
         place: what is known of the coefficients on `place` before; None: nothing.
 
     Source: Molina & Rao (2010); two parts: Pfeffermann, Terryn & Moura (2008), Survey Methodology 34(2), 235-249.
     """
     known = np.isfinite(amount) & (weight > 0.0)
+    if replicate is not None:
+        known &= replicate > 0.0
     value = np.where(amount[known] > 0.0, amount[known], 0.0)
     has = value > 0.0
     count = int(has.sum())
@@ -158,7 +162,8 @@ def fit_component(
         try:
             prior = place.priors(names) if place else None
             predictor = EmpiricalBestPredictor(transformation="log", two_part=not has.all(), seed=seed, prior=prior)
-            predictor.fit(terms, value, areas=households.dong_code[known], weights=weight[known])
+            factor = None if replicate is None else replicate[known]
+            predictor.fit(terms, value, areas=households.dong_code[known], weights=weight[known], replicate=factor)
             model = _without_thin_areas(predictor.model_, households.dong_code[known], has)
             return ComponentModel(tuple(names), model, int(known.sum()), count)
         except ConfigurationError:

@@ -3,11 +3,13 @@
 The likelihood of an area is integrated by adaptive Gauss-Hermite quadrature about its mode; its gradient is the expected
 gradient of the complete likelihood under the same quadrature. Survey weights, scaled to add up to the rows of each area,
 multiply the rows' log likelihoods (pseudo-likelihood) for coefficients and effects. The variance between areas is that of
-the rows without weights: with few rows an area, weights that differ pass for differences between areas.
-Normal priors of coefficients add their log densities (the posterior mode given the variance).
+the rows without weights: with few rows an area, weights that differ pass for differences between areas. Factors of a
+replicate of the sample differ between areas too: within an area they go with the weights, their mean by area multiplies
+the area's log likelihood. Normal priors of coefficients add their log densities (the posterior mode given the variance).
 
 Source: Pinheiro & Bates (1995), Approximations to the log-likelihood function in the nonlinear mixed-effects model, JCGS
-4(1), 12-35; Rabe-Hesketh & Skrondal (2006), Multilevel modelling of complex survey data, JRSS A 169(4), 805-827
+4(1), 12-35; Rabe-Hesketh & Skrondal (2006), Multilevel modelling of complex survey data, JRSS A 169(4), 805-827 (weights
+of rows within areas and of areas).
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ def fit_area_logistic(
     has: Floats,
     *,
     weight: Floats | None = None,
+    replicate: Floats | None = None,
     prior: CoefficientPrior | None = None,
 ) -> AreaLogisticFit:
     """P(has) = 1 / (1 + exp(-x'β - u)), u normal by area.
@@ -57,6 +60,8 @@ def fit_area_logistic(
         area: position of each row's area, 0, 1, …; every position occurs.
         has: 0 or 1.
         weight: survey weights, positive; None for equal ones.
+        replicate: factors of a replicate of the sample, positive, of mean 1 over its rows; None for none. Coefficients are those
+            of the replicate; effects are given the rows as they are, and the variance between areas is the sample's.
         prior: of coefficients, its columns those of the terms, intercept included; None for none.
 
     Returns:
@@ -72,17 +77,23 @@ def fit_area_logistic(
     columns = terms.shape[1]
     found = _maximum(plain, np.append(np.zeros(columns), 0.5), scale=(0.0, _LARGEST_SCALE))
     likelihood = plain
-    if weight is not None:
+    is_weighted = weight is not None or replicate is not None
+    given = np.ones(area.size) if weight is None else np.asarray(weight, dtype=np.float64)
+    if is_weighted:
         scale = float(found.x[-1])
-        likelihood = _Likelihood(terms, area, has, np.asarray(weight, dtype=np.float64), prior=prior)
+        likelihood = _Likelihood(terms, area, has, given, replicate=replicate, prior=prior)
         found = _maximum(likelihood, np.append(np.zeros(columns), scale), scale=(scale, scale))
     _, gradient = likelihood(found.x)
     # Where the scale rests on a bound, its gradient has nothing to say.
-    largest = float(np.abs(gradient[:-1] if found.x[-1] <= 0.0 or weight is not None else gradient).max())
+    largest = float(np.abs(gradient[:-1] if found.x[-1] <= 0.0 or is_weighted else gradient).max())
     scale = float(found.x[-1])
+    coefficients = likelihood.coefficients(found.x[:-1])
+    if replicate is not None:
+        likelihood = _Likelihood(terms, area, has, given)
+        likelihood(np.append(likelihood.of_orthonormal(coefficients), scale))
     mean, variance = likelihood.posterior()
     return AreaLogisticFit(
-        coefficients=likelihood.coefficients(found.x[:-1]),
+        coefficients=coefficients,
         area_variance=scale**2,
         effect_mean=scale * mean,
         effect_variance=scale**2 * variance,
@@ -111,13 +122,20 @@ class _Likelihood:
         has: Floats,
         weight: Floats,
         *,
+        replicate: Floats | None = None,
         prior: CoefficientPrior | None = None,
     ) -> None:
-        order = np.lexsort((weight, *terms.T[::-1], has, area))
+        factor = np.ones(area.size) if replicate is None else np.asarray(replicate, dtype=np.float64)
+        order = np.lexsort((factor, weight, *terms.T[::-1], has, area))
         terms, area, weight = terms[order], area[order], weight[order]
         self.area, self.has = area, has[order]
         self.start = np.flatnonzero(np.diff(area, prepend=-1))
         size = np.diff(self.start, append=area.size)
+        self.counted: Floats | None = None
+        if replicate is not None:
+            whole = np.add.reduceat(weight, self.start)
+            weight = weight * factor[order]
+            self.counted = np.add.reduceat(weight, self.start) / whole
         self.weight = weight * (size / np.add.reduceat(weight, self.start))[area]
         orthonormal, self.triangle = np.linalg.qr(terms)
         self.spread = np.sqrt(area.size)
@@ -132,6 +150,11 @@ class _Likelihood:
         """In the terms' own units."""
         solved: Floats = np.linalg.solve(self.triangle, of_orthonormal * self.spread)
         return solved
+
+    def of_orthonormal(self, coefficients: Floats) -> Floats:
+        """The inverse of `coefficients`."""
+        found: Floats = self.triangle @ coefficients / self.spread
+        return found
 
     def posterior(self) -> tuple[Floats, Floats]:
         """Mean and variance of the standardised effects at the last parameters."""
@@ -150,8 +173,11 @@ class _Likelihood:
         integral = np.exp(joint - top[:, None])
         total = integral.sum(axis=1)
         self.shares = integral / total[:, None]
-        log_likelihood = (top + np.log(total * width / np.sqrt(np.pi))).sum()
+        of_area = top + np.log(total * width / np.sqrt(np.pi))
         expected = self.weight[:, None] * (self.has[:, None] - expit(score)) * self.shares[self.area]
+        if self.counted is not None:
+            of_area, expected = of_area * self.counted, expected * self.counted[self.area][:, None]
+        log_likelihood = of_area.sum()
         gradient = np.append(expected.sum(axis=1) @ self.columns, (expected * self.nodes[self.area]).sum())
         if self.prior is not None:
             apart = (self.prior_rows @ coefficients - self.prior.mean) / self.prior.deviation

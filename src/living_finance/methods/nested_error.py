@@ -4,7 +4,8 @@ The restricted likelihood is profiled to one number, λ = σ²u / σ²e, and eva
 within areas: after one pass over the rows an evaluation costs areas x terms². The root of its derivative is bracketed on
 a grid of λ / (1 + λ) over [0, 1) and closed in by Brent's method.
 
-Rows are put in an order of their own (area, response, terms, weight), so that their order on arrival changes no bit.
+Rows are put in an order of their own (area, response, terms, weight, replicate factor), so that their order on arrival changes
+no bit.
 
 Source: Battese, Harter & Fuller (1988), An error-components model for prediction of county crop areas, JASA 83(401),
 28-36; Rao & Molina (2015), Small Area Estimation, 2nd ed., sections 4.3 and 7.1.
@@ -68,14 +69,20 @@ class NestedErrorDesign:
         area: position of each row's area, 0, 1, …; every position occurs.
         response: puts rows in order; later responses may be any function of it.
         weight: survey weights, positive; None for equal ones. They are scaled to add up to the number of rows in each area.
+        replicate: factors of a replicate of the sample, positive, by which rows count in the equations of the coefficients;
+            None for none. They are not scaled within areas: that would cancel them where an area has one row. Effects of
+            areas are of their rows as they are.
 
     Raises:
         ConfigurationError: collinear terms, no area with two rows, or too few rows.
     """
 
-    def __init__(self, terms: Floats, area: Integers, *, response: Floats, weight: Floats | None = None) -> None:
+    def __init__(
+        self, terms: Floats, area: Integers, *, response: Floats, weight: Floats | None = None, replicate: Floats | None = None
+    ) -> None:
         given = np.ones(area.size) if weight is None else np.asarray(weight, dtype=np.float64)
-        self.order = np.lexsort((given, *terms.T[::-1], response, area))
+        factor = np.ones(area.size) if replicate is None else np.asarray(replicate, dtype=np.float64)
+        self.order = np.lexsort((factor, given, *terms.T[::-1], response, area))
         self.terms, self.area = np.ascontiguousarray(terms[self.order]), area[self.order]
         self.rows, self.columns = terms.shape
         self.start = np.flatnonzero(np.diff(self.area, prepend=-1))
@@ -90,8 +97,9 @@ class NestedErrorDesign:
         if not (diagonal > _COLLINEAR * np.sqrt((self.terms**2).sum(axis=0))).all():
             raise ConfigurationError("Terms of a regression are collinear.", remedy="leave out what the others determine")
         ordered = given[self.order]
-        self.is_weighted = weight is not None
+        self.is_weighted = weight is not None or replicate is not None
         self.weight = ordered * (self.size / self.sums(ordered))[self.area]
+        self.counted = self.weight if replicate is None else self.weight * factor[self.order]
         self.mean_x = self.means(self.orthonormal)
         deviation = self.orthonormal - self.mean_x[self.area]
         self.within_xx = deviation.T @ deviation
@@ -209,8 +217,8 @@ class NestedErrorDesign:
         return share / (1.0 - share), Convergence(bool(report.converged), len(curve) + int(report.function_calls), left)
 
     def _weighted(self, response: Floats, fit: NestedErrorFit) -> Floats:
-        """You & Rao's coefficients, of the orthonormal columns."""
-        left = (self._shrunk(fit) * self.weight[:, None]).T
+        """You & Rao's coefficients, of the orthonormal columns, rows of a replicate by their factors."""
+        left = (self._shrunk(fit) * self.counted[:, None]).T
         return np.linalg.solve(left @ self.orthonormal, left @ response)
 
     def _shrunk(self, fit: NestedErrorFit) -> Floats:
@@ -220,7 +228,7 @@ class NestedErrorDesign:
 
     def _covariance(self, fit: NestedErrorFit) -> Floats:
         """Of the coefficients of the orthonormal columns, by the model's variances: You & Rao (2002), with equal weights the
-        inverse of X'V⁻¹X."""
+        inverse of X'V⁻¹X. Of the sample, not of a replicate: a replicate moves the estimate as the sample's chance does."""
         counted = self._shrunk(fit) * self.weight[:, None]
         inverse = np.linalg.inv(counted.T @ self.orthonormal)
         of_area = self.sums(counted)
@@ -270,7 +278,7 @@ class NestedErrorDesign:
 
     def _reweighted(self, response: Floats, fit: NestedErrorFit, kept: Floats) -> Floats:
         """One step towards X'V⁻¹ψ = 0: regression on the rows' bounded residuals."""
-        left = self._shrunk(fit).T * (self.weight * kept)
+        left = self._shrunk(fit).T * (self.counted * kept)
         return np.linalg.solve(left @ self.orthonormal, left @ response)
 
     def _variances(self, bounded: Floats, fit: NestedErrorFit, *, square: float) -> tuple[float, float]:
