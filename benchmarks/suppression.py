@@ -15,6 +15,7 @@ import importlib.util
 import json
 import tempfile
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from scipy import sparse
 
 from living_finance.release.bounds import narrow_cells
 from living_finance.release.complement import TOP, Demands, LinkedCells, complement
+from living_finance.release.programs import Places
 
 THRESHOLD = 10.0
 DEMANDS = Demands(threshold=THRESHOLD, secondary=1.0, district_price=20.0)
@@ -126,9 +128,7 @@ def narrow(table: pd.DataFrame, links: sparse.csr_matrix, withheld: np.ndarray) 
         np.where(withheld, 0.0, count),
         np.where(withheld, np.inf, count),
         np.where(withheld, np.where(count < THRESHOLD, THRESHOLD, 1.0), 0.0),
-        group=nothing,
-        parent_group=nothing,
-        nest=nothing - 1,
+        places=Places(**{each.name: nothing for each in fields(Places)}),  # one program: not looked at
     )
     return -1 if found is None else found.size
 

@@ -292,7 +292,9 @@ def test_protection_and_the_gate_share_no_code() -> None:
 
     protection, gate = ({name, *reached(name)} for name in ("release.protect", "release.verify"))
     assert protection == {"release.protect", "release.complement", "release.rules"}
-    helpers = {f"release.{name}" for name in ("exchange", "programs", "verify_links", "verify_population", "verify_zeros")}
+    helpers = {f"release.{name}" for name in ("exchange", "programs")} | {
+        f"release.verify_{name}" for name in ("findings", "insiders", "links", "population", "zeros")
+    }
     assert gate == {"release.verify", "release.bounds", *helpers}
     protection_of_rows, gate_of_rows = ({name, *reached(name)} for name in ("release.rows", "release.verify_row_links"))
     assert protection_of_rows == {"release.rows", "release.rules"}

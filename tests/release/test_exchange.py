@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 from scipy.optimize import linprog
 
-from living_finance.release.bounds import narrow_cells
-from living_finance.release.exchange import left_by_dongs
+from living_finance.release import verify_population
+from living_finance.release.bounds import left_above_areas, narrow_cells
+from living_finance.release.exchange import followed, left_by_dongs
 from living_finance.release.programs import Places
 from living_finance.release.verify_links import links_between, places_of
+from living_finance.release.verify_population import Population, together
 
 KINDS = {"household_type": ("one_person", "three_generation", "unrelated"), "head_sex": ("F", "M")}
 
@@ -89,6 +91,76 @@ def test_what_is_vouched_for_is_as_wide_in_the_program_of_everything(seed: int, 
     assert (left[~is_wide] == need[~is_wide]).all()
     exact = np.array([exact_width(links, low, high, cell) for cell in np.flatnonzero(is_wide).tolist()])
     assert (exact >= need[is_wide] - 1e-4).all()
+
+
+@pytest.mark.parametrize(("seed", "rare", "empty"), [(1, 0.02, "none"), (3, 0.1, "none"), (5, 0.1, "11010520001")])
+def test_what_is_vouched_for_without_output_areas_is_as_wide_with_them(seed: int, rare: float, empty: str) -> None:
+    """They follow their dongs. What is asked of themselves stays asked."""
+    cells, count = city(seed, rare=rare, empty=empty)
+    links, places = linked(cells)
+    low, high = ends(count, threshold=6.0)
+    high[cells["region_code"].str.startswith(empty)] = 0.0
+    need = np.where(np.isinf(high), 6.0, 0.0)
+    drawn_in = followed(links, low, high, places=places, table=count)
+    assert drawn_in is not None
+    is_area = (cells["region_level"] == "output_area").to_numpy()
+    for drawn, given in zip(drawn_in, (low, high), strict=True):
+        assert (drawn[is_area] == given[is_area]).all() and (drawn != given).any()
+    left = left_above_areas(links, *drawn_in, need, need, places=places, table=count)
+    assert (left[is_area] == need[is_area]).all()
+    is_wide = (need > 0) & (left == 0)
+    assert is_wide.sum() > 10
+    exact = np.array([exact_width(links, low, high, cell) for cell in np.flatnonzero(is_wide).tolist()])
+    assert (exact >= need[is_wide] - 1e-4).all()
+
+
+def population(cells: pd.DataFrame, count: np.ndarray, *, threshold: float) -> Population:
+    """Counts of one release."""
+    links, places = linked(cells)
+    low, high = ends(count, threshold=threshold)
+    hidden = np.isinf(high)
+    return Population(
+        cells=cells.assign(value=np.where(hidden, np.nan, 5 * np.rint(count / 5))),
+        twice=cells.iloc[:0],
+        low=low,
+        high=high,
+        half=np.where(hidden, 0.0, 2.5),
+        hidden=hidden,
+        is_nobody=np.zeros(len(cells), dtype=bool),
+        need=np.where(hidden, threshold, 0.0),
+        links=links,
+        kinds=[],
+        places=places,
+    )
+
+
+@pytest.mark.parametrize("change", [4.0, 8.0])
+@pytest.mark.parametrize("is_alike", [True, False], ids=["alike", "apart"])
+def test_what_is_vouched_for_of_two_releases_is_as_wide_in_the_program_over_both(
+    change: float, is_alike: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both moved alike, each in its box, or both at once without output areas; small changes leave boxes no room."""
+    cells, count = city(7, rare=0.1)
+    _, before = city(7, rare=0.08)
+    one, other = (population(cells, counts, threshold=6.0) for counts in (count, before))
+    assert (one.hidden != other.hidden).any()
+    asked: list[tuple[object, np.ndarray, np.ndarray, np.ndarray]] = []
+
+    def said_nothing(links: object, low: np.ndarray, high: np.ndarray, need: np.ndarray, **_: object) -> np.ndarray:
+        asked.append((links, low, high, need))
+        return np.array([], dtype=np.int64)
+
+    monkeypatch.setattr(verify_population, "narrow_cells", said_nothing)
+    monkeypatch.setattr(verify_population, "_ONE_PROGRAM", 0)
+    if not is_alike:
+        monkeypatch.setattr(verify_population, "_left_alike", lambda one, other, *_: (one.need, other.need))
+    together(one, other, change=change)
+    links, low, high, left = asked[-1]
+    need = np.concatenate([one.need, other.need, np.zeros(left.size - 2 * len(cells))])
+    is_wide = (need > 0) & (left == 0)
+    assert is_wide.sum() > 20
+    exact = np.array([exact_width(links, low, high, cell) for cell in np.flatnonzero(is_wide)[::4].tolist()])
+    assert (exact >= need[is_wide][::4] - 1e-4).all()
 
 
 def test_a_cell_that_its_links_tell_is_not_vouched_for() -> None:

@@ -16,7 +16,8 @@ from living_finance.contracts.language import Words
 from living_finance.release import bounds, verify_population
 from living_finance.release.protect import protect
 from living_finance.release.rules import ReleaseRules
-from living_finance.release.verify import Limits, Released, verify
+from living_finance.release.verify import Released, verify
+from living_finance.release.verify_findings import Limits
 from living_finance.release.verify_publications import verify_publications
 from living_finance.reports.public import public_map, public_report
 

@@ -7,7 +7,8 @@ A few tables far apart vouch for most cells; what they do not vouch for is asked
 
 Up to `_WHOLE` cells everything is one program. Beyond, one table of everything is found first: city and districts, then each
 district below them. Around it each dong is asked with all others giving way in fixed shares (`release.exchange`), and what that
-leaves by district: with its dongs and output areas, the city's and its own counts, all others held: again a lower bound. Of a
+leaves by district: with its dongs, the city's and its own counts, all others held, output areas following their dongs or, where
+that leaves something, free: again a lower bound. Of a
 rare kind there can be more in a district only where there is less elsewhere: so where a district's own count is withheld, the
 other districts' counts of its cross are free too, and those of the dongs that have most of the kind. What no district vouches
 for is asked of everything at once.
@@ -22,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from scipy import sparse
 
-from living_finance.release.exchange import left_by_dongs
+from living_finance.release.exchange import followed, left_by_dongs
 from living_finance.release.programs import (
     FAR,
     INTERIOR,
@@ -71,6 +72,8 @@ def narrow_cells(
         with contextlib.suppress(Inconsistent):  # the whole has one, perhaps, with other counts at the top
             table = table_of_all(links, low, high, places=places) if table is None else table
             left = left_by_dongs(links, low, high, need, places=places, table=table)
+            if (ends := followed(links, low, high, places=places, table=table)) is not None:
+                left = left_above_areas(links, *ends, need, left, places=places, table=table)
             left = _left_by_districts(links, low, high, need, left, places=places, table=table)
             if left.any():  # in a corner a few regions have most of a kind: what none has enough of in the middle
                 corner = table_of_all(links, low, high, places=places, find=_table)
@@ -104,6 +107,25 @@ def implied(links: sparse.csr_matrix, low: Floats, high: Floats, *, sweeps: int 
         np.maximum.at(least, cell, np.where(sign > 0, down, -up))
         np.minimum.at(most, cell, np.where(sign > 0, up, -down))
     return least, most
+
+
+def left_above_areas(
+    links: sparse.csr_matrix, low: Floats, high: Floats, need: Floats, left: Floats, *, places: Places, table: Floats
+) -> Floats:
+    """What no district's program vouches for, without output areas: a small part of the work.
+
+    Args:
+        links, need, places, table: as of `narrow_cells`.
+        low, high: ends within which output areas follow (`release.exchange.followed`).
+        left: width that is still asked of each cell.
+    """
+    above = np.flatnonzero(places.nest <= 0)
+    own = links[np.flatnonzero(abs(links) @ (places.nest > 0) == 0)][:, above]
+    left = left.copy()
+    left[above] = _left_by_districts(
+        own, low[above], high[above], need[above], left[above], places=places.of(above), table=table[above]
+    )
+    return left
 
 
 def _left_by_districts(

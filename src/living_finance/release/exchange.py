@@ -3,10 +3,11 @@
 For the gate only; nothing is shared with the protection. What a dong has more of, others must have less of, so one dong asks the
 whole city: a program of hundreds of thousands of counts. But around a table well inside all intervals every other dong has a
 little room. If they give way in shares fixed beforehand (a dong's output areas by their size), one number per category says
-what happens in all of them, and the program has the counts of the dong, of its district and of the city only. Its tables are
+what happens in all of them, and the program has the counts of the dong only: first with its district as it is, then, where
+something is left, with the district's and the city's counts too. Its tables are
 tables of everything, so they prove widths; what they do not prove is not thereby refuted.
 
-Where a kind of household is rare, there is room only in proportion to what each dong has of it: these are the shares then.
+The same the other way round: within ends that its output areas can follow (`followed`), a dong is moved without them.
 """
 
 from __future__ import annotations
@@ -41,11 +42,28 @@ def left_by_dongs(links: sparse.csr_matrix, low: Floats, high: Floats, need: Flo
     if city is None:
         return need
     trade = _Trade(city, links, low, high, need, table)
-    trade.ask(table[city.dongs].max(axis=1), need)
-    for column in city.dongs[:, trade.reached.is_open(need)[city.dongs].any(axis=0)].T:
-        kind = places.category == places.category[column[0]]
-        trade.ask(table[column], np.where(kind & trade.reached.is_open(need), need, 0.0))
+    trade.ask(need)
     return np.where(trade.reached.is_open(need), need, 0.0)
+
+
+def followed(
+    links: sparse.csr_matrix, low: Floats, high: Floats, *, places: Places, table: Floats
+) -> tuple[Floats, Floats] | None:
+    """Ends of all cells, those of dongs drawn in to where their output areas follow them in fixed shares.
+
+    Programs over dongs, districts and city within these ends need no output areas. None where regions are not counted alike.
+
+    Args:
+        links, low, high, places, table: as of `left_by_dongs`.
+    """
+    city = _City.of(links, places)
+    if city is None:
+        return None
+    low, high = low.copy(), high.copy()
+    cells = city.dongs[:, city.within_dongs]
+    low[cells] = np.maximum(low[cells], table[cells] - city.room_of_areas(np.maximum(table - low, 0.0), table))
+    high[cells] = np.minimum(high[cells], table[cells] + city.room_of_areas(np.maximum(high - table, 0.0), table))
+    return low, high
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +112,18 @@ class _City:
     def cells_of_dong(self, dong: int) -> Integers:
         """Its own and those of its output areas."""
         return np.concatenate([self.dongs[dong], self.areas[self.dong_of_area == dong].ravel()])
+
+    def room_of_areas(self, room: Floats, table: Floats) -> Floats:
+        """How far dongs can move, by category of areas, if their areas follow by size; `inf` without areas."""
+        tightest = np.full((len(self.dongs), self.areas.shape[1]), np.inf)
+        if not len(self.areas):
+            return tightest
+        size = table[self.areas].max(axis=1)
+        of_dong = np.bincount(self.dong_of_area, weights=size, minlength=len(self.dongs))[self.dong_of_area]
+        some = size > _LEAST_SHARE * of_dong  # nobody's area does not give way
+        np.minimum.at(tightest, self.dong_of_area[some], room[self.areas[some]] * (of_dong[some] / size[some])[:, None])
+        tightest[self.dong_of_area[of_dong <= 0]] = 0.0
+        return tightest
 
 
 def _grid(cells: Integers, places: Places) -> Integers | None:
@@ -180,15 +210,17 @@ class _Trade:
         self._inside_city = self._links_inside(city.city[0])
         self._inside_dongs: dict[int, sparse.csr_matrix] = {}
 
-    def ask(self, shares: Floats, need: Floats) -> None:
+    def ask(self, need: Floats) -> None:
         """Each dong that has cells of which a width is asked; and each district's own in any of its dongs.
 
         Args:
-            shares: in which dongs give way, in any unit.
             need: width asked of each cell; 0: none.
         """
-        city, shares = self.city, np.where(shares > _LEAST_SHARE * float(shares.mean()), shares, 0.0)
+        city, shares = self.city, self.table[self.city.dongs].max(axis=1)
+        shares = np.where(shares > _LEAST_SHARE * float(shares.mean()), shares, 0.0)
         give = self._giving_way(self.up, shares), self._giving_way(self.down, shares)
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            list(pool.map(lambda dong: self._ask_dong_alone(dong, need, give), range(len(city.dongs))))
         below = need.copy()
         below[city.city[0]] = 0.0  # the city's own are asked once, in the first district
 
@@ -209,15 +241,32 @@ class _Trade:
             for cells, least, most in pool.map(of_district, range(len(city.districts))):
                 self.reached.widen(cells, least, most)
 
+    def _ask_dong_alone(self, dong: int, need: Floats, give: tuple[_GivingWay, _GivingWay]) -> None:
+        """Deviations of the dong's cells that the other dongs of its district make up for: nothing else moves."""
+        cells = self.city.cells_of_dong(dong)
+        if not self.reached.is_open(need, cells).any():
+            return
+        inside, start = self._inside_dong(dong, cells), self.table[cells]
+        floor, ceiling = -self.down[cells], self.up[cells]
+        own, (up, down) = slice(self.city.dongs.shape[1]), (way.others[dong] for way in give)
+        floor[own], ceiling[own] = np.maximum(floor[own], -up), np.minimum(ceiling[own], down)
+        asked = np.where(ceiling - floor >= need[cells], need[cells], 0.0)
+        least, most = self.reached.least[cells] - start, self.reached.most[cells] - start
+        for moved in tables(solver(inside.tocsc(), np.zeros(inside.shape[0])), floor, ceiling, asked, least, most):
+            self.reached.widen(cells, start + moved, start + moved)
+
+    def _inside_dong(self, dong: int, cells: Integers) -> sparse.csr_matrix:
+        if dong not in self._inside_dongs:
+            self._inside_dongs[dong] = self._links_inside(cells)
+        return self._inside_dongs[dong]
+
     def _ask_dong(self, dong: int, need: Floats, reached: _Reached, give: tuple[_GivingWay, _GivingWay]) -> None:
         """Deviations from the table: of the dong's cells, its district's and the city's. What the district has more than the dong
         is its other dongs', what the city has more than the district the other districts'."""
         city, district = self.city, int(self.city.district_of_dong[dong])
         parts = [city.cells_of_dong(dong), city.districts[district], city.city[0]]
         cells, (of_district, of_city) = np.concatenate(parts), np.cumsum([part.size for part in parts[:2]]).tolist()
-        if dong not in self._inside_dongs:
-            self._inside_dongs[dong] = self._links_inside(parts[0])
-        inside = sparse.block_diag([self._inside_dongs[dong], self._inside_districts[district], self._inside_city])
+        inside = sparse.block_diag([self._inside_dong(dong, parts[0]), self._inside_districts[district], self._inside_city])
         others = _differences(of_district + city.within_districts, np.arange(city.dongs.shape[1]), cells.size)
         elsewhere = _differences(of_city + city.within_city, of_district + np.arange(parts[1].size), cells.size)
         at_rest = np.zeros(inside.shape[0])
@@ -237,16 +286,7 @@ class _Trade:
         """
         city = self.city
         of_dongs = room[city.dongs]
-        if len(city.areas):
-            size = self.table[city.areas].max(axis=1)
-            in_areas = np.bincount(city.dong_of_area, weights=size, minlength=len(city.dongs))
-            of_dong = in_areas[city.dong_of_area]
-            some = size > _LEAST_SHARE * of_dong  # nobody's area does not give way
-            tightest = np.full((len(city.dongs), city.areas.shape[1]), np.inf)
-            per_share_of_areas = room[city.areas[some]] * (of_dong[some] / size[some])[:, None]
-            np.minimum.at(tightest, city.dong_of_area[some], per_share_of_areas)
-            tightest[city.dong_of_area[of_dong <= 0]] = 0.0
-            of_dongs[:, city.within_dongs] = np.minimum(of_dongs[:, city.within_dongs], tightest)
+        of_dongs[:, city.within_dongs] = np.minimum(of_dongs[:, city.within_dongs], city.room_of_areas(room, self.table))
         per_share = _per_share(of_dongs, shares)
         of_others = np.zeros_like(of_dongs)
         total = np.asarray(np.bincount(city.district_of_dong, weights=shares, minlength=len(city.districts)), dtype=float)

@@ -6,7 +6,7 @@ For the gate only; nothing is shared with the protection.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import highspy
 import numpy as np
@@ -58,6 +58,10 @@ class Places:
     category: Integers
     """Number of what is counted: the same in every region."""
 
+    def of(self, cells: Integers) -> Places:
+        """Of some cells."""
+        return Places(**{each.name: getattr(self, each.name)[cells] for each in fields(self)})
+
     @property
     def is_city(self) -> Flags:
         """The city's own cells."""
@@ -97,7 +101,7 @@ def tables(solve: Solve, floor: Floats, ceiling: Floats, need: Floats, least: Fl
             return
         lowest, highest, direction = floor.copy(), ceiling.copy(), np.zeros(floor.size)
         rank = 0.5 + np.random.default_rng(attempt).permutation(open_cells.size) / open_cells.size
-        if attempt % 3 < 2:  # small counts have more room above
+        if stalled != 1:  # small counts have more room above
             highest[open_cells] = np.minimum(ceiling, least + need)[open_cells]
             direction[open_cells] = -rank
         else:

@@ -27,18 +27,20 @@ Source: Hundepool et al., ESS Handbook on Statistical Disclosure Control, 2nd ed
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
 from living_finance.release.bounds import implied
+from living_finance.release.verify_findings import FINDING_COLUMNS, Finding, Limits, dimensions_of, findings_of, share_base
+from living_finance.release.verify_insiders import with_warehouse
 from living_finance.release.verify_links import (
-    DIMENSIONS,
     EXACT,
     disagreeing,
     half_width,
@@ -56,33 +58,6 @@ from living_finance.release.verify_population import (
     widths_asked,
 )
 from living_finance.release.verify_zeros import accepted, is_among, list_findings, public_zeros
-
-FINDING_COLUMNS = ("attack", "table", "cell", "what")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a release must keep to, by the privacy rules of the brief. Not configurable."""
-
-    threshold: int = 10
-    inside: int = 5
-    dominance_percent: float = 10.0
-    anonymity: int = 5
-    change: float = 5.0
-    """A reader takes it that a count changes by no more, a rounding step, from one month or version to the next."""
-    share_bases: tuple[float, ...] = (0.001, 0.01, 0.05, 0.1)
-    """A share of few is coarse: k of n tells n unless each n that the printed count allows has a k for it."""
-    bases: Mapping[str, float] = field(
-        default_factory=lambda: {
-            "households": 5,
-            "persons": 5,
-            "KRW/year": 100_000,
-            "KRW/month": 10_000,
-            "KRW": 100_000,
-            "share": 0.001,
-            "ratio": 0.01,
-        }
-    )
 
 
 @dataclass(frozen=True)
@@ -153,70 +128,47 @@ def verify(
     known = pd.concat([public, *(accepted(other.zeros, signed.evidence) for other in same)])
     own = _populations([candidate, *same], limits, signed, known)
     totals = register_totals(facts) if facts is not None else None
-    across, vouched = _across(own, candidate, history, limits, signed, totals)
-    findings = [
-        *_metadata(candidate),
-        *_row_like(candidate, limits),
-        *(found for name, frame in tables.items() for found in _printed(name, frame, limits, signed, listed)),
-        *list_findings(
-            candidate.zeros,
-            month=candidate.month,
-            tables=tables,
-            evidence=signed.evidence,
-            facts=facts,
-            buildings=buildings,
-        ),
-        *_versions(candidate, history),
-        *_changed_regions(candidate, history, limits),
-        *_totals_of_months(candidate, history, limits),
-        *_linked(own, totals, vouched),
-        *across,
-    ]
-    if facts is not None:
-        for name, frame in tables.items():
-            findings += _insiders(name, frame, facts, limits)
+
+    def without_programs() -> list[Finding]:
+        found = [
+            *_metadata(candidate),
+            *_row_like(candidate, limits),
+            *(found for name, frame in tables.items() for found in _printed(name, frame, limits, signed, listed)),
+            *list_findings(
+                candidate.zeros,
+                month=candidate.month,
+                tables=tables,
+                evidence=signed.evidence,
+                facts=facts,
+                buildings=buildings,
+            ),
+            *_versions(candidate, history),
+            *_changed_regions(candidate, history, limits),
+            *_totals_of_months(candidate, history, limits),
+        ]
+        if facts is not None:
+            for name, frame in tables.items():
+                found += with_warehouse(name, frame, facts, limits)
+        return found
+
+    with ThreadPoolExecutor(max_workers=1) as pool:  # programs leave the interpreter to it most of the time
+        others = pool.submit(without_programs)
+        across, vouched = _across(own, candidate, history, limits, signed, totals)
+        findings = [*across, *_linked(own, totals, vouched), *others.result()]
     return pd.DataFrame(sorted(set(findings)), columns=list(FINDING_COLUMNS))
-
-
-Finding = tuple[str, str, str, str]
 
 
 def _is_long(frame: pd.DataFrame) -> bool:
     return set(r.VALUE_COLUMNS) <= set(frame.columns)
 
 
-def _dimensions(frame: pd.DataFrame) -> list[str]:
-    return [name for name in frame.columns if name in DIMENSIONS]
+def _means(frame: pd.DataFrame) -> list[str]:
+    """Statistics that are means."""
+    return [name for name in frame["statistic"].unique() if str(name).startswith("mean_")]
 
 
 def _named(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     return frame.set_axis([names.get(str(name), str(name)) for name in frame], axis=1)
-
-
-def _share_base(count: np.ndarray, limits: Limits) -> np.ndarray:
-    """The finest base of a share of so many: each possible number of them has a share that prints so."""
-    fewest = count - limits.bases["persons"] / 2
-    fine = [fewest * base >= 1 for base in limits.share_bases]
-    return np.select(fine, limits.share_bases, limits.share_bases[-1])
-
-
-def _names(frame: pd.DataFrame) -> list[str]:
-    """A readable name of each row's cell: region and categories."""
-    parts = [frame["region_level"] + " " + frame["region_code"]]
-    for name in _dimensions(frame):
-        parts.append((" " + name + "=" + frame[name].astype(str)).where(frame[name] != codes.ALL, ""))
-    named = parts[0]
-    for part in parts[1:]:
-        named = named + part
-    return list(named)
-
-
-def _found(attack: str, table: str, frame: pd.DataFrame, what: str) -> Iterator[Finding]:
-    if frame.empty:
-        return
-    statistics = frame["statistic"] if "statistic" in frame else [""] * len(frame)
-    for cell, statistic in zip(_names(frame), statistics, strict=True):
-        yield attack, table, cell, f"{statistic}: {what}" if statistic else what
 
 
 def _metadata(candidate: Released) -> Iterator[Finding]:
@@ -230,7 +182,7 @@ def _metadata(candidate: Released) -> Iterator[Finding]:
             (
                 r.columns_of(s)
                 for s in r.SOURCES
-                if set(r.columns_of(s)) >= set(_dimensions(frame)) and _dimensions(frame) == list(r.dimension_columns(s))
+                if set(r.columns_of(s)) >= set(dimensions_of(frame)) and dimensions_of(frame) == list(r.dimension_columns(s))
             ),
             None,
         )
@@ -243,18 +195,18 @@ def _metadata(candidate: Released) -> Iterator[Finding]:
         if not keys.equals(keys.sort_values(list(keys.columns), ignore_index=True)):
             yield "P13", name, "", "rows do not stand in the order of their key"
         if keys.duplicated().any():
-            yield from _found("P12", name, frame[keys.duplicated()], "printed twice")
+            yield from findings_of("P12", name, frame[keys.duplicated()], "printed twice")
         if (frame["base_month"] != candidate.month).any():
             yield "P13", name, "", "rows of another month"
         units = {statistic.name: statistic.unit for statistic in r.STATISTICS[source].values()}
-        yield from _found("P13", name, frame[frame["statistic"].map(units) != frame["unit"]], "no statistic of the contract")
+        yield from findings_of("P13", name, frame[frame["statistic"].map(units) != frame["unit"]], "no statistic of the contract")
         yield from _described(name, frame)
         unknown = ~frame["status"].isin(r.STATUS.codes)
-        yield from _found("P13", name, frame[unknown], "unknown status")
+        yield from findings_of("P13", name, frame[unknown], "unknown status")
         is_withheld = frame["status"] != r.PUBLISHED
-        yield from _found("P13", name, frame[is_withheld & frame["value"].notna()], "a value behind a withheld status")
-        yield from _found("P13", name, frame[is_withheld & frame["reliability"].notna()], "reliability of a withheld value")
-        yield from _found("P13", name, frame[~is_withheld & frame["value"].isna()], "published without a value")
+        yield from findings_of("P13", name, frame[is_withheld & frame["value"].notna()], "a value behind a withheld status")
+        yield from findings_of("P13", name, frame[is_withheld & frame["reliability"].notna()], "reliability of a withheld value")
+        yield from findings_of("P13", name, frame[~is_withheld & frame["value"].isna()], "published without a value")
 
 
 _LENGTHS = {"city": 2, "gu": 5, "dong": 7, "output_area": 11}
@@ -263,15 +215,15 @@ _LENGTHS = {"city": 2, "gu": 5, "dong": 7, "output_area": 11}
 def _described(name: str, frame: pd.DataFrame) -> Iterator[Finding]:
     """P13, P7: texts that could say more than they name; regions that are in none that is listed."""
     about = frame[["region_level", "region_code", "mois_code", "region_name_ko", "region_name_en"]].drop_duplicates()
-    yield from _found("P13", name, about[about.duplicated("region_code", keep=False)], "described in more than one way")
+    yield from findings_of("P13", name, about[about.duplicated("region_code", keep=False)], "described in more than one way")
     is_code = about["region_code"].str.fullmatch(r"\d+") & about["region_code"].str.len().eq(about["region_level"].map(_LENGTHS))
-    yield from _found("P7", name, about[~is_code], "no region of the four levels: what it overlaps is not known")
+    yield from findings_of("P7", name, about[~is_code], "no region of the four levels: what it overlaps is not known")
     has_long_code = about["mois_code"].notna() & ~about["mois_code"].fillna("").astype(str).str.fullmatch(r"\d{10}")
-    yield from _found("P13", name, about[has_long_code], "no code of the interior ministry")
+    yield from findings_of("P13", name, about[has_long_code], "no code of the interior ministry")
     parent = about["region_code"].str[: r.PARENT_CODE_LENGTH["gu"]]
     for level, length in r.PARENT_CODE_LENGTH.items():
         parent = parent.where(about["region_level"] != level, about["region_code"].str[:length])
-    yield from _found("P7", name, about[is_code & ~parent.isin(about["region_code"])], "in no region that is listed")
+    yield from findings_of("P7", name, about[is_code & ~parent.isin(about["region_code"])], "in no region that is listed")
     reliability = frame["reliability"].dropna().unique()
     if unknown := sorted(set(reliability) - set(_RELIABILITY)):
         yield "P13", name, "", f"{len(unknown)} unknown codes of reliability"
@@ -310,15 +262,15 @@ def _printed(name: str, frame: pd.DataFrame, limits: Limits, signed: SignedZeros
     shown = frame[(frame["status"] == r.PUBLISHED) & frame["value"].notna()]
     base = shown["unit"].map(limits.bases)
     is_coarse = is_multiple(shown["value"].to_numpy(float), base.fillna(1).to_numpy(float))
-    yield from _found("P5", name, shown[~is_coarse | base.isna()], "finer than its rounding base")
-    is_nothing = (shown["value"].abs() < EXACT) & shown["statistic"].str.startswith("mean_")
-    yield from _found("P9", name, shown[is_nothing], "nobody has any of it")
+    yield from findings_of("P5", name, shown[~is_coarse | base.isna()], "finer than its rounding base")
+    is_nothing = (shown["value"].abs() < EXACT) & shown["statistic"].isin(_means(shown))
+    yield from findings_of("P9", name, shown[is_nothing], "nobody has any of it")
     is_count = shown["unit"].isin(r.CONTRIBUTORS)
     is_zero = is_count & (shown["value"].abs() < EXACT)
-    yield from _found("P9", name, shown[is_zero & ~_is_signed(shown, signed, listed)], "a zero that nobody signed")
+    yield from findings_of("P9", name, shown[is_zero & ~_is_signed(shown, signed, listed)], "a zero that nobody signed")
     small = is_count & (shown["value"] < limits.threshold) & ~is_zero
-    yield from _found("P1", name, shown[small], f"fewer than {limits.threshold}")
-    keys = ["region_level", "region_code", *_dimensions(frame)]
+    yield from findings_of("P1", name, shown[small], f"fewer than {limits.threshold}")
+    keys = ["region_level", "region_code", *dimensions_of(frame)]
     counts = shown[is_count][[*keys, "value", "unit"]].set_axis([*keys, "count", "count_unit"], axis=1)
     shares = (
         shown[shown["unit"] == "share"].merge(counts, on=keys, how="left", validate="many_to_one")
@@ -326,24 +278,25 @@ def _printed(name: str, frame: pd.DataFrame, limits: Limits, signed: SignedZeros
         else shown.iloc[:0]
     )
     if len(shares):
-        half = _share_base(shares["count"].fillna(0).to_numpy(float), limits)
+        half = share_base(shares["count"].fillna(0).to_numpy(float), limits)
         is_fine = ~is_multiple(shares["value"].to_numpy(float), half) & shares["count"].notna()
-        yield from _found("P1", name, shares[is_fine], "finer than its count allows: it tells the count")
-        yield from _found("P1", name, shares[shares["count"].isna()], "a share without its count")
+        yield from findings_of("P1", name, shares[is_fine], "finer than its count allows: it tells the count")
+        yield from findings_of("P1", name, shares[shares["count"].isna()], "a share without its count")
         half = half / 2
         most = shares["count"] + shares["count_unit"].map(limits.bases) / 2
         for value, what in ((shares["value"], "with"), (1 - shares["value"], "without")):
             few = (value + half) * most < limits.threshold
-            yield from _found("P1", name, shares[few & (value > EXACT)], f"share × base: fewer than {limits.threshold} {what} it")
-            yield from _found("P9", name, shares[few & (value <= EXACT)], f"next to nobody is {what} it")
-    quantiles = shown[shown["statistic"].str.match(r"(p\d+|median)_")].assign(
-        figure=lambda f: f["statistic"].str.replace(r"^[^_]+_", "", regex=True)
-    )
+            yield from findings_of(
+                "P1", name, shares[few & (value > EXACT)], f"share × base: fewer than {limits.threshold} {what} it"
+            )
+            yield from findings_of("P9", name, shares[few & (value <= EXACT)], f"next to nobody is {what} it")
+    figures = {name: name.partition("_")[2] for name in shown["statistic"].unique() if re.match(r"(p\d+|median)_", str(name))}
+    quantiles = shown[shown["statistic"].isin(figures)].assign(figure=lambda f: f["statistic"].map(figures))
     same = quantiles.groupby([*keys, "figure"])["value"].agg(["min", "max", "size"]).reset_index()
     alike = same[(same["size"] > 2) & (same["min"] == same["max"])]
-    yield from _found("P9", name, alike, "all quantiles are one amount")
+    yield from findings_of("P9", name, alike, "all quantiles are one amount")
     keyed = frame[frame["unit"].isin(r.CONTRIBUTORS)]
-    for _, cross in keyed.groupby([keyed[d] == codes.ALL for d in _dimensions(frame) if d != r.PLACE]):
+    for _, cross in keyed.groupby([keyed[d] == codes.ALL for d in dimensions_of(frame) if d != r.PLACE]):
         rows = cross.groupby("region_code").size()
         for region in rows.index[rows < rows.max()]:
             yield "P9", name, str(region), "a row is missing: it would be a zero"
@@ -360,7 +313,7 @@ def _versions(candidate: Released, history: Sequence[Released]) -> Iterator[Find
             keys = [k for k in own[name].columns if k not in ("value", "status", *r.VALUE_COLUMNS)] + ["statistic"]
             both = own[name].merge(theirs[name], on=keys, suffixes=("", "_other"))
             shows, showed = both["status"] == r.PUBLISHED, both["status_other"] == r.PUBLISHED
-            yield from _found(
+            yield from findings_of(
                 "P6",
                 name,
                 both[shows & ~showed & (both["status_other"] != r.UNRELIABLE)],
@@ -368,9 +321,11 @@ def _versions(candidate: Released, history: Sequence[Released]) -> Iterator[Find
             )
             if candidate.is_of_same_data(other):
                 is_count = both["unit"].isin(r.CONTRIBUTORS)
-                yield from _found("P6", name, both[~shows & showed & is_count], f"shown in {other.channel} {other.release_id}")
+                yield from findings_of(
+                    "P6", name, both[~shows & showed & is_count], f"shown in {other.channel} {other.release_id}"
+                )
                 differs = shows & showed & ((both["value"] - both["value_other"]).abs() > 1e-6)
-                yield from _found("P12", name, both[differs], f"another value in {other.channel} {other.release_id}")
+                yield from findings_of("P12", name, both[differs], f"another value in {other.channel} {other.release_id}")
 
 
 def _keys_of(released: Released) -> dict[str, pd.DataFrame]:
@@ -406,8 +361,9 @@ def _region_totals(released: Released) -> dict[tuple[str, str], pd.Series[float]
     for frame in released.tables.values():
         if not _is_long(frame):
             continue
-        rows = frame[(frame["region_level"] == "dong") & frame["unit"].isin(r.CONTRIBUTORS) & frame["value"].notna()]
-        rows = rows[(rows[[d for d in _dimensions(frame) if d != r.PLACE]] == codes.ALL).all(axis=1)]
+        rows = frame[frame["unit"].isin(r.CONTRIBUTORS)]
+        rows = rows[(rows["region_level"] == "dong") & rows["value"].notna()]
+        rows = rows[(rows[[d for d in dimensions_of(frame) if d != r.PLACE]] == codes.ALL).all(axis=1)]
         place = rows[r.PLACE] if r.PLACE in rows else pd.Series("", index=rows.index)
         for key, part in rows.groupby(["unit", place]):
             totals.setdefault((str(key[0]), str(key[1])), part.groupby("region_code")["value"].first())
@@ -424,19 +380,19 @@ def _totals_of_months(candidate: Released, history: Sequence[Released], limits: 
             if other.month == candidate.month or name not in other.tables or not _is_long(other.tables[name]):
                 continue
             theirs = _close_totals(other.tables[name], limits)
-            both = own.merge(theirs, on=["statistic", "region_level", "region_code", *_dimensions(frame)], suffixes=("", "_x"))
+            both = own.merge(theirs, on=["statistic", "region_level", "region_code", *dimensions_of(frame)], suffixes=("", "_x"))
             change = (both["count"] - both["count_x"]).abs()
             is_one = (change > EXACT) & (change < limits.threshold)
             is_close = both["width"] + both["width_x"] < limits.dominance_percent / 100 * both["value"].abs()
-            yield from _found("P5", name, both[is_one & is_close], f"total of those who came or went since {other.month}")
+            yield from findings_of("P5", name, both[is_one & is_close], f"total of those who came or went since {other.month}")
 
 
 def _close_totals(frame: pd.DataFrame, limits: Limits) -> pd.DataFrame:
     """Means whose product with their count is known to less than p percent of one average contribution."""
-    keys = ["region_level", "region_code", *_dimensions(frame)]
+    keys = ["region_level", "region_code", *dimensions_of(frame)]
     shown = frame[frame["value"].notna()]
     counts = shown[shown["unit"].isin(r.CONTRIBUTORS)][[*keys, "value", "unit"]]
-    means = shown[shown["statistic"].str.startswith("mean_") & shown["unit"].isin(limits.bases)]
+    means = shown[shown["statistic"].isin(_means(shown)) & shown["unit"].isin(limits.bases)]
     # A count known to its rounding interval leaves several contributions open: only finer ones are looked at.
     is_fine = ~is_multiple(counts["value"].to_numpy(float), counts["unit"].map(limits.bases).to_numpy(float))
     fine = counts[is_fine].drop_duplicates(keys).pipe(_named, {"value": "count"}).drop(columns="unit")
@@ -467,7 +423,7 @@ def _long_tables(released: Released) -> dict[str, pd.DataFrame]:
 
 
 def _population(cells: pd.DataFrame, unit: str, limits: Limits, signed: SignedZeros, public: pd.DataFrame) -> Population:
-    dimensions = _dimensions(cells)
+    dimensions = dimensions_of(cells)
     cells = cells.fillna(dict.fromkeys(dimensions, codes.ALL))
     key = ["region_level", "region_code", *dimensions]
     printed = cells[cells["value"].notna()].drop_duplicates([*key, "value"])
@@ -562,7 +518,7 @@ def _attack_population(
     population: Population, unit: str, known: pd.Series[float] | None, vouched: Vouched | None
 ) -> Iterator[Finding]:
     for table, twice in population.twice.groupby("table"):
-        yield from _found("P12", str(table), twice.drop(columns=["unit", "status"]), "another value in another table")
+        yield from findings_of("P12", str(table), twice.drop(columns=["unit", "status"]), "another value in another table")
     cells, low, high, hidden = population.cells, population.low, population.high, population.hidden
     links, kinds, is_nobody = population.links, population.kinds, population.is_nobody
 
@@ -598,156 +554,3 @@ def _attack_population(
         return
     for at in narrow.tolist():
         yield (label, *name(at)[1:3], "known more closely than the threshold")
-
-
-def _insiders(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFrame], limits: Limits) -> Iterator[Finding]:
-    """P1, P8, P11 with the warehouse at hand."""
-    source = next((s for s in facts if list(r.dimension_columns(s)) == _dimensions(frame)), None)
-    if source is None:
-        yield "P8", name, "", "no cells in the warehouse to compare with"
-        return
-    keys = ["region_level", "region_code", *_dimensions(frame)]
-    behind = facts[source].reset_index(drop=True)
-    cells, cell_of_row = _cells_of_rows(frame, keys)
-    known = cells.merge(behind[keys].assign(at=behind.index), on=keys, how="left", validate="many_to_one")["at"]
-    at_of_row = known.fillna(-1).to_numpy(int)[cell_of_row]
-    is_shown = (frame["status"] == r.PUBLISHED).to_numpy()
-    statistic_of_row, value = frame["statistic"].to_numpy(object), frame["value"].to_numpy(float)
-
-    def inside(column: str, at: np.ndarray) -> np.ndarray:
-        """The warehouse's figures; NaN where it has no such cell."""
-        return np.where(at >= 0, behind[column].to_numpy(float)[at], np.nan)
-
-    def found(attack: str, at: np.ndarray, what: str) -> Iterator[Finding]:
-        return _found(attack, name, frame.iloc[at], what)
-
-    shown = np.flatnonzero(is_shown)
-    contributors = np.nan_to_num(inside(r.CONTRIBUTORS[r.COUNT_OF[source]], at_of_row))
-    occupied = (contributors[shown] > 0) | (value[shown] != 0)
-    yield from found("P1", shown[(contributors[shown] < limits.threshold) & occupied], "too few contributors")
-    yield from found("P11", shown[(contributors[shown] < limits.inside) & occupied], "masked inside, shown outside")
-    counts = frame.assign(behind=contributors)[frame["unit"].isin(r.CONTRIBUTORS)]
-    yield from _whole_groups(name, counts, behind, source)
-    is_count = statistic_of_row == r.COUNT_OF[source]
-    printed_count = np.full(len(cells), np.nan)
-    printed_count[cell_of_row[is_count]] = value[is_count]
-    links_of: dict[bytes, sparse.csr_matrix] = {}
-    for statistic, figure in r.STATISTICS[source].items():
-        is_of = statistic_of_row == statistic
-        rows = np.flatnonzero(is_of & is_shown)
-        at = at_of_row[rows]
-        base = (
-            _share_base(np.nan_to_num(printed_count[cell_of_row[rows]]), limits)
-            if figure.measured is r.Measured.SHARE
-            else limits.bases[figure.unit]
-        )
-        true = inside(statistic, at)
-        true = np.nan_to_num(true) if figure.measured is r.Measured.COUNT else true
-        is_ours = np.abs(value[rows] - true) <= base / 2 * (1 + 1e-9) + EXACT
-        yield from found("P11", rows[~is_ours], "not the figure of the warehouse, rounded")
-        if figure.measured is r.Measured.MEAN:
-            largest, second, total = (inside(f"{fact}_{statistic}", at) for fact in ("largest", "second", "absolute"))
-            yield from found("P8", rows[total - largest - second < limits.dominance_percent / 100 * largest], "dominated")
-            everywhere = np.flatnonzero(is_of)
-            means = frame.iloc[everywhere].assign(
-                cell=cell_of_row[everywhere],
-                count=printed_count[cell_of_row[everywhere]],
-                **{
-                    fact: inside(column, at_of_row[everywhere])
-                    for fact, column in {
-                        "size": r.COUNT_OF[source],
-                        "mean": statistic,
-                        **{fact: f"{fact}_{statistic}" for fact in ("largest", "second", "absolute")},
-                    }.items()
-                },
-            )
-            yield from _left_over(name, means, statistic, source, limits, links_of)
-        elif figure.measured is r.Measured.QUANTILE:
-            fewest = np.fmin(inside(f"below_{statistic}", at), inside(f"above_{statistic}", at))
-            yield from found("P1", rows[fewest < limits.threshold], "too few on one side")
-        elif figure.measured is r.Measured.SHARE:
-            with_it = inside(f"with_{statistic}", at)
-            fewest = np.fmin(with_it, inside(r.CONTRIBUTORS[r.COUNT_OF[source]], at) - with_it)
-            yield from found("P1", rows[fewest < limits.threshold], "too few with or without it")
-
-
-def _cells_of_rows(frame: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Cells of long rows, and the number of each row's: looked up once instead of once for each of its statistics."""
-    code = np.zeros(len(frame), dtype=np.int64)
-    for key in keys:
-        part, names = pd.factorize(frame[key])
-        code = code * (len(names) + 1) + part + 1
-    number, first = pd.factorize(code)
-    head = np.zeros(len(first), dtype=np.int64)
-    head[number[::-1]] = np.arange(len(frame))[::-1]
-    return frame[keys].iloc[head].reset_index(drop=True), number
-
-
-def _whole_groups(name: str, counts: pd.DataFrame, facts: pd.DataFrame, source: str) -> Iterator[Finding]:
-    """P9: a printed category that has all contributors of its total, unless all others are printed as zeros (signed ones,
-    or they are findings themselves): then everybody knows that nobody can be elsewhere."""
-    keys = ["region_level", "region_code", *r.dimension_columns(source)]
-    for dimension in r.DIMENSIONS[source]:
-        others = [k for k in keys if k != dimension]
-        parts = counts[counts[dimension] != codes.ALL]
-        is_zero = (parts["status"] == r.PUBLISHED) & (parts["value"] == 0)
-        possible = (~is_zero).groupby([parts[k] for k in others]).transform("sum")
-        has_siblings = possible.ne(1) | parts.groupby(others)[dimension].transform("size").eq(1)
-        parts = parts[(parts["status"] == r.PUBLISHED) & (parts["behind"] > 0) & has_siblings]
-        wholes = facts[facts[dimension] == codes.ALL][[*keys, r.CONTRIBUTORS[r.COUNT_OF[source]]]].set_axis(
-            [*keys, "whole"], axis=1
-        )
-        both = parts.merge(wholes.drop(columns=dimension), on=others, how="inner")
-        yield from _found("P9", name, both[both["whole"] == both["behind"]], f"everybody is of one {dimension}")
-
-
-def _left_over(
-    name: str, means: pd.DataFrame, statistic: str, source: str, limits: Limits, links_of: dict[bytes, sparse.csr_matrix]
-) -> Iterator[Finding]:
-    """P8 in differences: the total of the withheld parts of a printed whole (or of a withheld whole) by mean × count.
-
-    The second largest of them subtracts itself: what is left must exceed the largest by p percent, as far as the printed
-    figures tell it. `links_of`: links made before, by the numbers of their cells.
-    """
-    keys = ["region_level", "region_code", *_dimensions(means)]
-    true_count = r.COUNT_OF[source]
-    cells = means.sort_values(keys, ignore_index=True)
-    if cells.empty:
-        return
-    count, mean = cells["count"].to_numpy(float), cells["value"].to_numpy(float)
-    half_count = half_width(count, limits.bases[true_count], is_whole=true_count == "persons")
-    half_mean = half_width(mean, limits.bases[str(cells["unit"].iat[0])])
-    ends = [(count + a * half_count) * (mean + b * half_mean) for a in (-1, 1) for b in (-1, 1)]
-    is_loose = np.isnan(count) | np.isnan(mean)
-    true = np.nan_to_num((cells["size"] * cells["mean"]).to_numpy(float))
-    above, below = (np.where(is_loose, 0.0, edge - true) for edge in (np.max(ends, axis=0), np.min(ends, axis=0)))
-    same = cells["cell"].to_numpy().tobytes()
-    if same not in links_of:
-        links_of[same], _ = links_between(
-            cells, pd.DataFrame({d: pd.factorize(cells[d], sort=True)[0] for d in _dimensions(means)})
-        )
-    links = links_of[same]
-    parts, wholes = links.maximum(0), (-links).maximum(0)
-    loose = is_loose.astype(float)
-    of_parts, of_wholes = parts @ loose, wholes @ loose
-    slack = np.where(of_wholes > 0, parts @ above, wholes @ above - parts @ below)
-    asked = np.flatnonzero((of_parts > 0) != (of_wholes > 0))
-    members = links[asked].tocoo()
-    is_member = is_loose[members.col]
-    row, at = members.row[is_member], members.col[is_member]
-    largest, second, total = (np.nan_to_num(cells[f].to_numpy(float))[at] for f in ("largest", "second", "absolute"))
-    amounts, owner = np.concatenate([largest, second]), np.concatenate([row, row])
-    order = np.lexsort((-amounts, owner))
-    first = np.flatnonzero(np.r_[True, np.diff(owner[order]) > 0]) if order.size else order
-    most, next_most = amounts[order][first], amounts[order][np.minimum(first + 1, order.size - 1)] if order.size else amounts
-    rows = owner[order][first]
-    rest = np.bincount(row, weights=total, minlength=asked.size)[rows] - most - next_most
-    bad = rest + slack[asked[rows]] < limits.dominance_percent / 100 * most
-    for link in asked[rows[bad]]:
-        whole = int(links[link].indices[links[link].data < 0][0])
-        yield (
-            "P8",
-            name,
-            _names(cells[["region_level", "region_code", *_dimensions(means)]].iloc[[whole]])[0],
-            (f"{statistic}: dominated, in the difference of whole and parts"),
-        )

@@ -44,34 +44,42 @@ def places_of(cells: pd.DataFrame) -> Places:
 
 
 def links_between(cells: pd.DataFrame, coded: pd.DataFrame) -> tuple[sparse.csr_matrix, list[str]]:
-    """Rows: parts 1, whole -1. Made by joining cells with what they are part of."""
+    """Rows: parts 1, whole -1. Each cell has a number for its key, and so has what it is part of.
+
+    Args:
+        cells: one row per cell, at least one.
+        coded: its dimensions as numbers from 0.
+    """
     region, regions = pd.factorize(cells["region_code"])
-    base = coded.assign(region=region, at=np.arange(len(cells)))
-    names = {code: number for number, code in enumerate(regions)}
+    radix = np.cumprod([1, *(coded.max() + 1)], dtype=np.int64)
+    key = region * radix[-1] + coded.to_numpy(dtype=np.int64) @ radix[:-1]
+    order = np.argsort(key, kind="stable")
     entries, kinds, first = [], [], 0
 
-    def add(pairs: pd.DataFrame, kind: str) -> None:
+    def add(parts: np.ndarray, key_of_whole: np.ndarray, kind: str) -> None:
         nonlocal first
-        if pairs.empty:
+        found = order[np.minimum(np.searchsorted(key, key_of_whole, sorter=order), key.size - 1)]
+        has_whole = key[found] == key_of_whole
+        if not has_whole.any():
             return
-        row, wholes = pd.factorize(pairs["whole"])
-        entries.append(np.column_stack([row + first, pairs["at"], np.ones(len(row))]))
+        row, wholes = pd.factorize(found[has_whole])
+        entries.append(np.column_stack([row + first, parts[has_whole], np.ones(len(row))]))
         entries.append(np.column_stack([np.arange(len(wholes)) + first, wholes, -np.ones(len(wholes))]))
         kinds.extend([kind] * len(wholes))
         first += len(wholes)
 
-    for name in coded.columns:
-        is_margin = (cells[name] == codes.ALL).to_numpy()
-        others = [c for c in base.columns if c not in (name, "at")]
-        wholes = base[is_margin].assign(whole=base["at"])[[*others, "whole"]]
-        add(base[~is_margin].merge(wholes, on=others, how="inner"), "category")
+    for name, step in zip(coded.columns, radix, strict=False):
+        is_margin, code = (cells[name] == codes.ALL).to_numpy(), coded[name].to_numpy(dtype=np.int64)
+        if is_margin.any() and not is_margin.all():
+            parts = np.flatnonzero(~is_margin)
+            add(parts, key[parts] + (code[is_margin][0] - code[parts]) * step, "category")
     level, levels = pd.factorize(cells["region_level"])
     lengths = (r.PARENT_CODE_LENGTH.get(name, 0) for name in levels)
+    names = {code: number for number, code in enumerate(regions)}
     parent_in = np.array([[names.get(code[:length], -1) for code in regions] for length in lengths], dtype=np.int64)
     parent = parent_in[level, region]
-    parts = base.assign(region=parent)[parent >= 0]
-    columns = [c for c in base.columns if c != "at"]
-    add(parts.merge(base.assign(whole=base["at"])[[*columns, "whole"]], on=columns, how="inner"), "region")
+    parts = np.flatnonzero(parent >= 0)
+    add(parts, key[parts] + (parent[parts] - region[parts]) * radix[-1], "region")
     if not entries:
         return sparse.csr_matrix((0, len(cells))), []
     table = np.concatenate(entries)

@@ -15,9 +15,9 @@ from scipy import sparse
 
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
-from living_finance.release.bounds import implied, narrow_cells, table_of_all
-from living_finance.release.exchange import left_by_dongs
-from living_finance.release.programs import MARGIN, Flags, Floats, Inconsistent, Integers, Places
+from living_finance.release.bounds import implied, left_above_areas, narrow_cells, table_of_all
+from living_finance.release.exchange import followed, left_by_dongs
+from living_finance.release.programs import FAR, MARGIN, Flags, Floats, Inconsistent, Integers, Places
 from living_finance.release.verify_links import DIMENSIONS, only_ones, places_of
 
 _ONE_PROGRAM = 5_000
@@ -234,19 +234,84 @@ def _apart(
         high[here[near]] = np.minimum(high[here[near]], theirs.low[there[near]] + most[near])
         ends.append((low, high))
     (low, high), (low_other, high_other) = ends
-    lows, highs = np.concatenate([low, low_other, -most]), np.concatenate([high, high_other, most])
     try:
-        table = table_of_all(links, lows, highs, places=places)
+        of_one, of_other = _tables(one, other, at, at_other, links, ends, places=places, most=most)
     except Inconsistent:
         return None
-    of_one, of_other, _ = np.split(table, [len(one.cells), len(one.cells) + len(other.cells)])
+    table = np.concatenate([of_one, of_other, of_one[at] - of_other[at_other]])
+    left, left_other = _left_alike(one, other, of_one, of_other)
     floor = np.maximum((of_one[at] + of_other[at_other] - most) / 2, 0.0)[both]
     for cells, least, furthest in ((at[both], low, high), (at_other[both], low_other, high_other)):
         least[cells] = np.maximum(least[cells], floor)
         furthest[cells] = np.minimum(furthest[cells], floor + most[both])
-    left = left_by_dongs(one.links, low, high, one.need, places=one.places, table=of_one)
-    left_other = left_by_dongs(other.links, low_other, high_other, other.need, places=other.places, table=of_other)
-    return np.concatenate([left, left_other, np.zeros(at.size)]), table
+    left = left_by_dongs(one.links, low, high, left, places=one.places, table=of_one)
+    left_other = left_by_dongs(other.links, low_other, high_other, left_other, places=other.places, table=of_other)
+    left = np.concatenate([left, left_other, np.zeros(at.size)])
+    follow = [
+        followed(
+            release.links,
+            np.where(release.places.nest > 0, least, release.low),
+            np.where(release.places.nest > 0, furthest, release.high),
+            places=release.places,
+            table=alone,
+        )
+        for release, alone, (least, furthest) in ((one, of_one, ends[0]), (other, of_other, ends[1]))
+    ]
+    if follow[0] is not None and follow[1] is not None:
+        lows, highs = (np.concatenate(sides) for sides in zip(follow[0], follow[1], (-most, most), strict=True))
+        need = np.concatenate([one.need, other.need, np.zeros(at.size)])
+        left = left_above_areas(links, lows, highs, need, left, places=places, table=table)
+    return left, table
+
+
+def _tables(
+    one: Population,
+    other: Population,
+    at: Integers,
+    at_other: Integers,
+    links: sparse.csr_matrix,
+    ends: list[tuple[Floats, Floats]],
+    *,
+    places: Places,
+    most: Floats,
+) -> tuple[Floats, Floats]:
+    """Tables of two releases that go with each other: first of the one, then of the other near to it; if that has none, of both
+    at once.
+
+    Args:
+        ends: of the cells of each, in which any of the one goes with a printed one of the other.
+
+    Raises:
+        Inconsistent: there are none.
+    """
+    (low, high), (low_other, high_other) = ends
+    lows, highs = np.concatenate([low, low_other, -most]), np.concatenate([high, high_other, most])
+    size = len(one.cells)
+    try:
+        least, furthest = (side[:size] for side in implied(links, lows, highs))
+        furthest = np.where(furthest >= FAR, np.inf, furthest)
+        of_one = table_of_all(one.links, np.maximum(low, least), np.minimum(high, furthest), places=one.places)
+        near, far = low_other.copy(), high_other.copy()
+        near[at_other] = np.maximum(near[at_other], of_one[at] - most)
+        far[at_other] = np.minimum(far[at_other], of_one[at] + most)
+        return of_one, table_of_all(other.links, near, far, places=other.places)
+    except Inconsistent:
+        of_both = table_of_all(links, lows, highs, places=places)
+        return of_both[:size], of_both[size : size + len(other.cells)]
+
+
+def _left_alike(one: Population, other: Population, of_one: Floats, of_other: Floats) -> tuple[Floats, Floats]:
+    """Width asked of the cells of each that tables in which both move alike do not vouch for: as far apart as before, they need
+    no box."""
+    if not (one.cells[one.keys].equals(other.cells[other.keys]) and (one.links != other.links).nnz == 0):
+        return one.need, other.need
+    down = np.maximum(np.minimum(of_one - one.low, of_other - other.low), 0.0)
+    up = np.maximum(np.minimum(one.high - of_one, other.high - of_other), 0.0)
+    need = np.maximum(one.need, other.need)
+    asked = np.where(down + up >= need, need, 0.0)
+    left = left_by_dongs(one.links, of_one - down, of_one + up, asked, places=one.places, table=of_one)
+    is_vouched = (asked > 0) & (left == 0)
+    return np.where(is_vouched, 0.0, one.need), np.where(is_vouched, 0.0, other.need)
 
 
 def count_rows(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -28,7 +28,8 @@ from living_finance.release import package as texts
 from living_finance.release import rows as row_files
 from living_finance.release.protect import Earlier, protect
 from living_finance.release.rules import ReleaseRules, read_rules
-from living_finance.release.verify import FINDING_COLUMNS, Released, SignedZeros, verify
+from living_finance.release.verify import Released, SignedZeros, verify
+from living_finance.release.verify_findings import FINDING_COLUMNS
 from living_finance.release.verify_publications import verify_publications
 from living_finance.release.verify_row_links import EarlierRows, verify_rows_over_releases
 from living_finance.release.verify_rows import verify_rows

@@ -1,0 +1,170 @@
+"""The gate with the warehouse at hand: figures beside the true ones, and who brings most of them. For the gate only.
+
+P1, P8, P9 and P11 of `release.verify`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from living_finance.contracts import codes
+from living_finance.contracts import releases as r
+from living_finance.release.verify_findings import Finding, Limits, cell_names, dimensions_of, findings_of, share_base
+from living_finance.release.verify_links import EXACT, half_width, links_between
+
+
+def with_warehouse(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFrame], limits: Limits) -> Iterator[Finding]:
+    """P1, P8, P11 with the warehouse at hand."""
+    source = next((s for s in facts if list(r.dimension_columns(s)) == dimensions_of(frame)), None)
+    if source is None:
+        yield "P8", name, "", "no cells in the warehouse to compare with"
+        return
+    keys = ["region_level", "region_code", *dimensions_of(frame)]
+    behind = facts[source].reset_index(drop=True)
+    cells, cell_of_row = _cells_of_rows(frame, keys)
+    known = cells.merge(behind[keys].assign(at=behind.index), on=keys, how="left", validate="many_to_one")["at"]
+    at_of_row = known.fillna(-1).to_numpy(int)[cell_of_row]
+    is_shown = (frame["status"] == r.PUBLISHED).to_numpy()
+    statistic_of_row, value = frame["statistic"].to_numpy(object), frame["value"].to_numpy(float)
+
+    def inside(column: str, at: np.ndarray) -> np.ndarray:
+        """The warehouse's figures; NaN where it has no such cell."""
+        return np.where(at >= 0, behind[column].to_numpy(float)[at], np.nan)
+
+    def found(attack: str, at: np.ndarray, what: str) -> Iterator[Finding]:
+        return findings_of(attack, name, frame.iloc[at], what)
+
+    shown = np.flatnonzero(is_shown)
+    contributors = np.nan_to_num(inside(r.CONTRIBUTORS[r.COUNT_OF[source]], at_of_row))
+    occupied = (contributors[shown] > 0) | (value[shown] != 0)
+    yield from found("P1", shown[(contributors[shown] < limits.threshold) & occupied], "too few contributors")
+    yield from found("P11", shown[(contributors[shown] < limits.inside) & occupied], "masked inside, shown outside")
+    counts = frame.assign(behind=contributors)[frame["unit"].isin(r.CONTRIBUTORS)]
+    yield from _whole_groups(name, counts, behind, source)
+    is_count = statistic_of_row == r.COUNT_OF[source]
+    printed_count = np.full(len(cells), np.nan)
+    printed_count[cell_of_row[is_count]] = value[is_count]
+    links_of: dict[bytes, sparse.csr_matrix] = {}
+    for statistic, figure in r.STATISTICS[source].items():
+        is_of = statistic_of_row == statistic
+        rows = np.flatnonzero(is_of & is_shown)
+        at = at_of_row[rows]
+        base = (
+            share_base(np.nan_to_num(printed_count[cell_of_row[rows]]), limits)
+            if figure.measured is r.Measured.SHARE
+            else limits.bases[figure.unit]
+        )
+        true = inside(statistic, at)
+        true = np.nan_to_num(true) if figure.measured is r.Measured.COUNT else true
+        is_ours = np.abs(value[rows] - true) <= base / 2 * (1 + 1e-9) + EXACT
+        yield from found("P11", rows[~is_ours], "not the figure of the warehouse, rounded")
+        if figure.measured is r.Measured.MEAN:
+            largest, second, total = (inside(f"{fact}_{statistic}", at) for fact in ("largest", "second", "absolute"))
+            yield from found("P8", rows[total - largest - second < limits.dominance_percent / 100 * largest], "dominated")
+            everywhere = np.flatnonzero(is_of)
+            means = frame.iloc[everywhere].assign(
+                cell=cell_of_row[everywhere],
+                count=printed_count[cell_of_row[everywhere]],
+                **{
+                    fact: inside(column, at_of_row[everywhere])
+                    for fact, column in {
+                        "size": r.COUNT_OF[source],
+                        "mean": statistic,
+                        **{fact: f"{fact}_{statistic}" for fact in ("largest", "second", "absolute")},
+                    }.items()
+                },
+            )
+            yield from _left_over(name, means, statistic, source, limits, links_of)
+        elif figure.measured is r.Measured.QUANTILE:
+            fewest = np.fmin(inside(f"below_{statistic}", at), inside(f"above_{statistic}", at))
+            yield from found("P1", rows[fewest < limits.threshold], "too few on one side")
+        elif figure.measured is r.Measured.SHARE:
+            with_it = inside(f"with_{statistic}", at)
+            fewest = np.fmin(with_it, inside(r.CONTRIBUTORS[r.COUNT_OF[source]], at) - with_it)
+            yield from found("P1", rows[fewest < limits.threshold], "too few with or without it")
+
+
+def _cells_of_rows(frame: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Cells of long rows, and the number of each row's: looked up once instead of once for each of its statistics."""
+    code = np.zeros(len(frame), dtype=np.int64)
+    for key in keys:
+        part, names = pd.factorize(frame[key])
+        code = code * (len(names) + 1) + part + 1
+    number, first = pd.factorize(code)
+    head = np.zeros(len(first), dtype=np.int64)
+    head[number[::-1]] = np.arange(len(frame))[::-1]
+    return frame[keys].iloc[head].reset_index(drop=True), number
+
+
+def _whole_groups(name: str, counts: pd.DataFrame, facts: pd.DataFrame, source: str) -> Iterator[Finding]:
+    """P9: a printed category that has all contributors of its total, unless all others are printed as zeros (signed ones,
+    or they are findings themselves): then everybody knows that nobody can be elsewhere."""
+    keys = ["region_level", "region_code", *r.dimension_columns(source)]
+    for dimension in r.DIMENSIONS[source]:
+        others = [k for k in keys if k != dimension]
+        parts = counts[counts[dimension] != codes.ALL]
+        is_zero = (parts["status"] == r.PUBLISHED) & (parts["value"] == 0)
+        possible = (~is_zero).groupby([parts[k] for k in others]).transform("sum")
+        has_siblings = possible.ne(1) | parts.groupby(others)[dimension].transform("size").eq(1)
+        parts = parts[(parts["status"] == r.PUBLISHED) & (parts["behind"] > 0) & has_siblings]
+        wholes = facts[facts[dimension] == codes.ALL][[*keys, r.CONTRIBUTORS[r.COUNT_OF[source]]]].set_axis(
+            [*keys, "whole"], axis=1
+        )
+        both = parts.merge(wholes.drop(columns=dimension), on=others, how="inner")
+        yield from findings_of("P9", name, both[both["whole"] == both["behind"]], f"everybody is of one {dimension}")
+
+
+def _left_over(
+    name: str, means: pd.DataFrame, statistic: str, source: str, limits: Limits, links_of: dict[bytes, sparse.csr_matrix]
+) -> Iterator[Finding]:
+    """P8 in differences: the total of the withheld parts of a printed whole (or of a withheld whole) by mean × count.
+
+    The second largest of them subtracts itself: what is left must exceed the largest by p percent, as far as the printed
+    figures tell it. `links_of`: links made before, by the numbers of their cells.
+    """
+    keys = ["region_level", "region_code", *dimensions_of(means)]
+    true_count = r.COUNT_OF[source]
+    cells = means.sort_values(keys, ignore_index=True)
+    if cells.empty:
+        return
+    count, mean = cells["count"].to_numpy(float), cells["value"].to_numpy(float)
+    half_count = half_width(count, limits.bases[true_count], is_whole=true_count == "persons")
+    half_mean = half_width(mean, limits.bases[str(cells["unit"].iat[0])])
+    ends = [(count + a * half_count) * (mean + b * half_mean) for a in (-1, 1) for b in (-1, 1)]
+    is_loose = np.isnan(count) | np.isnan(mean)
+    true = np.nan_to_num((cells["size"] * cells["mean"]).to_numpy(float))
+    above, below = (np.where(is_loose, 0.0, edge - true) for edge in (np.max(ends, axis=0), np.min(ends, axis=0)))
+    same = cells["cell"].to_numpy().tobytes()
+    if same not in links_of:
+        links_of[same], _ = links_between(
+            cells, pd.DataFrame({d: pd.factorize(cells[d], sort=True)[0] for d in dimensions_of(means)})
+        )
+    links = links_of[same]
+    parts, wholes = links.maximum(0), (-links).maximum(0)
+    loose = is_loose.astype(float)
+    of_parts, of_wholes = parts @ loose, wholes @ loose
+    slack = np.where(of_wholes > 0, parts @ above, wholes @ above - parts @ below)
+    asked = np.flatnonzero((of_parts > 0) != (of_wholes > 0))
+    members = links[asked].tocoo()
+    is_member = is_loose[members.col]
+    row, at = members.row[is_member], members.col[is_member]
+    largest, second, total = (np.nan_to_num(cells[f].to_numpy(float))[at] for f in ("largest", "second", "absolute"))
+    amounts, owner = np.concatenate([largest, second]), np.concatenate([row, row])
+    order = np.lexsort((-amounts, owner))
+    first = np.flatnonzero(np.r_[True, np.diff(owner[order]) > 0]) if order.size else order
+    most, next_most = amounts[order][first], amounts[order][np.minimum(first + 1, order.size - 1)] if order.size else amounts
+    rows = owner[order][first]
+    rest = np.bincount(row, weights=total, minlength=asked.size)[rows] - most - next_most
+    bad = rest + slack[asked[rows]] < limits.dominance_percent / 100 * most
+    for link in asked[rows[bad]]:
+        whole = int(links[link].indices[links[link].data < 0][0])
+        yield (
+            "P8",
+            name,
+            cell_names(cells[["region_level", "region_code", *dimensions_of(means)]].iloc[[whole]])[0],
+            (f"{statistic}: dominated, in the difference of whole and parts"),
+        )
