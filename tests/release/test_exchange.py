@@ -153,7 +153,7 @@ def test_what_is_vouched_for_of_two_releases_is_as_wide_in_the_program_over_both
     monkeypatch.setattr(verify_population, "narrow_cells", said_nothing)
     monkeypatch.setattr(verify_population, "_ONE_PROGRAM", 0)
     if not is_alike:
-        monkeypatch.setattr(verify_population, "_left_alike", lambda one, other, *_: (one.need, other.need))
+        monkeypatch.setattr(verify_population, "_left_alike", lambda pair, *_: (pair.one.need, pair.other.need))
     together(one, other, change=change)
     links, low, high, left = asked[-1]
     need = np.concatenate([one.need, other.need, np.zeros(left.size - 2 * len(cells))])

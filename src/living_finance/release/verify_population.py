@@ -148,6 +148,52 @@ def together(
         Population and position of each, None: no counts agree whatever the change; and what is vouched for of `one`, known
         totals or not, where that was asked for.
     """
+    pair, seen = _tied(one, other)
+    size = len(one.cells)
+    need = np.concatenate([one.need, other.need, np.zeros(pair.at.size)])
+    for times in _LARGER:
+        most = np.full(pair.at.size, max(change, seen) * times)
+        low, high = np.concatenate([one.low, other.low, -most]), np.concatenate([one.high, other.high, most])
+        least, furthest = implied(pair.links, low, high)
+        if (least > furthest + MARGIN).any():
+            continue  # no counts agree, as the links show one by one
+        asked, table, vouched = need, None, None
+        if low.size > _ONE_PROGRAM:
+            told = one if known is None else one.told(known)
+            apart = _left_around_tables(replace(pair, one=told), most)
+            if apart is not None:
+                left, table = apart
+                left[:size][told.need < one.need] = 1.0  # of them less was asked
+                vouched = Vouched((left[:size] == 0) & (one.need > 0), table[:size])
+                asked = np.where(left > 0, need, 0.0)
+        found = narrow_cells(pair.links, low, high, asked, places=pair.places, table=table)
+        if found is not None:
+            return [(one, cell) if cell < size else (other, cell - size) for cell in found.tolist()], vouched
+    return None, None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pair:
+    """Two releases, and what ties a count of the one to the same count of the other."""
+
+    one: Population
+    other: Population
+    at: Integers
+    """Positions of the counts that are tied."""
+    at_other: Integers
+    links: sparse.csr_matrix
+    """Over the cells of the one, of the other, and how far those that are tied differ."""
+    places: Places
+    """Of all of these."""
+
+    @property
+    def both(self) -> Flags:
+        """Which of the tied counts neither prints."""
+        return np.asarray(self.one.hidden[self.at] & self.other.hidden[self.at_other])
+
+
+def _tied(one: Population, other: Population) -> tuple[_Pair, float]:
+    """Counts are tied that not both print; and how much small printed ones change."""
     keys = sorted({*one.keys} & {*other.keys})
     named = [
         population.cells[(population.cells[[d for d in population.dimensions if d not in keys]] == codes.ALL).all(axis=1)][keys]
@@ -161,7 +207,6 @@ def together(
     seen = float(np.nanmax(np.abs(values[0] - values[1])[is_near], initial=0.0)) if is_near.any() else 0.0
     is_open = (one.hidden[at] | other.hidden[at_other]) & ~(one.is_nobody[at] | other.is_nobody[at_other])
     at, at_other = at[is_open], at_other[is_open]
-    sizes = (len(one.cells), len(other.cells), at.size)
     row = np.arange(at.size)
 
     def at_cells(cells: Integers, sign: float, size: int) -> sparse.csr_matrix:
@@ -169,140 +214,104 @@ def together(
 
     links = sparse.bmat(
         [
-            [one.links, None, sparse.csr_matrix((one.links.shape[0], sizes[2]))],
+            [one.links, None, sparse.csr_matrix((one.links.shape[0], at.size))],
             [None, other.links, None],
-            [at_cells(at, 1.0, sizes[0]), at_cells(at_other, -1.0, sizes[1]), at_cells(row, -1.0, sizes[2])],
+            [at_cells(at, 1.0, len(one.cells)), at_cells(at_other, -1.0, len(other.cells)), at_cells(row, -1.0, at.size)],
         ],
         format="csr",
     )
-    both = pd.concat([one.cells, other.cells, one.cells.iloc[at]], ignore_index=True)
-    places = places_of(both.fillna(dict.fromkeys(one.dimensions + other.dimensions, codes.ALL)))
-    need = np.concatenate([one.need, other.need, np.zeros(at.size)])
-    for times in _LARGER:
-        most = np.full(at.size, max(change, seen) * times)
-        low, high = np.concatenate([one.low, other.low, -most]), np.concatenate([one.high, other.high, most])
-        least, furthest = implied(links, low, high)
-        if (least > furthest + MARGIN).any():
-            continue  # no counts agree, as the links show one by one
-        asked, table, vouched = need, None, None
-        if low.size > _ONE_PROGRAM:
-            told = one if known is None else one.told(known)
-            apart = _apart(told, other, at, at_other, links, places=places, most=most)
-            if apart is not None:
-                left, table = apart
-                left[: sizes[0]][told.need < one.need] = 1.0  # of them less was asked
-                vouched = Vouched((left[: sizes[0]] == 0) & (one.need > 0), table[: sizes[0]])
-                asked = np.where(left > 0, need, 0.0)
-        found = narrow_cells(links, low, high, asked, places=places, table=table)
-        if found is not None:
-            return [(one, cell) if cell < sizes[0] else (other, cell - sizes[0]) for cell in found.tolist()], vouched
-    return None, None
+    cells = pd.concat([one.cells, other.cells, one.cells.iloc[at]], ignore_index=True)
+    places = places_of(cells.fillna(dict.fromkeys(one.dimensions + other.dimensions, codes.ALL)))
+    return _Pair(one=one, other=other, at=at, at_other=at_other, links=links, places=places), seen
 
 
-def _apart(
-    one: Population,
-    other: Population,
-    at: Integers,
-    at_other: Integers,
-    links: sparse.csr_matrix,
-    *,
-    places: Places,
-    most: Floats,
-) -> tuple[Floats, Floats] | None:
-    """What tables of each release alone do not vouch for, if any table of the one goes with any of the other.
+def _left_around_tables(pair: _Pair, most: Floats) -> tuple[Floats, Floats] | None:
+    """What tables around one of both releases do not vouch for: first of both moved alike, then of each apart, then of districts
+    without output areas.
 
-    Around a table of both: counts that both withhold stay in one box, as wide as they may differ; where one prints a count, the
-    other's stays near enough to all that it can be. So the two are asked apart, a small part of the work, and what is vouched for
-    is proven of both.
+    Apart: counts that both withhold stay in one box, as wide as they may differ; where one prints a count, the other's stays
+    near enough to all that it can be. So any table of the one goes with any of the other, and what is vouched for is proven of
+    both. Output areas stay in their boxes to the end.
 
     Args:
-        one, other: two releases.
-        at, at_other: positions of the counts that are tied to each other.
-        links, places: of the cells of both and of what ties them.
-        most: by which they may differ.
+        pair: two releases.
+        most: by which their tied counts may differ.
 
     Returns:
         Width asked of all cells of both and of what ties them, 0 where it is vouched for, and a table of all; None where none
         was found.
     """
-    both = one.hidden[at] & other.hidden[at_other]
-    ends = []
-    for mine, theirs, here, there in ((one, other, at, at_other), (other, one, at_other, at)):
-        low, high = mine.low.copy(), mine.high.copy()
-        near = mine.hidden[here] & ~both
-        low[here[near]] = np.maximum(low[here[near]], theirs.high[there[near]] - most[near])
-        high[here[near]] = np.minimum(high[here[near]], theirs.low[there[near]] + most[near])
-        ends.append((low, high))
-    (low, high), (low_other, high_other) = ends
+    one, other = pair.one, pair.other
+    ends = [
+        _near(one, other, pair.at, pair.at_other, most),
+        _near(other, one, pair.at_other, pair.at, most),
+    ]
     try:
-        of_one, of_other = _tables(one, other, at, at_other, links, ends, places=places, most=most)
+        of_one, of_other = _tables(pair, ends, most)
     except Inconsistent:
         return None
-    table = np.concatenate([of_one, of_other, of_one[at] - of_other[at_other]])
-    left, left_other = _left_alike(one, other, of_one, of_other)
-    floor = np.maximum((of_one[at] + of_other[at_other] - most) / 2, 0.0)[both]
-    for cells, least, furthest in ((at[both], low, high), (at_other[both], low_other, high_other)):
-        least[cells] = np.maximum(least[cells], floor)
-        furthest[cells] = np.minimum(furthest[cells], floor + most[both])
-    left = left_by_dongs(one.links, low, high, left, places=one.places, table=of_one)
-    left_other = left_by_dongs(other.links, low_other, high_other, left_other, places=other.places, table=of_other)
-    left = np.concatenate([left, left_other, np.zeros(at.size)])
-    follow = [
-        followed(
-            release.links,
-            np.where(release.places.nest > 0, least, release.low),
-            np.where(release.places.nest > 0, furthest, release.high),
-            places=release.places,
-            table=alone,
-        )
-        for release, alone, (least, furthest) in ((one, of_one, ends[0]), (other, of_other, ends[1]))
-    ]
-    if follow[0] is not None and follow[1] is not None:
-        lows, highs = (np.concatenate(sides) for sides in zip(follow[0], follow[1], (-most, most), strict=True))
-        need = np.concatenate([one.need, other.need, np.zeros(at.size)])
-        left = left_above_areas(links, lows, highs, need, left, places=places, table=table)
-    return left, table
+    table = np.concatenate([of_one, of_other, of_one[pair.at] - of_other[pair.at_other]])
+    floor = np.maximum((of_one[pair.at] + of_other[pair.at_other] - most) / 2, 0.0)
+    left, drawn_in = [], []
+    for release, around, here, (low, high), asked in zip(
+        (one, other), (of_one, of_other), (pair.at, pair.at_other), ends, _left_alike(pair, of_one, of_other), strict=True
+    ):
+        boxed = here[pair.both]
+        low[boxed] = np.maximum(low[boxed], floor[pair.both])
+        high[boxed] = np.minimum(high[boxed], (floor + most)[pair.both])
+        left.append(left_by_dongs(release.links, low, high, asked, places=release.places, table=around))
+        is_area = release.places.nest > 0
+        low, high = np.where(is_area, low, release.low), np.where(is_area, high, release.high)
+        drawn_in.append(followed(release.links, low, high, places=release.places, table=around))
+    of_all = np.concatenate([*left, np.zeros(pair.at.size)])
+    of_areas, of_other_areas = drawn_in
+    if of_areas is not None and of_other_areas is not None:
+        lows, highs = (np.concatenate(sides) for sides in zip(of_areas, of_other_areas, (-most, most), strict=True))
+        need = np.concatenate([one.need, other.need, np.zeros(pair.at.size)])
+        of_all = left_above_areas(pair.links, lows, highs, need, of_all, places=pair.places, table=table)
+    return of_all, table
 
 
-def _tables(
-    one: Population,
-    other: Population,
-    at: Integers,
-    at_other: Integers,
-    links: sparse.csr_matrix,
-    ends: list[tuple[Floats, Floats]],
-    *,
-    places: Places,
-    most: Floats,
-) -> tuple[Floats, Floats]:
-    """Tables of two releases that go with each other: first of the one, then of the other near to it; if that has none, of both
-    at once.
+def _near(one: Population, other: Population, at: Integers, at_other: Integers, most: Floats) -> tuple[Floats, Floats]:
+    """Ends of the cells of one release; of a count that it withholds and the other prints, near to all that that can be."""
+    low, high = one.low.copy(), one.high.copy()
+    told = one.hidden[at] & ~other.hidden[at_other]
+    here, there, most = at[told], at_other[told], most[told]
+    low[here] = np.maximum(low[here], other.high[there] - most)
+    high[here] = np.minimum(high[here], other.low[there] + most)
+    return low, high
+
+
+def _tables(pair: _Pair, ends: list[tuple[Floats, Floats]], most: Floats) -> tuple[Floats, Floats]:
+    """Tables of two releases that go with each other: of the one, then of the other near to it; if it has none, of both at once.
 
     Args:
-        ends: of the cells of each, in which any of the one goes with a printed one of the other.
+        pair, most: as of `_left_around_tables`.
+        ends: of the cells of each.
 
     Raises:
         Inconsistent: there are none.
     """
     (low, high), (low_other, high_other) = ends
     lows, highs = np.concatenate([low, low_other, -most]), np.concatenate([high, high_other, most])
-    size = len(one.cells)
+    size = low.size
     try:
-        least, furthest = (side[:size] for side in implied(links, lows, highs))
+        least, furthest = (side[:size] for side in implied(pair.links, lows, highs))
         furthest = np.where(furthest >= FAR, np.inf, furthest)
-        of_one = table_of_all(one.links, np.maximum(low, least), np.minimum(high, furthest), places=one.places)
+        of_one = table_of_all(pair.one.links, np.maximum(low, least), np.minimum(high, furthest), places=pair.one.places)
         near, far = low_other.copy(), high_other.copy()
-        near[at_other] = np.maximum(near[at_other], of_one[at] - most)
-        far[at_other] = np.minimum(far[at_other], of_one[at] + most)
-        return of_one, table_of_all(other.links, near, far, places=other.places)
+        near[pair.at_other] = np.maximum(near[pair.at_other], of_one[pair.at] - most)
+        far[pair.at_other] = np.minimum(far[pair.at_other], of_one[pair.at] + most)
+        return of_one, table_of_all(pair.other.links, near, far, places=pair.other.places)
     except Inconsistent:
-        of_both = table_of_all(links, lows, highs, places=places)
-        return of_both[:size], of_both[size : size + len(other.cells)]
+        of_both = table_of_all(pair.links, lows, highs, places=pair.places)
+        return of_both[:size], of_both[size : size + low_other.size]
 
 
-def _left_alike(one: Population, other: Population, of_one: Floats, of_other: Floats) -> tuple[Floats, Floats]:
+def _left_alike(pair: _Pair, of_one: Floats, of_other: Floats) -> tuple[Floats, Floats]:
     """Width asked of the cells of each that tables in which both move alike do not vouch for: as far apart as before, they need
     no box."""
+    one, other = pair.one, pair.other
     if not (one.cells[one.keys].equals(other.cells[other.keys]) and (one.links != other.links).nnz == 0):
         return one.need, other.need
     down = np.maximum(np.minimum(of_one - one.low, of_other - other.low), 0.0)
