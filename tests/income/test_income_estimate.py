@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
+from living_finance.income.areas import last_ratios
 from living_finance.income.drift import input_shares
 from living_finance.income.estimate import EstimatedIncome, adjustment, estimate_income, gather_income
 from living_finance.income.model import IncomeModel, fit_income
@@ -230,7 +231,7 @@ def test_published_means_are_met(city: pd.DataFrame) -> None:
     assert mean(city, gold.TOTAL_INCOME) == pytest.approx(TOTAL, rel=1e-6)
     assert mean(city, "expected_total_income_krw_year") == pytest.approx(TOTAL, rel=1e-6)
     # A component alone is met by means over draws: later draws take the published figure with an error whose mean is 0.
-    assert mean(city, "property_income_krw_year") == pytest.approx(PROPERTY, rel=3e-3)
+    assert mean(city, "property_income_krw_year") == pytest.approx(PROPERTY, rel=1e-6)
     assert mean(city, "spending_krw_month") == pytest.approx(SPENDING, rel=1e-3)
 
 
@@ -254,6 +255,29 @@ def test_dongs_of_the_draw_have_the_means_over_draws(city: pd.DataFrame, areas: 
     for dong, inside in counted.groupby("dong_code"):
         assert mean(inside, gold.TOTAL_INCOME) == pytest.approx(mean(inside, "expected_total_income_krw_year"), rel=1e-3)
         assert areas.loc[("dong", dong), "mean_total_income_krw_year"] == pytest.approx(mean(inside, gold.TOTAL_INCOME), rel=1e-3)
+
+
+def test_a_component_that_dongs_keep_too_little_of_meets_its_published_mean(spark: SparkSession) -> None:
+    """Those without a published mean share what is left of the total; without any published mean nothing moves."""
+    amounts = {"labour": 600, "business": 200, "property": 50, "transfer": 0, "irregular": 40}
+    columns = {f"{name}_income_krw_year": 1_000_000 * amount for name, amount in amounts.items()}
+    rows = [
+        {**columns, "expected_total_income_krw_year": 890_000_000, "_spending": 10.0, "weight": weight} for weight in (0.5, 1.5)
+    ]
+    table = spark.createDataFrame(rows)
+    told = {"total": 1000e6, "property": 60e6, "transfer": 30e6, "irregular": 80e6, "spending": 11.0}
+    ratios = last_ratios(table, told)
+    assert ratios == pytest.approx(
+        {
+            **dict.fromkeys(("labour_income_krw_year", "business_income_krw_year"), 860 / 800),
+            "property_income_krw_year": 1.2,
+            "transfer_income_krw_year": 860 / 800,
+            "irregular_income_krw_year": 2.0,
+            "expected_total_income_krw_year": 1000 / 890,
+            "_spending": 1.1,
+        }
+    )
+    assert set(last_ratios(table, {}).values()) == {1.0}
 
 
 def test_smaller_regions_have_larger_errors(areas: pd.DataFrame) -> None:

@@ -76,22 +76,29 @@ def debt_ratios(drawn: DataFrame, persons: DataFrame) -> DataFrame:
     return joined.select("dong_code", F.coalesce(bounded, F.lit(1.0)).alias("_debt_ratio"))
 
 
-def mean_ratios(households: DataFrame, published: Mapping[str, float | None]) -> dict[str, float]:
-    """What carries the weighted mean of each column to its published mean; 1 without one.
+def last_ratios(households: DataFrame, published: Mapping[str, float | None]) -> dict[str, float]:
+    """What carries weighted means to published ones, by column; 1 without any.
+
+    Components with a published mean meet it; the others share what that leaves of the total, by one ratio.
 
     Args:
-        households: one row per household, amounts in won.
-        published: column → published mean.
+        households: rows of `with_totals`.
+        published: means of `total`, components and `spending`, KRW.
     """
+    columns = [*gold.INCOME_COMPONENTS, _EXPECTED, "_spending"]
     # Sums of whole numbers in 38 digits: exact, whatever the order; weights finer than in sums of 64 bits.
     weight = F.rint(F.col("weight") * F.lit(float(_FINE_WEIGHT_UNITS))).cast("decimal(20,0)")
-    amounts = (F.sum(weight * F.rint(name).cast("decimal(18,0)")).alias(name) for name in published)
+    amounts = (F.sum(weight * F.rint(name).cast("decimal(18,0)")).alias(name) for name in columns)
     row = households.where("weight > 0").agg(F.sum(weight).alias("_weights"), *amounts).collect()[0]  # ok: one row of sums
-    ratios = {}
-    for name, mean in published.items():
-        can_be_met = mean is not None and row[name] is not None and row[name] > 0
-        ratios[name] = float(Decimal(mean) * row["_weights"] / row[name]) if can_be_met and mean is not None else 1.0
-    return ratios
+    mean = {name: (row[name] or Decimal(0)) / row["_weights"] if row["_weights"] else Decimal(0) for name in columns}
+    told = {name: Decimal(value) for name, value in published.items() if value is not None and value > 0.0}
+    of_columns = dict(zip(gold.INCOME_COMPONENTS, COMPONENTS, strict=True)) | {_EXPECTED: "total", "_spending": "spending"}
+    wanted = {name: told[of] for name, of in of_columns.items() if of in told and mean[name] > 0}
+    others = [name for name in gold.INCOME_COMPONENTS if name not in wanted]
+    left = told.get("total", Decimal(0)) - sum(wanted.get(name, Decimal(0)) for name in gold.INCOME_COMPONENTS)
+    theirs = sum((mean[name] for name in others), Decimal(0))
+    shared = left / theirs if left > 0 and theirs > 0 else Decimal(1)
+    return {name: float(wanted[name] / mean[name] if name in wanted else shared if name in others else 1) for name in columns}
 
 
 def with_totals(consistent: DataFrame) -> DataFrame:
@@ -107,31 +114,30 @@ def with_totals(consistent: DataFrame) -> DataFrame:
 def finished(households: DataFrame, *, debts: DataFrame, published: Mapping[str, float | None], version: str) -> DataFrame:
     """gold.HOUSEHOLD of rows of `with_totals`.
 
-    The published total is met by one last ratio: draws meet it with an error each, and a small dong where nobody draws a
-    component that some could have keeps less than its mean over draws.
+    Published means are met by last ratios: draws meet them with an error each, and a small dong where nobody draws a component
+    that some could have keeps less than its mean over draws.
 
     Args:
         households: rows of `with_totals`.
         debts: rows of `debt_ratios`.
-        published: means of `total` and `spending`, KRW.
+        published: means of `total`, components and `spending`, KRW.
         version: of the model.
     """
-    total, spent = published.get("total"), published.get("spending")
-    ratio = mean_ratios(households, {gold.TOTAL_INCOME: total, _EXPECTED: total, "_spending": spent})
+    ratio = last_ratios(households, published)
 
-    def scaled(name: str, by: str) -> Column:
-        return F.rint(F.col(name) * F.lit(ratio[by])).cast("bigint")
+    def scaled(name: str) -> Column:
+        return F.rint(F.col(name) * F.lit(ratio[name])).cast("bigint")
 
-    components = {name: scaled(name, gold.TOTAL_INCOME) for name in gold.INCOME_COMPONENTS}
+    components = {name: scaled(name) for name in gold.INCOME_COMPONENTS}
     return (
         join_to_one(households, debts, on=["dong_code"], how="left", broadcast=True)
         .withColumns(components)
         .withColumns(
             {
                 gold.TOTAL_INCOME: functools.reduce(operator.add, (F.col(name) for name in components)),
-                _EXPECTED: scaled(_EXPECTED, _EXPECTED),
+                _EXPECTED: scaled(_EXPECTED),
                 "debt_krw": F.rint(F.col("bureau_debt_krw") * F.coalesce("_debt_ratio", F.lit(1.0))).cast("bigint"),
-                "spending_krw_month": scaled("_spending", "_spending"),
+                "spending_krw_month": scaled("_spending"),
                 "model_version": F.lit(version),
             }
         )

@@ -225,7 +225,7 @@ def estimate_income(evidence: IncomeEvidence, *, model: IncomeModel, version: st
     )
     drawn = drawn_households(evidence.households, model=model, by_draw=by_draw, programmes=programmes, apart=apart)
     drawn = drawn.persist(StorageLevel.DISK_ONLY)
-    indicators = {"total": "mean_total_income", "spending": "mean_spending_month"}
+    indicators = {name: f"mean_{name}_income" for name in ("total", *COMPONENTS)} | {"spending": "mean_spending_month"}
     found = {name: evidence.published.get((indicator, "all", "all")) for name, indicator in indicators.items()}
     household = finished(
         with_totals(consistent(drawn)),
