@@ -15,6 +15,7 @@ constraints, JASA 95; the rounds of one program for many cells are ours. Solver:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -102,7 +103,8 @@ def complement(
         ContractViolation: a sensitive cell cannot be protected, because what determines it is fixed.
     """
     result = withheld.copy()
-    due = sorted(set(cells.block.tolist()))
+    size = Counter(cells.block.tolist())
+    due = sorted(size)
     reach: dict[int, _Reach] = {}  # what could move in one pass can in the next: more is withheld, so more is possible
     for _ in range(_PASSES):
 
@@ -115,7 +117,7 @@ def complement(
             members, flags = solve(TOP)
             result[members] |= flags
         with ThreadPoolExecutor(max_workers=workers) as pool:
-            solved = list(pool.map(solve, [block for block in due if block != TOP]))
+            solved = list(pool.map(solve, sorted({*due} - {TOP}, key=lambda block: -size[block])))  # the last one is short
         at_top = result.copy()
         for members, flags in solved:
             result[members] |= flags

@@ -58,6 +58,11 @@ class Places:
     category: Integers
     """Number of what is counted: the same in every region."""
 
+    @classmethod
+    def together(cls, *parts: Places) -> Places:
+        """One after the other; all with the same numbers."""
+        return cls(**{each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(cls)})
+
     def of(self, cells: Integers) -> Places:
         """Of some cells."""
         return Places(**{each.name: getattr(self, each.name)[cells] for each in fields(self)})

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -101,10 +102,13 @@ def protect(
         [_keyed(frame, source=source) for _, source, frame in _with_source(complete, rules)], ignore_index=True
     )
     memory = _memory(earlier, rules)
-    statuses: list[pd.DataFrame] = []
-    for population, members in everything.groupby(_POPULATION, sort=True):
-        statuses.append(_count_status(members, memory[memory[_POPULATION] == population], rules=rules))
-    status = pd.concat(statuses, ignore_index=True)
+
+    def status_of(population: tuple[str, pd.DataFrame]) -> pd.DataFrame:
+        name, members = population
+        return _count_status(members, memory[memory[_POPULATION] == name], rules=rules)
+
+    with ThreadPoolExecutor(max_workers=2) as pool:  # programs of the one leave the interpreter to the other
+        status = pd.concat(pool.map(status_of, everything.groupby(_POPULATION, sort=True)), ignore_index=True)
     tables, zeros = {}, []
     for table in rules.tables:
         frame = complete[table.name]

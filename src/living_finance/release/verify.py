@@ -191,10 +191,10 @@ def _metadata(candidate: Released) -> Iterator[Finding]:
             yield "P13", name, "", f"columns are not those of the contract: {', '.join(extra) or 'order'}"
             continue
         source = next(s for s in r.SOURCES if r.columns_of(s) == expected)
-        keys = frame[list(r.sort_key(source))]
-        if not keys.equals(keys.sort_values(list(keys.columns), ignore_index=True)):
+        keys = pd.MultiIndex.from_frame(frame[list(r.sort_key(source))])
+        if not keys.is_monotonic_increasing:
             yield "P13", name, "", "rows do not stand in the order of their key"
-        if keys.duplicated().any():
+        if not keys.is_unique:
             yield from findings_of("P12", name, frame[keys.duplicated()], "printed twice")
         if (frame["base_month"] != candidate.month).any():
             yield "P13", name, "", "rows of another month"

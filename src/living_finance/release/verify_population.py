@@ -181,6 +181,8 @@ class _Pair:
     at: Integers
     """Positions of the counts that are tied."""
     at_other: Integers
+    is_alike: bool
+    """Both have the same cells in the same order."""
     links: sparse.csr_matrix
     """Over the cells of the one, of the other, and how far those that are tied differ."""
     places: Places
@@ -194,14 +196,8 @@ class _Pair:
 
 def _tied(one: Population, other: Population) -> tuple[_Pair, float]:
     """Counts are tied that not both print; and how much small printed ones change."""
-    keys = sorted({*one.keys} & {*other.keys})
-    named = [
-        population.cells[(population.cells[[d for d in population.dimensions if d not in keys]] == codes.ALL).all(axis=1)][keys]
-        for population in (one, other)
-    ]
-    first, second = (frame.assign(at=frame.index) for frame in named)
-    pairs = first.merge(second, on=keys, suffixes=("", "_other"), validate="one_to_one")
-    at, at_other = pairs["at"].to_numpy(), pairs["at_other"].to_numpy()
+    is_alike = one.keys == other.keys and one.cells[one.keys].equals(other.cells[one.keys])
+    at, at_other = (np.arange(len(one.cells)),) * 2 if is_alike else _same(one, other)
     values = one.cells["value"].to_numpy(float)[at], other.cells["value"].to_numpy(float)[at_other]
     is_near = np.fmax(*values) <= _SMALL
     seen = float(np.nanmax(np.abs(values[0] - values[1])[is_near], initial=0.0)) if is_near.any() else 0.0
@@ -220,9 +216,25 @@ def _tied(one: Population, other: Population) -> tuple[_Pair, float]:
         ],
         format="csr",
     )
-    cells = pd.concat([one.cells, other.cells, one.cells.iloc[at]], ignore_index=True)
-    places = places_of(cells.fillna(dict.fromkeys(one.dimensions + other.dimensions, codes.ALL)))
-    return _Pair(one=one, other=other, at=at, at_other=at_other, links=links, places=places), seen
+    if is_alike:
+        places = Places.together(one.places, other.places, one.places.of(at))
+    else:
+        cells = pd.concat([one.cells, other.cells, one.cells.iloc[at]], ignore_index=True)
+        places = places_of(cells.fillna(dict.fromkeys(one.dimensions + other.dimensions, codes.ALL)))
+    pair = _Pair(one=one, other=other, at=at, at_other=at_other, is_alike=is_alike, links=links, places=places)
+    return pair, seen
+
+
+def _same(one: Population, other: Population) -> tuple[Integers, Integers]:
+    """Positions of the cells that both have: by the dimensions of both, `all` in others."""
+    keys = sorted({*one.keys} & {*other.keys})
+    named = [
+        population.cells[(population.cells[[d for d in population.dimensions if d not in keys]] == codes.ALL).all(axis=1)][keys]
+        for population in (one, other)
+    ]
+    first, second = (frame.assign(at=frame.index) for frame in named)
+    pairs = first.merge(second, on=keys, suffixes=("", "_other"), validate="one_to_one")
+    return pairs["at"].to_numpy(), pairs["at_other"].to_numpy()
 
 
 def _left_around_tables(pair: _Pair, most: Floats) -> tuple[Floats, Floats] | None:
@@ -312,7 +324,7 @@ def _left_alike(pair: _Pair, of_one: Floats, of_other: Floats) -> tuple[Floats, 
     """Width asked of the cells of each that tables in which both move alike do not vouch for: as far apart as before, they need
     no box."""
     one, other = pair.one, pair.other
-    if not (one.cells[one.keys].equals(other.cells[other.keys]) and (one.links != other.links).nnz == 0):
+    if not pair.is_alike or (one.links != other.links).nnz:
         return one.need, other.need
     down = np.maximum(np.minimum(of_one - one.low, of_other - other.low), 0.0)
     up = np.maximum(np.minimum(one.high - of_one, other.high - of_other), 0.0)
