@@ -151,10 +151,14 @@ def verify(
                 found += with_warehouse(name, frame, facts, limits)
         return found
 
+    beside = []
+    for attack, others in _beside(candidate, history):
+        zeros = pd.concat([accepted(other.zeros, signed.evidence) for other in others])
+        beside.append((attack, others[0], _populations(others, limits, signed, zeros)))
     with ThreadPoolExecutor(max_workers=1) as pool:  # programs leave the interpreter to it most of the time
-        others = pool.submit(without_programs)
-        across, vouched = _across(own, candidate, history, limits, signed, totals)
-        findings = [*across, *_linked(own, totals, vouched), *others.result()]
+        rest = pool.submit(without_programs)
+        across, vouched = _across(own, beside, limits, totals)
+        findings = [*across, *_linked(own, totals, vouched), *rest.result()]
     return pd.DataFrame(sorted(set(findings)), columns=list(FINDING_COLUMNS))
 
 
@@ -470,26 +474,30 @@ def _linked(
 
 def _across(
     own: Mapping[tuple[str, str], Population],
-    candidate: Released,
-    history: Sequence[Released],
+    beside: Sequence[tuple[str, Released, Mapping[tuple[str, str], Population]]],
     limits: Limits,
-    signed: SignedZeros,
     totals: pd.Series[float] | None,
 ) -> tuple[list[Finding], dict[tuple[str, str], Vouched]]:
     """P6, P5: tables of several releases together, to a reader who knows how little a count changes between them. And what
-    is vouched for of the candidate, so that it need not be asked alone."""
+    is vouched for of the candidate, so that it need not be asked alone.
+
+    Args:
+        own: counts of the candidate.
+        beside: attack, the first release and the counts of each set of releases of other data.
+        limits: of the gate.
+        totals: households of regions that a reader may know.
+    """
     findings: list[Finding] = []
     vouched: dict[tuple[str, str], Vouched] = {}
-    for attack, others in _beside(candidate, history):
-        public = pd.concat([accepted(other.zeros, signed.evidence) for other in others])
-        for place, theirs in _populations(others, limits, signed, public).items():
+    for attack, other, populations in beside:
+        for place, theirs in populations.items():
             if place not in own:
                 continue
             known = totals if place[0] == "households" else None
             found, alone = together(own[place], theirs, change=limits.change, known=known)
             if alone is not None:
                 vouched[place] = alone
-            named = f"{others[0].month} {others[0].channel} {others[0].release_id}"
+            named = f"{other.month} {other.channel} {other.release_id}"
             if found is None:
                 what = f"no counts agree with what is printed there and in {named}: cannot be verified"
                 findings.append((attack, "", place[0], what))
