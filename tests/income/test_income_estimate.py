@@ -258,7 +258,7 @@ def test_dongs_of_the_draw_have_the_means_over_draws(city: pd.DataFrame, areas: 
 
 
 def test_a_component_that_dongs_keep_too_little_of_meets_its_published_mean(spark: SparkSession) -> None:
-    """Those without a published mean share what is left of the total; without any published mean nothing moves."""
+    """Labour and business share what is left of the total, though means of theirs are published; without any nothing moves."""
     amounts = {"labour": 600, "business": 200, "property": 50, "transfer": 0, "irregular": 40}
     columns = {f"{name}_income_krw_year": 1_000_000 * amount for name, amount in amounts.items()}
     rows = [
@@ -271,12 +271,13 @@ def test_a_component_that_dongs_keep_too_little_of_meets_its_published_mean(spar
         {
             **dict.fromkeys(("labour_income_krw_year", "business_income_krw_year"), 860 / 800),
             "property_income_krw_year": 1.2,
-            "transfer_income_krw_year": 860 / 800,
+            "transfer_income_krw_year": 1.0,
             "irregular_income_krw_year": 2.0,
             "expected_total_income_krw_year": 1000 / 890,
             "_spending": 1.1,
         }
     )
+    assert last_ratios(table, told | {"labour": 500e6, "business": 300e6}) == pytest.approx(ratios)
     assert set(last_ratios(table, {}).values()) == {1.0}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Mapping
-from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +15,7 @@ from living_finance.contracts import gold, silver
 from living_finance.income.draws import WEIGHT_UNITS
 from living_finance.income.householding_error import HouseholdingError
 from living_finance.income.region_draws import FIGURES, GINI, MEAN, RegionDraws
-from living_finance.income.value_benchmark import COMPONENTS
+from living_finance.income.value_benchmark import COMPONENTS, ratios_of_means
 from living_finance.methods.grouped import Floats
 from living_finance.methods.joins import join_to_one
 from living_finance.months import Month
@@ -79,7 +78,7 @@ def debt_ratios(drawn: DataFrame, persons: DataFrame) -> DataFrame:
 def last_ratios(households: DataFrame, published: Mapping[str, float | None]) -> dict[str, float]:
     """What carries weighted means to published ones, by column; 1 without any.
 
-    Components with a published mean meet it; the others share what that leaves of the total, by one ratio.
+    Of components as in the draws (`ratios_of_means`): labour and business share what the others leave of the total.
 
     Args:
         households: rows of `with_totals`.
@@ -90,15 +89,13 @@ def last_ratios(households: DataFrame, published: Mapping[str, float | None]) ->
     weight = F.rint(F.col("weight") * F.lit(float(_FINE_WEIGHT_UNITS))).cast("decimal(20,0)")
     amounts = (F.sum(weight * F.rint(name).cast("decimal(18,0)")).alias(name) for name in columns)
     row = households.where("weight > 0").agg(F.sum(weight).alias("_weights"), *amounts).collect()[0]  # ok: one row of sums
-    mean = {name: (row[name] or Decimal(0)) / row["_weights"] if row["_weights"] else Decimal(0) for name in columns}
-    told = {name: Decimal(value) for name, value in published.items() if value is not None and value > 0.0}
-    of_columns = dict(zip(gold.INCOME_COMPONENTS, COMPONENTS, strict=True)) | {_EXPECTED: "total", "_spending": "spending"}
-    wanted = {name: told[of] for name, of in of_columns.items() if of in told and mean[name] > 0}
-    others = [name for name in gold.INCOME_COMPONENTS if name not in wanted]
-    left = told.get("total", Decimal(0)) - sum(wanted.get(name, Decimal(0)) for name in gold.INCOME_COMPONENTS)
-    theirs = sum((mean[name] for name in others), Decimal(0))
-    shared = left / theirs if left > 0 and theirs > 0 else Decimal(1)
-    return {name: float(wanted[name] / mean[name] if name in wanted else shared if name in others else 1) for name in columns}
+    mean = {name: float((row[name] or 0) / row["_weights"]) if row["_weights"] else 0.0 for name in columns}
+    told = {name: value for name, value in published.items() if value is not None and value > 0.0}
+    components = ratios_of_means(np.array([mean[name] for name in gold.INCOME_COMPONENTS]), told)
+    ratios = dict(zip(gold.INCOME_COMPONENTS, components.tolist(), strict=True))
+    for name, of in ((_EXPECTED, "total"), ("_spending", "spending")):
+        ratios[name] = told[of] / mean[name] if of in told and mean[name] > 0.0 else 1.0
+    return ratios
 
 
 def with_totals(consistent: DataFrame) -> DataFrame:

@@ -150,16 +150,20 @@ def _tenures_in(profile: Profile) -> tuple[str, ...]:
 
 def component_ratios(profile: Profile, targets: Targets) -> Floats:
     """Ratios that meet the published means of components and, by labour and business, of the total."""
-    number = profile[:, :, 0].sum()
-    mean = profile[:, :, 1:].sum(axis=(0, 1)) / max(number, 1e-300)
+    mean = profile[:, :, 1:].sum(axis=(0, 1)) / max(float(profile[:, :, 0].sum()), 1e-300)
+    return ratios_of_means(mean, targets.means)
+
+
+def ratios_of_means(mean: Floats, published: Mapping[str, float]) -> Floats:
+    """The same of means of the components, in their order; `published`: as `Targets.means`."""
     ratio = np.ones(len(COMPONENTS))
     for position, name in enumerate(COMPONENTS):
-        if targets.means.get(name, 0.0) > 0.0 and mean[position] > 0.0:
-            ratio[position] = targets.means[name] / mean[position]
+        if published.get(name, 0.0) > 0.0 and mean[position] > 0.0:
+            ratio[position] = published[name] / mean[position]
     rest = float((mean * ratio)[2:].sum())
     earned = float(mean[:2].sum())
-    if targets.means.get("total", 0.0) > rest and earned > 0.0:
-        ratio[:2] = (targets.means["total"] - rest) / earned
+    if published.get("total", 0.0) > rest and earned > 0.0:
+        ratio[:2] = (published["total"] - rest) / earned
     return ratio
 
 
