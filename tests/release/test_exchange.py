@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -74,33 +75,39 @@ def exact_width(links: object, low: np.ndarray, high: np.ndarray, cell: int) -> 
     return float(reached[1] - reached[0])
 
 
+def problem(seed: int, *, rare: float, empty: str) -> tuple[Any, ...]:
+    """Cells, counts, links, places, ends and widths asked of a city with nobody in the empty region."""
+    cells, count = city(seed, rare=rare, empty=empty)
+    links, places = linked(cells)
+    low, high = ends(count, threshold=6.0)
+    high[cells["region_code"].str.startswith(empty)] = 0.0
+    return cells, count, links, places, low, high, np.where(np.isinf(high), 6.0, 0.0)
+
+
+def assert_wide(links: object, low: np.ndarray, high: np.ndarray, need: np.ndarray, cells: np.ndarray) -> None:
+    """In programs of everything."""
+    exact = np.array([exact_width(links, low, high, cell) for cell in cells.tolist()])
+    assert (exact >= need[cells] - 1e-4).all()
+
+
 @pytest.mark.parametrize(
     ("seed", "rare", "empty"),
     [(1, 0.02, "none"), (2, 0.02, "none"), (3, 0.1, "none"), (4, 0.1, "1101051"), (5, 0.1, "11010520001"), (6, 0.05, "11020")],
 )
 def test_what_is_vouched_for_is_as_wide_in_the_program_of_everything(seed: int, rare: float, empty: str) -> None:
     """Also where nobody lives in a region, as everybody knows."""
-    cells, count = city(seed, rare=rare, empty=empty)
-    links, places = linked(cells)
-    low, high = ends(count, threshold=6.0)
-    high[cells["region_code"].str.startswith(empty)] = 0.0
-    need = np.where(np.isinf(high), 6.0, 0.0)
+    _, count, links, places, low, high, need = problem(seed, rare=rare, empty=empty)
     left = left_by_dongs(links, low, high, need, places=places, table=count)
     is_wide = (need > 0) & (left == 0)
     assert is_wide.any()
     assert (left[~is_wide] == need[~is_wide]).all()
-    exact = np.array([exact_width(links, low, high, cell) for cell in np.flatnonzero(is_wide).tolist()])
-    assert (exact >= need[is_wide] - 1e-4).all()
+    assert_wide(links, low, high, need, np.flatnonzero(is_wide))
 
 
 @pytest.mark.parametrize(("seed", "rare", "empty"), [(1, 0.02, "none"), (3, 0.1, "none"), (5, 0.1, "11010520001")])
 def test_what_is_vouched_for_without_output_areas_is_as_wide_with_them(seed: int, rare: float, empty: str) -> None:
     """They follow their dongs. What is asked of themselves stays asked."""
-    cells, count = city(seed, rare=rare, empty=empty)
-    links, places = linked(cells)
-    low, high = ends(count, threshold=6.0)
-    high[cells["region_code"].str.startswith(empty)] = 0.0
-    need = np.where(np.isinf(high), 6.0, 0.0)
+    cells, count, links, places, low, high, need = problem(seed, rare=rare, empty=empty)
     drawn_in = followed(links, low, high, places=places, table=count)
     assert drawn_in is not None
     is_area = (cells["region_level"] == "output_area").to_numpy()
@@ -110,8 +117,7 @@ def test_what_is_vouched_for_without_output_areas_is_as_wide_with_them(seed: int
     assert (left[is_area] == need[is_area]).all()
     is_wide = (need > 0) & (left == 0)
     assert is_wide.sum() > 10
-    exact = np.array([exact_width(links, low, high, cell) for cell in np.flatnonzero(is_wide).tolist()])
-    assert (exact >= need[is_wide] - 1e-4).all()
+    assert_wide(links, low, high, need, np.flatnonzero(is_wide))
 
 
 def population(cells: pd.DataFrame, count: np.ndarray, *, threshold: float) -> Population:
@@ -159,8 +165,7 @@ def test_what_is_vouched_for_of_two_releases_is_as_wide_in_the_program_over_both
     need = np.concatenate([one.need, other.need, np.zeros(left.size - 2 * len(cells))])
     is_wide = (need > 0) & (left == 0)
     assert is_wide.sum() > 20
-    exact = np.array([exact_width(links, low, high, cell) for cell in np.flatnonzero(is_wide)[::4].tolist()])
-    assert (exact >= need[is_wide][::4] - 1e-4).all()
+    assert_wide(links, low, high, need, np.flatnonzero(is_wide)[::4])
 
 
 def test_a_cell_that_its_links_tell_is_not_vouched_for() -> None:

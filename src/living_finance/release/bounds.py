@@ -67,6 +67,8 @@ def narrow_cells(
     Returns:
         Positions of narrow cells; None where no table of counts agrees with what is printed.
     """
+    if table is not None and not need.any():
+        return np.array([], dtype=np.int64)
     is_large = low.size > _WHOLE
     if is_large:
         with contextlib.suppress(Inconsistent):  # the whole has one, perhaps, with other counts at the top

@@ -80,8 +80,6 @@ class Population:
         table = None
         if vouched is not None:
             need, table = np.where(vouched.cells, 0.0, need), vouched.table
-            if not need.any():
-                return np.array([], dtype=np.int64)
         return narrow_cells(self.links, low, high, need, places=self.places, table=table)
 
     def told(self, known: pd.Series[float]) -> Population:
@@ -188,11 +186,6 @@ class _Pair:
     places: Places
     """Of all of these."""
 
-    @property
-    def both(self) -> Flags:
-        """Which of the tied counts neither prints."""
-        return np.asarray(self.one.hidden[self.at] & self.other.hidden[self.at_other])
-
 
 def _tied(one: Population, other: Population) -> tuple[_Pair, float]:
     """Counts are tied that not both print; and how much small printed ones change."""
@@ -254,23 +247,21 @@ def _left_around_tables(pair: _Pair, most: Floats) -> tuple[Floats, Floats] | No
         was found.
     """
     one, other = pair.one, pair.other
-    ends = [
-        _near(one, other, pair.at, pair.at_other, most),
-        _near(other, one, pair.at_other, pair.at, most),
-    ]
+    ends = [_near(one, other, pair.at, pair.at_other, most), _near(other, one, pair.at_other, pair.at, most)]
     try:
         of_one, of_other = _tables(pair, ends, most)
     except Inconsistent:
         return None
     table = np.concatenate([of_one, of_other, of_one[pair.at] - of_other[pair.at_other]])
-    floor = np.maximum((of_one[pair.at] + of_other[pair.at_other] - most) / 2, 0.0)
+    both = one.hidden[pair.at] & other.hidden[pair.at_other]
+    floor = np.maximum((of_one[pair.at] + of_other[pair.at_other] - most) / 2, 0.0)[both]
     left, drawn_in = [], []
     for release, around, here, (low, high), asked in zip(
         (one, other), (of_one, of_other), (pair.at, pair.at_other), ends, _left_alike(pair, of_one, of_other), strict=True
     ):
-        boxed = here[pair.both]
-        low[boxed] = np.maximum(low[boxed], floor[pair.both])
-        high[boxed] = np.minimum(high[boxed], (floor + most)[pair.both])
+        boxed = here[both]
+        low[boxed] = np.maximum(low[boxed], floor)
+        high[boxed] = np.minimum(high[boxed], floor + most[both])
         left.append(left_by_dongs(release.links, low, high, asked, places=release.places, table=around))
         is_area = release.places.nest > 0
         low, high = np.where(is_area, low, release.low), np.where(is_area, high, release.high)
