@@ -32,9 +32,9 @@ from living_finance.release.programs import (
     Inconsistent,
     Integers,
     Places,
-    one_by_one,
+    ends_of_tables,
+    ends_one_by_one,
     solver,
-    tables,
 )
 
 _WHOLE = 12_000
@@ -252,12 +252,10 @@ def _narrow(
         rows = np.flatnonzero(np.bincount(part.indices, minlength=part.shape[0]))
         own = part[rows]
         ask = solver(own.tocsc(), own @ first[inside])
-        for table in tables(ask, floor[inside], ceiling[inside], need[inside], least[inside], most[inside]):
-            least[inside], most[inside] = np.minimum(least[inside], table), np.maximum(most[inside], table)
-    for table in tables(solve, floor, ceiling, need, least, most):
-        least, most = np.minimum(least, table), np.maximum(most, table)
+        within = floor[inside], ceiling[inside]
+        least[inside], most[inside] = ends_of_tables(ask, *within, need[inside], least[inside], most[inside])
+    least, most = ends_of_tables(solve, floor, ceiling, need, least, most)
     wide = np.maximum(low, first - _FURTHEST * far), np.minimum(high, first + _FURTHEST * far)
     for lowest, highest in ((floor, ceiling), wide):  # first one, then the other: the last table stays possible
-        for table in one_by_one(solve, lowest, highest, need, least, most):
-            least, most = np.minimum(least, table), np.maximum(most, table)
+        least, most = ends_one_by_one(solve, lowest, highest, need, least, most)
     return np.flatnonzero(most - least < need - MARGIN)

@@ -3,9 +3,9 @@
 For the gate only; nothing is shared with the protection. What a dong has more of, others must have less of, so one dong asks the
 whole city: a program of hundreds of thousands of counts. But around a table well inside all intervals every other dong has a
 little room. If they give way in shares fixed beforehand (a dong's output areas by their size), one number per category says
-what happens in all of them, and the program has the counts of the dong only: first with its district as it is, then, where
-something is left, with the district's and the city's counts too. Its tables are
-tables of everything, so they prove widths; what they do not prove is not thereby refuted.
+what happens in all of them, and the program has the counts of the dong only: first of its output areas among each other, one
+set of dimensions at a time, then with its district as it is, then, where something is left, with the district's and the city's
+counts too. Its tables are tables of everything, so they prove widths; what they do not prove is not thereby refuted.
 
 The same the other way round: within ends that its output areas can follow (`followed`), a dong is moved without them.
 """
@@ -16,11 +16,12 @@ import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
 
-from living_finance.release.programs import MARGIN, Flags, Floats, Integers, Places, solver, tables
+from living_finance.release.programs import MARGIN, Flags, Floats, Integers, Places, ends_of_tables, solver
 
 _FURTHEST = 3.0
 """A count moves this many times what is asked of any, at most."""
@@ -80,6 +81,8 @@ class _City:
     """Columns of `districts` that dongs are counted by too, in their order; the same of the others."""
     within_dongs: Integers
     within_city: Integers
+    crosses: list[Integers]
+    """Columns of `areas` that are counted by the same dimensions."""
 
     @classmethod
     def of(cls, links: sparse.csr_matrix, places: Places) -> _City | None:
@@ -97,6 +100,7 @@ class _City:
             return None
         to_district = np.searchsorted(places.parent_group[districts[:, 0]], places.group[dongs[:, 0]])
         to_dong = np.searchsorted(places.dong[dongs[:, 0]], places.dong[areas[:, 0]]) if len(areas) else np.zeros(0, dtype=int)
+        cross = places.cross[areas[0]] if len(areas) else np.zeros(0, dtype=np.int64)
         return cls(
             city=city,
             districts=districts,
@@ -107,11 +111,18 @@ class _City:
             within_districts=np.searchsorted(columns[1], columns[2]),
             within_dongs=np.searchsorted(columns[2], columns[3]),
             within_city=np.searchsorted(columns[0], columns[1]),
+            crosses=[np.flatnonzero(cross == number) for number in np.unique(cross)],
         )
 
     def cells_of_dong(self, dong: int) -> Integers:
         """Its own and those of its output areas."""
-        return np.concatenate([self.dongs[dong], self.areas[self.dong_of_area == dong].ravel()])
+        return np.concatenate([self.dongs[dong], self.areas[self.areas_of_dong[dong]].ravel()])
+
+    @cached_property
+    def areas_of_dong(self) -> list[Integers]:
+        """Rows of `areas` of each dong."""
+        order = np.argsort(self.dong_of_area, kind="stable")
+        return np.split(order, np.searchsorted(self.dong_of_area[order], np.arange(1, len(self.dongs))))
 
     def room_of_areas(self, room: Floats, table: Floats) -> Floats:
         """How far dongs can move, by category of areas, if their areas follow by size; `inf` without areas."""
@@ -242,18 +253,28 @@ class _Trade:
                 self.reached.widen(cells, least, most)
 
     def _ask_dong_alone(self, dong: int, need: Floats, give: tuple[_GivingWay, _GivingWay]) -> None:
-        """Deviations of the dong's cells that the other dongs of its district make up for: nothing else moves."""
+        """Deviations of the dong's output areas that make up for each other, first; then of all its cells that the other dongs of
+        its district make up for. Nothing else moves."""
+        areas = self.city.areas[self.city.areas_of_dong[dong]]
+        for columns in self.city.crosses:
+            among = areas[:, columns].ravel()
+            if self.reached.is_open(need, among).any():
+                self._ask_around(among, self._links_of(among)[0], -self.down[among], self.up[among], need)
         cells = self.city.cells_of_dong(dong)
         if not self.reached.is_open(need, cells).any():
             return
-        inside, start = self._inside_dong(dong, cells), self.table[cells]
         floor, ceiling = -self.down[cells], self.up[cells]
         own, (up, down) = slice(self.city.dongs.shape[1]), (way.others[dong] for way in give)
         floor[own], ceiling[own] = np.maximum(floor[own], -up), np.minimum(ceiling[own], down)
+        self._ask_around(cells, self._inside_dong(dong, cells), floor, ceiling, need)
+
+    def _ask_around(self, cells: Integers, links: sparse.csr_matrix, floor: Floats, ceiling: Floats, need: Floats) -> None:
+        """Deviations of some cells between these ends, whose links all add up to what they did."""
+        start = self.table[cells]
         asked = np.where(ceiling - floor >= need[cells], need[cells], 0.0)
         least, most = self.reached.least[cells] - start, self.reached.most[cells] - start
-        for moved in tables(solver(inside.tocsc(), np.zeros(inside.shape[0])), floor, ceiling, asked, least, most):
-            self.reached.widen(cells, start + moved, start + moved)
+        least, most = ends_of_tables(solver(links.tocsc(), np.zeros(links.shape[0])), floor, ceiling, asked, least, most)
+        self.reached.widen(cells, start + least, start + most)
 
     def _inside_dong(self, dong: int, cells: Integers) -> sparse.csr_matrix:
         if dong not in self._inside_dongs:
@@ -274,8 +295,8 @@ class _Trade:
         solve = solver(sparse.vstack([inside, others, elsewhere]).tocsc(), -down, upto=up)
         floor, ceiling, start = -self.down[cells], self.up[cells], self.table[cells]
         least, most = reached.least[cells] - start, reached.most[cells] - start
-        for moved in tables(solve, floor, ceiling, need[cells], least, most):
-            reached.widen(cells, start + moved, start + moved)
+        least, most = ends_of_tables(solve, floor, ceiling, need[cells], least, most)
+        reached.widen(cells, start + least, start + most)
 
     def _giving_way(self, room: Floats, shares: Floats) -> _GivingWay:
         """How far others can move together.
@@ -301,9 +322,14 @@ class _Trade:
 
     def _links_inside(self, cells: Integers) -> sparse.csr_matrix:
         """Links all of whose cells are among these."""
-        own = self._columns[:, cells]
-        rows = np.flatnonzero(np.bincount(own.indices, minlength=own.shape[0]) == self._sizes)
-        return own[rows]
+        own, sizes = self._links_of(cells)
+        return own[np.flatnonzero(np.diff(own.indptr) == sizes)]
+
+    def _links_of(self, cells: Integers) -> tuple[sparse.csr_matrix, Integers]:
+        """Links that have any of these, as far as they have them, and how many cells each has in all."""
+        own = self._columns[:, cells].tocoo()
+        rows, row = np.unique(own.row, return_inverse=True)
+        return sparse.csr_matrix((own.data, (row, own.col)), shape=(rows.size, cells.size)), self._sizes[rows]
 
 
 def _differences(plus: Integers, minus: Integers, size: int) -> sparse.csr_matrix:

@@ -5,7 +5,7 @@ For the gate only; nothing is shared with the protection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 import highspy
@@ -86,24 +86,26 @@ class Places:
         return np.asarray(at_hand & np.isin(self.cross, self.cross[np.isin(self.category, traded)]))
 
 
-def tables(solve: Solve, floor: Floats, ceiling: Floats, need: Floats, least: Floats, most: Floats) -> Iterator[Floats]:
-    """Possible tables that widen what is known of cells, until all are wide enough or nothing comes of it.
+def ends_of_tables(
+    solve: Solve, floor: Floats, ceiling: Floats, need: Floats, least: Floats, most: Floats
+) -> tuple[Floats, Floats]:
+    """Ends of cells that possible tables reach, until all are wide enough or nothing comes of one more.
 
-    Each goes no further in a cell than it needs to: what there is to move is enough for few cells at a time. Which come first
-    changes with every table.
+    Each table goes no further in a cell than it needs to: what there is to move is enough for few cells at a time. Which come
+    first changes with every table.
 
     Args:
         solve: of `solver`.
         floor, ceiling: how far any cell may go.
         need: width that is asked of it; 0: none.
-        least, most: the ends reached so far.
+        least, most: the ends reached before.
     """
-    least, most, stalled = least.copy(), most.copy(), 0
+    stalled = 0
     for attempt in range(_TRIES):
         is_open = most - least < need - MARGIN
         open_cells = np.flatnonzero(is_open)
         if not open_cells.size or stalled > _STALLED:
-            return
+            break
         lowest, highest, direction = floor.copy(), ceiling.copy(), np.zeros(floor.size)
         rank = 0.5 + np.random.default_rng(attempt).permutation(open_cells.size) / open_cells.size
         if stalled != 1:  # small counts have more room above
@@ -115,18 +117,19 @@ def tables(solve: Solve, floor: Floats, ceiling: Floats, need: Floats, least: Fl
         table = solve(direction, lowest, highest)
         if table is not None:
             least, most = np.minimum(least, table), np.maximum(most, table)
-            yield table
         is_better = (most - least >= need - MARGIN)[open_cells].any()
         stalled = 0 if is_better else stalled + 1
+    return least, most
 
 
-def one_by_one(solve: Solve, floor: Floats, ceiling: Floats, need: Floats, least: Floats, most: Floats) -> Iterator[Floats]:
-    """Possible tables in which a cell goes as far as it can, down and up, for each that is not yet wide enough.
+def ends_one_by_one(
+    solve: Solve, floor: Floats, ceiling: Floats, need: Floats, least: Floats, most: Floats
+) -> tuple[Floats, Floats]:
+    """Ends of cells that possible tables reach, in each of which one goes as far as it can, of those not wide enough.
 
     Args:
-        solve, floor, ceiling, need, least, most: as of `tables`.
+        solve, floor, ceiling, need, least, most: as of `ends_of_tables`.
     """
-    least, most = least.copy(), most.copy()
     for cell in np.flatnonzero(most - least < need - MARGIN).tolist():
         for sign in (-1.0, 1.0):
             if most[cell] - least[cell] < need[cell] - MARGIN:
@@ -135,7 +138,7 @@ def one_by_one(solve: Solve, floor: Floats, ceiling: Floats, need: Floats, least
                 furthest = solve(direction, floor, ceiling)
                 if furthest is not None:
                     least, most = np.minimum(least, furthest), np.maximum(most, furthest)
-                    yield furthest
+    return least, most
 
 
 def solver(

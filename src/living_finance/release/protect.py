@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.extensions import take
 from scipy import sparse
 
 from living_finance.contracts import codes
@@ -112,10 +113,11 @@ def protect(
     tables, zeros = {}, []
     for table in rules.tables:
         frame = complete[table.name]
-        keyed = _keyed(frame, source=table.source)[list(_ALL_KEYS)].merge(status, on=list(_ALL_KEYS), how="left")
-        long = _long(frame, count_status=keyed["status"].to_numpy(), table=table, rules=rules)
+        keyed = _keyed(frame, source=table.source)
+        count_status = status["status"].to_numpy(object)[_positions(keyed, status, keys=list(_ALL_KEYS))]
+        long = _long(frame, count_status=count_status, table=table, rules=rules)
         tables[table.name] = long if earlier is None else _still_withheld(long, earlier.patterns.get(table.name))
-        printed = frame[frame["is_structural"].to_numpy() & (keyed["status"] == r.PUBLISHED).to_numpy()]
+        printed = frame[frame["is_structural"].to_numpy() & (count_status == r.PUBLISHED)]
         for dimension in rules.with_evidence(table.source):
             at = evidence["dimension"] == dimension
             zeros.append(evidence[at & _is_among(evidence, _categorised(printed, dimension))])
@@ -134,6 +136,22 @@ def _is_among(frame: pd.DataFrame, others: pd.DataFrame) -> Flags:
     keys = [*KEY, "category"]
     found = frame[keys].merge(others[keys].drop_duplicates(), on=keys, how="left", indicator="_in")["_in"]
     return np.asarray(found == "both")
+
+
+def _key_numbers(*frames: pd.DataFrame, keys: list[str]) -> list[Integers]:
+    """For each frame one number per row: the same for the same key in all of them, in the order of the keys."""
+    ends = np.cumsum([len(frame) for frame in frames])
+    numbers = np.zeros(ends[-1], dtype=np.int64)
+    for key in keys:
+        part, values = pd.factorize(np.concatenate([frame[key].to_numpy(object) for frame in frames]), sort=True)
+        numbers = numbers * max(len(values), 1) + part
+    return np.split(numbers, ends[:-1])
+
+
+def _positions(frame: pd.DataFrame, others: pd.DataFrame, *, keys: list[str]) -> Integers:
+    """Row of others, whose keys differ, with the key of each row of a frame; -1: none has it."""
+    wanted, known = _key_numbers(frame, others, keys=keys)
+    return np.asarray(pd.Index(known).get_indexer(pd.Index(wanted)))
 
 
 def _with_source(frames: Mapping[str, pd.DataFrame], rules: ReleaseRules) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -158,8 +176,11 @@ def _complete(cells: pd.DataFrame, *, table: TableRules, rules: ReleaseRules, ev
         wanted = regions[regions["region_level"].isin(cross.levels)].merge(combinations, how="cross")
         parts.append(wanted.assign(**{name: codes.ALL for name in dimensions if name not in cross.dimensions}))
     keys = [*KEY, *places, *dimensions]
-    frame = pd.concat(parts, ignore_index=True)[keys].merge(cells, on=keys, how="left")
-    frame = frame.sort_values(keys, ignore_index=True)
+    frame = pd.concat(parts, ignore_index=True)[keys]
+    number, known = _key_numbers(frame, cells, keys=keys)
+    frame = frame.iloc[np.argsort(number, kind="stable")].reset_index(drop=True)
+    at = pd.Index(known).get_indexer(pd.Index(np.sort(number)))
+    frame = frame.assign(**{name: take(cells[name].to_numpy(), at, allow_fill=True) for name in cells.columns.drop(keys)})
     count = r.COUNT_OF[table.source]
     contributors = r.CONTRIBUTORS[count]
     is_known, is_structural = np.zeros((2, len(frame)), dtype=bool)
@@ -178,6 +199,7 @@ def _complete(cells: pd.DataFrame, *, table: TableRules, rules: ReleaseRules, ev
 
 _ALL_DIMENSIONS = tuple(dict.fromkeys(itertools.chain(*r.DIMENSIONS.values())))
 _ALL_KEYS = (_POPULATION, *KEY, *_ALL_DIMENSIONS)
+_REMEMBERED = ("was_withheld", "is_shown")
 
 
 def _keyed(frame: pd.DataFrame, *, source: str) -> pd.DataFrame:
@@ -201,7 +223,7 @@ def _memory(earlier: Earlier | None, rules: ReleaseRules) -> pd.DataFrame:
     """What has been withheld or shown before, one row per cell."""
     patterns = [] if earlier is None else [(t, earlier.patterns[t.name]) for t in rules.tables if t.name in earlier.patterns]
     if not patterns:
-        return pd.DataFrame(columns=[*_ALL_KEYS, "was_withheld", "is_shown"])
+        return pd.DataFrame(columns=[*_ALL_KEYS, *_REMEMBERED])
     counts = ((table, frame[frame["statistic"] == r.COUNT_OF[table.source]]) for table, frame in patterns)
     rows = pd.concat([_keyed(frame, source=table.source) for table, frame in counts], ignore_index=True)
     return (
@@ -209,16 +231,17 @@ def _memory(earlier: Earlier | None, rules: ReleaseRules) -> pd.DataFrame:
             was_withheld=rows["status"] != r.PUBLISHED,
             is_shown=(rows["status"] == r.PUBLISHED) & rows["is_same_data"].astype(bool),
         )
-        .groupby(list(_ALL_KEYS), as_index=False)[["was_withheld", "is_shown"]]
+        .groupby(list(_ALL_KEYS), as_index=False)[list(_REMEMBERED)]
         .any()
     )
 
 
 def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: ReleaseRules) -> pd.DataFrame:
     """Status of each count of one population."""
-    frame = members.drop_duplicates(list(_ALL_KEYS)).sort_values(list(_ALL_KEYS), ignore_index=True)
-    frame = frame.merge(memory, on=list(_ALL_KEYS), how="left")
-    was_withheld, is_shown = ((frame[n] == True).to_numpy() for n in ("was_withheld", "is_shown"))  # noqa: E712
+    (number,) = _key_numbers(members, keys=list(_ALL_KEYS))
+    frame = members.iloc[np.unique(number, return_index=True)[1]].reset_index(drop=True)
+    at = _positions(frame, memory, keys=list(_ALL_KEYS))
+    was_withheld, is_shown = ((at >= 0) & memory[n].to_numpy(bool)[at] if len(memory) else at >= 0 for n in _REMEMBERED)
     population = r.COUNT_OF[next(s for s in r.COUNT_OF if str(frame[_POPULATION].iat[0]).startswith(r.COUNT_OF[s]))]
     threshold = rules.parameters.threshold(population)
     layout = _Layout(frame)
@@ -332,7 +355,7 @@ class _Layout:
         is_area = level == "output_area"
         areas = np.where(is_area, dong, -1)
         if is_area.any():  # dong cells with none below: by characteristics that output areas do not have
-            _, whole = list(self._kinds())[-1]
+            _, whole = self._kinds[-1]
             areas[(level == "dong") & ~np.isin(np.arange(level.size), whole)] = 0
         self.nests = (areas, np.where(is_area | (level == "dong"), dong // _DONGS_TOGETHER, -1))
 
@@ -343,29 +366,28 @@ class _Layout:
         first[group] = values
         return first
 
-    def _find(self, key: Integers) -> Integers:
-        """Position of the cell with a key, or -1."""
-        order = np.argsort(self._key)
-        at = np.minimum(np.searchsorted(self._key, key, sorter=order), self._key.size - 1)
-        found = order[at]
-        return np.where(self._key[found] == key, found, -1)
+    @cached_property
+    def _kinds(self) -> list[tuple[Integers, Integers]]:
+        """For each kind of link, those between regions last: parts, and the whole that each belongs to."""
+        keys = pd.Index(self._key)
 
-    def _kinds(self) -> Iterator[tuple[Integers, Integers]]:
-        """For each kind of link: parts, and the whole that each belongs to."""
-        for dimension in range(self._categories.shape[1]):
-            parts = np.flatnonzero(self._categories[:, dimension] > 0)
-            whole = self._find(self._key[parts] - self._categories[parts, dimension] * self._radix[dimension])
-            yield parts[whole >= 0], whole[whole >= 0]
+        def kind(is_part: Flags, less: Integers) -> tuple[Integers, Integers]:
+            parts = np.flatnonzero(is_part)
+            whole = keys.get_indexer(self._key[parts] - less[parts])
+            return parts[whole >= 0], whole[whole >= 0]
+
         parent = self._parent_of_region[self._region]
-        parts = np.flatnonzero(parent >= 0)
-        whole = self._find(self._key[parts] + (parent[parts] - self._region[parts]) * self._regions_radix)
-        yield parts[whole >= 0], whole[whole >= 0]
+        of_dimensions = zip(self._categories.T, self._radix, strict=True)
+        return [
+            *(kind(category > 0, category * radix) for category, radix in of_dimensions),
+            kind(parent >= 0, (self._region - parent) * self._regions_radix),
+        ]
 
     @cached_property
     def links(self) -> sparse.csr_matrix:
         """One row per link: parts 1, whole -1."""
         rows, columns, signs, first = [], [], [], 0
-        for parts, whole in self._kinds():
+        for parts, whole in self._kinds:
             wholes, row = np.unique(whole, return_inverse=True)
             rows += [row + first, np.arange(wholes.size) + first]
             columns += [parts, wholes]
@@ -388,7 +410,7 @@ class _Layout:
     def holds_everybody(self, contributors: Integers, *, impossible: Flags) -> Flags:
         """Categories that alone make up their whole, beside empty ones that are not all impossible."""
         result = np.zeros(contributors.size, dtype=bool)
-        for parts, whole in itertools.islice(self._kinds(), self._categories.shape[1]):
+        for parts, whole in self._kinds[:-1]:
             has_siblings = np.bincount(whole, weights=~impossible[parts], minlength=contributors.size)[whole] > 1
             result[parts] |= has_siblings & (contributors[parts] > 0) & (contributors[parts] == contributors[whole])
         return result
@@ -396,7 +418,7 @@ class _Layout:
     def only_possible(self, impossible: Flags, *, within: Flags) -> Flags:
         """Categories of some wholes beside which all others are impossible: whoever knows the whole knows them."""
         result = np.zeros(impossible.size, dtype=bool)
-        for parts, whole in itertools.islice(self._kinds(), self._categories.shape[1]):
+        for parts, whole in self._kinds[:-1]:
             possible = np.bincount(whole, weights=~impossible[parts], minlength=impossible.size)[whole]
             has_siblings = np.bincount(whole, minlength=impossible.size)[whole] > 1
             result[parts] |= (possible == 1) & has_siblings & ~impossible[parts] & within[whole]

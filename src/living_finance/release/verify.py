@@ -45,6 +45,7 @@ from living_finance.release.verify_links import (
     disagreeing,
     half_width,
     is_multiple,
+    key_numbers,
     links_between,
     pinned,
     places_of,
@@ -195,11 +196,10 @@ def _metadata(candidate: Released) -> Iterator[Finding]:
             yield "P13", name, "", f"columns are not those of the contract: {', '.join(extra) or 'order'}"
             continue
         source = next(s for s in r.SOURCES if r.columns_of(s) == expected)
-        keys = pd.MultiIndex.from_frame(frame[list(r.sort_key(source))])
-        if not keys.is_monotonic_increasing:
+        number = key_numbers(frame[list(r.sort_key(source))])
+        if (number < 0).any() or (np.diff(number) < 0).any():
             yield "P13", name, "", "rows do not stand in the order of their key"
-        if not keys.is_unique:
-            yield from findings_of("P12", name, frame[keys.duplicated()], "printed twice")
+        yield from findings_of("P12", name, frame[pd.Series(number).duplicated().to_numpy()], "printed twice")
         if (frame["base_month"] != candidate.month).any():
             yield "P13", name, "", "rows of another month"
         units = {statistic.name: statistic.unit for statistic in r.STATISTICS[source].values()}
@@ -255,10 +255,10 @@ def _row_like(candidate: Released, limits: Limits) -> Iterator[Finding]:
             yield "P10", name, "", "rows without categories"
 
 
-def _is_signed(cells: pd.DataFrame, signed: SignedZeros, zeros: pd.DataFrame) -> np.ndarray:
-    """Cells in which nobody can be: of a signed category, or on the list."""
+def _is_of_signed(cells: pd.DataFrame, signed: SignedZeros) -> np.ndarray:
+    """Cells of a signed category, in which nobody can be."""
     of_category = [(cells[d] == c).to_numpy() for d, c in signed.categories if d in cells]
-    return np.asarray(np.logical_or.reduce([is_among(cells, zeros), *of_category]))
+    return np.asarray(np.logical_or.reduce([np.zeros(len(cells), dtype=bool), *of_category]))
 
 
 def _printed(name: str, frame: pd.DataFrame, limits: Limits, signed: SignedZeros, listed: pd.DataFrame) -> Iterator[Finding]:
@@ -271,7 +271,9 @@ def _printed(name: str, frame: pd.DataFrame, limits: Limits, signed: SignedZeros
     yield from findings_of("P9", name, shown[is_nothing], "nobody has any of it")
     is_count = shown["unit"].isin(r.CONTRIBUTORS)
     is_zero = is_count & (shown["value"].abs() < EXACT)
-    yield from findings_of("P9", name, shown[is_zero & ~_is_signed(shown, signed, listed)], "a zero that nobody signed")
+    zeros = shown[is_zero]
+    is_signed = _is_of_signed(zeros, signed) | is_among(zeros, listed)
+    yield from findings_of("P9", name, zeros[~is_signed], "a zero that nobody signed")
     small = is_count & (shown["value"] < limits.threshold) & ~is_zero
     yield from findings_of("P1", name, shown[small], f"fewer than {limits.threshold}")
     keys = ["region_level", "region_code", *dimensions_of(frame)]
@@ -295,10 +297,11 @@ def _printed(name: str, frame: pd.DataFrame, limits: Limits, signed: SignedZeros
             )
             yield from findings_of("P9", name, shares[few & (value <= EXACT)], f"next to nobody is {what} it")
     figures = {name: name.partition("_")[2] for name in shown["statistic"].unique() if re.match(r"(p\d+|median)_", str(name))}
-    quantiles = shown[shown["statistic"].isin(figures)].assign(figure=lambda f: f["statistic"].map(figures))
-    same = quantiles.groupby([*keys, "figure"])["value"].agg(["min", "max", "size"]).reset_index()
-    alike = same[(same["size"] > 2) & (same["min"] == same["max"])]
-    yield from findings_of("P9", name, alike, "all quantiles are one amount")
+    quantiles = shown.loc[shown["statistic"].isin(figures), [*keys, "statistic", "value"]]
+    number = key_numbers(quantiles[keys].assign(figure=quantiles["statistic"].map(figures)))
+    same = quantiles["value"].reset_index(drop=True).groupby(number).agg(["min", "max", "size", "idxmin"])
+    alike = same.loc[(same["size"] > 2) & (same["min"] == same["max"]), "idxmin"]
+    yield from findings_of("P9", name, quantiles[keys].iloc[alike], "all quantiles are one amount")
     keyed = frame[frame["unit"].isin(r.CONTRIBUTORS)]
     for _, cross in keyed.groupby([keyed[d] == codes.ALL for d in dimensions_of(frame) if d != r.PLACE]):
         rows = cross.groupby("region_code").size()
@@ -365,9 +368,11 @@ def _region_totals(released: Released) -> dict[tuple[str, str], pd.Series[float]
     for frame in released.tables.values():
         if not _is_long(frame):
             continue
-        rows = frame[frame["unit"].isin(r.CONTRIBUTORS)]
-        rows = rows[(rows["region_level"] == "dong") & rows["value"].notna()]
-        rows = rows[(rows[[d for d in dimensions_of(frame) if d != r.PLACE]] == codes.ALL).all(axis=1)]
+        at = np.flatnonzero(frame["unit"].isin(r.CONTRIBUTORS) & frame["value"].notna())
+        wanted = {"region_level": "dong", **{d: codes.ALL for d in dimensions_of(frame) if d != r.PLACE}}
+        for column, code in wanted.items():
+            at = at[frame[column].to_numpy(object)[at] == code]
+        rows = frame[[c for c in ("unit", "region_code", "value", r.PLACE) if c in frame]].iloc[at]
         place = rows[r.PLACE] if r.PLACE in rows else pd.Series("", index=rows.index)
         for key, part in rows.groupby(["unit", place]):
             totals.setdefault((str(key[0]), str(key[1])), part.groupby("region_code")["value"].first())
@@ -428,27 +433,25 @@ def _long_tables(released: Released) -> dict[str, pd.DataFrame]:
 
 def _population(cells: pd.DataFrame, unit: str, limits: Limits, signed: SignedZeros, public: pd.DataFrame) -> Population:
     dimensions = dimensions_of(cells)
-    cells = cells.fillna(dict.fromkeys(dimensions, codes.ALL))
-    key = ["region_level", "region_code", *dimensions]
-    printed = cells[cells["value"].notna()].drop_duplicates([*key, "value"])
+    cells = cells.fillna({d: codes.ALL for d in dimensions if cells[d].hasnans}).reset_index(drop=True)
+    number = key_numbers(cells[["region_level", "region_code", *dimensions]])
+    printed = pd.DataFrame({"cell": number, "value": cells["value"]}).dropna(subset="value").drop_duplicates()
+    twice = cells.loc[printed.index[printed.duplicated("cell")]]
     # shown in any table is shown: the printed row first
-    cells = (
-        cells.assign(is_hidden=cells["value"].isna())
-        .sort_values("is_hidden", kind="stable")
-        .drop_duplicates(key)
-        .sort_values(key, ignore_index=True)
-    )
+    order = np.lexsort((cells["value"].isna(), number))
+    cells = cells.iloc[order[np.flatnonzero(np.diff(number[order], prepend=-2))]].reset_index(drop=True)
     value, base = cells["value"].to_numpy(float), limits.bases[unit]
     half = half_width(value, base, is_whole=unit == "persons")
     # Withheld or printed: whoever looks it up knows that nobody is there.
-    is_nobody = ((value == 0) & _is_signed(cells, signed, public)) | (np.isnan(value) & is_among(cells, public))
+    is_public = is_among(cells, public)
+    is_nobody = ((value == 0) & (is_public | _is_of_signed(cells, signed))) | (np.isnan(value) & is_public)
+    hidden = np.isnan(value) & ~is_nobody
     value, half = np.where(is_nobody, 0.0, value), np.where(is_nobody, 0.0, half)
-    hidden = cells.pop("is_hidden").to_numpy() & ~is_nobody
     links, kinds = links_between(cells, pd.DataFrame({name: pd.factorize(cells[name], sort=True)[0] for name in dimensions}))
     low, high = np.where(hidden, 0.0, np.maximum(value - half, 0.0)), np.where(hidden, np.inf, value + half)
     return Population(
         cells=cells,
-        twice=printed[printed.duplicated(key)],
+        twice=twice,
         low=low,
         high=high,
         half=half,

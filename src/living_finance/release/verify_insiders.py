@@ -14,7 +14,7 @@ from scipy import sparse
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
 from living_finance.release.verify_findings import Finding, Limits, cell_names, dimensions_of, findings_of, share_base
-from living_finance.release.verify_links import EXACT, half_width, links_between
+from living_finance.release.verify_links import EXACT, half_width, key_numbers, links_between
 
 
 def with_warehouse(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFrame], limits: Limits) -> Iterator[Finding]:
@@ -24,10 +24,10 @@ def with_warehouse(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFr
         yield "P8", name, "", "no cells in the warehouse to compare with"
         return
     keys = ["region_level", "region_code", *dimensions_of(frame)]
-    behind = facts[source].reset_index(drop=True)
-    cells, cell_of_row = _cells_of_rows(frame, keys)
-    known = cells.merge(behind[keys].assign(at=behind.index), on=keys, how="left", validate="many_to_one")["at"]
-    at_of_row = known.fillna(-1).to_numpy(int)[cell_of_row]
+    behind = facts[source]
+    number = key_numbers(pd.concat([frame[keys], behind[keys]]))
+    own, cell_of_row = np.unique(number[: len(frame)], return_inverse=True)
+    at_of_row = pd.Index(number[len(frame) :]).get_indexer(pd.Index(own))[cell_of_row]
     is_shown = (frame["status"] == r.PUBLISHED).to_numpy()
     statistic_of_row, value = frame["statistic"].to_numpy(object), frame["value"].to_numpy(float)
 
@@ -43,10 +43,11 @@ def with_warehouse(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFr
     occupied = (contributors[shown] > 0) | (value[shown] != 0)
     yield from found("P1", shown[(contributors[shown] < limits.threshold) & occupied], "too few contributors")
     yield from found("P11", shown[(contributors[shown] < limits.inside) & occupied], "masked inside, shown outside")
-    counts = frame.assign(behind=contributors)[frame["unit"].isin(r.CONTRIBUTORS)]
+    counted = np.flatnonzero(frame["unit"].isin(r.CONTRIBUTORS))
+    counts = frame[[*keys, "statistic", "value", "status"]].iloc[counted].assign(behind=contributors[counted])
     yield from _whole_groups(name, counts, behind, source)
     is_count = statistic_of_row == r.COUNT_OF[source]
-    printed_count = np.full(len(cells), np.nan)
+    printed_count = np.full(own.size, np.nan)
     printed_count[cell_of_row[is_count]] = value[is_count]
     links_of: dict[bytes, sparse.csr_matrix] = {}
     for statistic, figure in r.STATISTICS[source].items():
@@ -66,17 +67,21 @@ def with_warehouse(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFr
             largest, second, total = (inside(f"{fact}_{statistic}", at) for fact in ("largest", "second", "absolute"))
             yield from found("P8", rows[total - largest - second < limits.dominance_percent / 100 * largest], "dominated")
             everywhere = np.flatnonzero(is_of)
-            means = frame.iloc[everywhere].assign(
-                cell=cell_of_row[everywhere],
-                count=printed_count[cell_of_row[everywhere]],
-                **{
-                    fact: inside(column, at_of_row[everywhere])
-                    for fact, column in {
-                        "size": r.COUNT_OF[source],
-                        "mean": statistic,
-                        **{fact: f"{fact}_{statistic}" for fact in ("largest", "second", "absolute")},
-                    }.items()
-                },
+            means = (
+                frame[[*keys, "value", "unit"]]
+                .iloc[everywhere]
+                .assign(
+                    cell=cell_of_row[everywhere],
+                    count=printed_count[cell_of_row[everywhere]],
+                    **{
+                        fact: inside(column, at_of_row[everywhere])
+                        for fact, column in {
+                            "size": r.COUNT_OF[source],
+                            "mean": statistic,
+                            **{fact: f"{fact}_{statistic}" for fact in ("largest", "second", "absolute")},
+                        }.items()
+                    },
+                )
             )
             yield from _left_over(name, means, statistic, source, limits, links_of)
         elif figure.measured is r.Measured.QUANTILE:
@@ -88,34 +93,25 @@ def with_warehouse(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFr
             yield from found("P1", rows[fewest < limits.threshold], "too few with or without it")
 
 
-def _cells_of_rows(frame: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Cells of long rows, and the number of each row's: looked up once instead of once for each of its statistics."""
-    code = np.zeros(len(frame), dtype=np.int64)
-    for key in keys:
-        part, names = pd.factorize(frame[key])
-        code = code * (len(names) + 1) + part + 1
-    number, first = pd.factorize(code)
-    head = np.zeros(len(first), dtype=np.int64)
-    head[number[::-1]] = np.arange(len(frame))[::-1]
-    return frame[keys].iloc[head].reset_index(drop=True), number
-
-
 def _whole_groups(name: str, counts: pd.DataFrame, facts: pd.DataFrame, source: str) -> Iterator[Finding]:
     """P9: a printed category that has all contributors of its total, unless all others are printed as zeros (signed ones,
     or they are findings themselves): then everybody knows that nobody can be elsewhere."""
     keys = ["region_level", "region_code", *r.dimension_columns(source)]
+    is_shown, behind = (counts["status"] == r.PUBLISHED).to_numpy(), counts["behind"].to_numpy(float)
+    is_possible = ~(is_shown & (counts["value"] == 0).to_numpy())
+    of_facts = facts[r.CONTRIBUTORS[r.COUNT_OF[source]]].to_numpy(float)
+    everything = pd.concat([counts[keys], facts[keys]])
     for dimension in r.DIMENSIONS[source]:
-        others = [k for k in keys if k != dimension]
-        parts = counts[counts[dimension] != codes.ALL]
-        is_zero = (parts["status"] == r.PUBLISHED) & (parts["value"] == 0)
-        possible = (~is_zero).groupby([parts[k] for k in others]).transform("sum")
-        has_siblings = possible.ne(1) | parts.groupby(others)[dimension].transform("size").eq(1)
-        parts = parts[(parts["status"] == r.PUBLISHED) & (parts["behind"] > 0) & has_siblings]
-        wholes = facts[facts[dimension] == codes.ALL][[*keys, r.CONTRIBUTORS[r.COUNT_OF[source]]]].set_axis(
-            [*keys, "whole"], axis=1
-        )
-        both = parts.merge(wholes.drop(columns=dimension), on=others, how="inner")
-        yield from findings_of("P9", name, both[both["whole"] == both["behind"]], f"everybody is of one {dimension}")
+        number = key_numbers(everything.drop(columns=dimension))
+        is_whole = (everything[dimension] == codes.ALL).to_numpy()
+        parts, wholes = np.flatnonzero(~is_whole[: len(counts)]), np.flatnonzero(is_whole[len(counts) :])
+        family, sibling = np.unique(number[parts], return_inverse=True)
+        possible, size = np.bincount(sibling, weights=is_possible[parts]), np.bincount(sibling)
+        whole = pd.Series(of_facts[wholes], number[len(counts) + wholes]).reindex(family).to_numpy()
+        has_siblings = ((possible != 1) | (size == 1))[sibling]
+        has_all = (whole[sibling] == behind[parts]) & (behind[parts] > 0)
+        found = counts.iloc[parts[is_shown[parts] & has_siblings & has_all]]
+        yield from findings_of("P9", name, found, f"everybody is of one {dimension}")
 
 
 def _left_over(
@@ -126,9 +122,8 @@ def _left_over(
     The second largest of them subtracts itself: what is left must exceed the largest by p percent, as far as the printed
     figures tell it. `links_of`: links made before, by the numbers of their cells.
     """
-    keys = ["region_level", "region_code", *dimensions_of(means)]
     true_count = r.COUNT_OF[source]
-    cells = means.sort_values(keys, ignore_index=True)
+    cells = means.sort_values("cell", ignore_index=True)
     if cells.empty:
         return
     count, mean = cells["count"].to_numpy(float), cells["value"].to_numpy(float)

@@ -19,26 +19,43 @@ EXACT = 1e-9
 DIMENSIONS = frozenset(name for source in r.SOURCES for name in r.dimension_columns(source))
 
 
+def key_numbers(cells: pd.DataFrame) -> np.ndarray:
+    """One number per row: the same for the same key, in the order of the keys; -1 where a part of it is missing.
+
+    Args:
+        cells: the columns of the key, the first decides most.
+    """
+    numbers, is_missing = np.zeros(len(cells), dtype=np.int64), np.zeros(len(cells), dtype=bool)
+    for name in cells.columns:
+        part, values = pd.factorize(cells[name], sort=True)
+        numbers = numbers * max(len(values), 1) + part
+        is_missing |= part < 0
+    return np.where(is_missing, -1, numbers)
+
+
 def places_of(cells: pd.DataFrame) -> Places:
     """Where each cell stands. Nests: output areas of a dong; dong cells of crosses that output areas do not have.
 
     Args:
         cells: region_level, region_code and dimensions; in the order of the table.
     """
-    level = cells["region_level"].to_numpy(str)
-    district = cells["region_code"].str[: r.PARENT_CODE_LENGTH["dong"]].astype(int).to_numpy()
-    dong = pd.factorize(cells["region_code"].str[: r.PARENT_CODE_LENGTH["output_area"]], sort=True)[0] + 1
+    region, names = pd.factorize(cells["region_code"], sort=True)
+    district = names.str[: r.PARENT_CODE_LENGTH["dong"]].astype(int).to_numpy()[region]
+    dong = pd.factorize(names.str[: r.PARENT_CODE_LENGTH["output_area"]], sort=True)[0][region] + 1
+    is_city, is_gu, is_dong, is_area = (
+        (cells["region_level"] == level).to_numpy() for level in ("city", "gu", "dong", "output_area")
+    )
     dimensions = [c for c in cells.columns if c in DIMENSIONS and c != r.PLACE]
-    category = np.asarray(cells.groupby(dimensions).ngroup(), dtype=np.int64)
-    is_area = level == "output_area"
-    alone = (level == "dong") & ~np.isin(category, category[is_area]) & is_area.any()
+    category = np.unique(key_numbers(cells[dimensions]), return_inverse=True)[1]
+    alone = is_dong & ~np.isin(category, category[is_area]) & is_area.any()
+    ways = (cells[dimensions] != codes.ALL).to_numpy() @ (1 << np.arange(len(dimensions)))
     return Places(
-        group=np.where(np.isin(level, ("city", "gu")), 0, district),
-        parent_group=np.where(level == "gu", district, 0),
-        dong=np.where(is_area | (level == "dong"), dong, 0),
+        group=np.where(is_city | is_gu, 0, district),
+        parent_group=np.where(is_gu, district, 0),
+        dong=np.where(is_area | is_dong, dong, 0),
         nest=np.where(is_area, dong, np.where(alone, 0, -1)),
-        region=pd.factorize(cells["region_code"], sort=True)[0],
-        cross=np.asarray((cells[dimensions] != codes.ALL).groupby(dimensions).ngroup(), dtype=np.int64),
+        region=region,
+        cross=np.unique(ways, return_inverse=True)[1],
         category=category,
     )
 
