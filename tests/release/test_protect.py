@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import highspy
 import numpy as np
 import pandas as pd
 import pytest
@@ -195,6 +197,33 @@ def test_neither_workers_nor_nests_change_the_release(
     one_by_one = protect(month, rules=rules)
     for name in together.tables:
         pd.testing.assert_frame_equal(together.tables[name], one_by_one.tables[name])
+
+
+def test_programs_that_others_solved_in_the_thread_change_nothing(
+    rules: ReleaseRules, month: dict[str, pd.DataFrame], clean: Released, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HiGHS keeps the first number of threads that a thread asks for, and solves nothing with another."""
+
+    def alone(cells: LinkedCells, **asked: Any) -> Any:
+        another_program()
+        return complement(cells, **asked, workers=1)
+
+    def another_program() -> None:
+        another = highspy.Highs()
+        another.silent()
+        another.addVariable(0.0, 1.0)
+        another.run()
+
+    def again() -> None:
+        another_program()
+        for name, table in protect(month, rules=rules).tables.items():
+            pd.testing.assert_frame_equal(table, before.tables[name])
+        assert verify(clean, signed=SIGNED, facts=month).empty
+
+    before = protect(month, rules=rules)
+    monkeypatch.setattr(protection, "complement", alone)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pool.submit(again).result()
 
 
 def test_a_restated_month_withholds_what_was_withheld(rules: ReleaseRules, clean: Released) -> None:

@@ -380,7 +380,9 @@ class _Program:
     def cheapest(self, cost: Floats) -> Floats | None:
         """The point of least cost, or None where there is none."""
         self._solver.changeColsCost(self._columns.size, self._columns, cost)
-        self._solver.run()
+        if self._solver.run() == highspy.HighsStatus.kError:  # another number of threads was set in this thread before
+            self._solver.setOptionValue("threads", 0)
+            self._solver.run()
         if self._is_asked_again:
             self._solver.setOptionValue("simplex_strategy", _NEXT)
         if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:

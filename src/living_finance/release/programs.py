@@ -173,7 +173,9 @@ def solver(
             current[:] = [low]
         engine.changeColsCost(columns.size, columns, direction)
         engine.setOptionValue("simplex_strategy", _PRIMAL if is_warm else _DUAL)
-        engine.run()
+        if engine.run() == highspy.HighsStatus.kError:  # who solved in this thread before set its number of threads for good
+            engine.setOptionValue("threads", 0)
+            engine.run()
         is_optimal = is_warm = engine.getModelStatus() == highspy.HighsModelStatus.kOptimal
         return np.asarray(engine.getSolution().col_value) if is_optimal else None
 
