@@ -322,6 +322,40 @@ def test_files_checksums_and_the_last_line_edited_together_are_not_published(
     approve(folder, approver="Kim", rules=rules, inside=inside, ledger=ledger)
 
 
+def test_a_file_changed_while_it_is_attacked_is_not_published(
+    tmp_path: Path, month: dict[str, pd.DataFrame], rules: ReleaseRules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = made(tmp_path, month, rules)
+
+    def attacked(place: Path, **_: object) -> pd.DataFrame:
+        _reworded(place, "other")
+        return pd.DataFrame()
+
+    monkeypatch.setattr("living_finance.steps.release.verify_release", attacked)
+    with pytest.raises(ReleaseDamaged, match="while it was attacked"):
+        approve(folder, approver="Kim", rules=rules)
+    with pytest.raises(ReleaseDamaged, match="not what was registered"):
+        store_at(tmp_path).register(channel="portal", release_id=folder.name, month="202001", version=1, state=r.APPROVED)
+    assert [line.state for line in store_at(tmp_path).lines()] == [r.CANDIDATE]
+
+
+def test_nothing_is_released_beside_a_public_release_that_was_changed(
+    tmp_path: Path, month: dict[str, pd.DataFrame], rules: ReleaseRules
+) -> None:
+    """Less of what was public would mean fewer attacks; a withdrawal does not make a changed one the public one."""
+    first = made(tmp_path, month, rules)
+    approve(first, approver="Kim", rules=rules)
+    second = made(tmp_path, small_month(2, rules), rules)
+    _reworded(first, "other")
+    for step in range(2):
+        with pytest.raises(ReleaseDamaged, match="not what was public"):
+            approve(second, approver="Kim", rules=rules)
+        with pytest.raises(ReleaseDamaged, match="not what was public"):
+            made(tmp_path, small_month(2, rules), rules)
+        if not step:
+            withdraw(first, reason="changed", approver="Kim")
+
+
 def test_approval_attacks_with_what_the_warehouse_knows(
     tmp_path: Path, month: dict[str, pd.DataFrame], rules: ReleaseRules
 ) -> None:

@@ -450,6 +450,11 @@ def approve(
     """
     if not files.is_a_name(approver):
         raise ConfigurationError("The approver is no name.", remedy="name who answers for it: letters, spaces, signs of names")
+    with _store_of(folder).approving():
+        _approve(folder, approver=approver, rules=rules, inside=inside, ledger=ledger)
+
+
+def _approve(folder: Path, *, approver: str, rules: ReleaseRules, inside: Inside | None, ledger: Ledger | None) -> None:
     store = _store_of(folder)
     channel, release_id = folder.resolve().parent.name, folder.resolve().name
     line, about = store.current().get((channel, release_id)), files.about_release(folder)
@@ -463,6 +468,8 @@ def approve(
     findings = verify_release(folder, rules=rules, inside=inside)
     if len(findings):
         raise _disclosure(findings, "make the release again")
+    if files.check_hashes(folder) != line.checksums_sha256:
+        raise ReleaseDamaged(f"{folder} was changed while it was attacked.", remedy="make the release again")
     named = {"channel": channel, "release_id": release_id, "month": line.month, "version": line.version}
     store.register(**named, state=r.APPROVED, approver=approver)  # type: ignore[arg-type]
     files.write_approval(folder, approver=approver)
@@ -517,9 +524,18 @@ def _released(stored: files.StoredRelease) -> Released:
 
 
 def _history(store: files.ReleaseStore) -> list[Released]:
-    """Everything ever public, withdrawn releases too."""
-    public = store.ever_public()
-    return [_released(files.read_release(store.folder(line.channel, line.id), with_csv=False)) for line in public]
+    """Everything ever public, withdrawn releases too.
+
+    Raises:
+        ReleaseDamaged: a file is not what was public: with less before it, a candidate would be attacked with less.
+    """
+    found = []
+    for line in store.ever_public():
+        folder = store.folder(line.channel, line.id)
+        if files.check_hashes(folder) != line.checksums_sha256:
+            raise ReleaseDamaged(f"{folder} is not what was public.", remedy="restore it from a copy of the releases")
+        found.append(_released(files.read_release(folder, with_csv=False)))
+    return found
 
 
 def _row_history(store: files.ReleaseStore, candidate: files.StoredRelease) -> Iterator[EarlierRows]:

@@ -175,10 +175,11 @@ class ReleaseStore:
         data_sha256: str = "",
         edition: int = 0,
     ) -> None:
-        """Append a line; data and edition of a release are those of its first line.
+        """Append a line; data, edition and files of a release are those of its candidate.
 
         Raises:
             ReleaseNotReady: the state cannot follow the present one.
+            ReleaseDamaged: a release that is not the candidate is to be approved or published.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with FileLock(self.root / "_register.lock"):
@@ -188,6 +189,9 @@ class ReleaseStore:
                     f"{channel} {release_id} is {now.state if now else 'not registered'} and cannot become {state}.",
                     remedy="living-finance release makes a candidate, approve publishes it, withdraw takes it back",
                 )
+            present = _sha256_of(self.folder(channel, release_id) / "checksums.sha256")
+            if now and state in (r.APPROVED, r.IS_PUBLIC) and present != now.checksums_sha256:
+                raise ReleaseDamaged(f"{channel} {release_id} is not what was registered.", remedy="make the release again")
             file = self.root / "register.jsonl"
             texts = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
             line = RegisterLine(
@@ -201,7 +205,7 @@ class ReleaseStore:
                 reason=reason,
                 data_sha256=data_sha256 or (now.data_sha256 if now and state != r.CANDIDATE else ""),
                 edition=edition or (now.edition if now and state != r.CANDIDATE else 0),
-                checksums_sha256=_sha256_of(self.folder(channel, release_id) / "checksums.sha256"),
+                checksums_sha256=now.checksums_sha256 if now and state == r.WITHDRAWN else present,
                 previous_sha256=_sha256(texts[-1].encode()) if texts else _FIRST,
             )
             line = replace(line, line_sha256=_own_hash(line))
@@ -210,6 +214,11 @@ class ReleaseStore:
                 handle.write(text + "\n")
                 handle.flush()
                 os.fsync(handle.fileno())
+
+    def approving(self) -> contextlib.AbstractContextManager[object]:
+        """One release is approved at a time, so that each is attacked together with all that are public by then."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.root / "_approve.lock")
 
     @contextlib.contextmanager
     def staging(self, channel: str, release_id: str) -> Iterator[Path]:
