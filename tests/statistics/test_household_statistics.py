@@ -31,6 +31,7 @@ INPUT = (
 NAMES = [field.split()[0] for field in INPUT.split(", ")]
 AMOUNTS = NAMES[10:18]
 HEAD = ["head_sex", "head_age_band", "household_type"]
+QUANTILES = [f"{name}_total_income_krw_year" for name, _ in gold.QUANTILES]
 DIMENSIONS = list(codes.BREAKDOWN_DIMENSION.codes)
 SPECIAL = ("1112051", "11120510001")
 """A dong and an output area of one household."""
@@ -76,6 +77,13 @@ def households(spark: SparkSession) -> DataFrame:
 @pytest.fixture(scope="module")
 def statistics(households: DataFrame) -> list[Row]:
     return _collect(household_statistics(households, errors=_errors(households), month=MONTH), gold.HOUSEHOLD_STATISTICS)
+
+
+@pytest.fixture(scope="module")
+def of_rows(households: DataFrame) -> list[Row]:
+    """Where no region has draws."""
+    none = households.sparkSession.createDataFrame([], silver.AREA_INCOME.schema())
+    return _collect(household_statistics(households, errors=none, month=MONTH), gold.HOUSEHOLD_STATISTICS)
 
 
 def _errors(households: DataFrame) -> DataFrame:
@@ -172,14 +180,19 @@ def _assert_equal(rows: list[Row], expected: dict[tuple[str, ...], dict[str, Any
             assert row["cv_mean_total_income"] == cv, key
 
 
-def test_statistics_equal_sql(statistics: list[Row]) -> None:
+def test_statistics_equal_sql(statistics: list[Row], of_rows: list[Row]) -> None:
     source = "leveled"
     # One unnest a step: several in one select would be zipped, not crossed.
     for name in HEAD:
         source = f"(select *, unnest(['all', {name}::text]) as {name}_margin from {source})"
     key = " || '|' || ".join(f"{name}_margin" for name in HEAD)
     cells = f"select *, {key} as cell from {source}"
-    _assert_equal(statistics, _expected(cells), by=HEAD)
+    expected = _expected(cells)
+    _assert_equal(of_rows, expected, by=HEAD)
+    apart = [
+        Row(**row.asDict() | {name: same[name] for name in QUANTILES}) for row, same in zip(statistics, of_rows, strict=True)
+    ]
+    _assert_equal(apart, expected, by=HEAD)
 
 
 def test_breakdown_equals_sql(breakdown: list[Row]) -> None:
@@ -214,22 +227,23 @@ def test_error_gini_and_class_stand_where_they_should(statistics: list[Row], bre
     assert {row["reliability"] for row in special if row["head_sex"] == row["head_age_band"] == codes.ALL} >= {"unreliable"}
 
 
-def test_errors_of_quantiles_and_gini_are_about_the_published_figure(statistics: list[Row]) -> None:
-    names = [f"{name}_total_income_krw_year" for name, _ in gold.QUANTILES]
-    for row in statistics:
+def test_quantiles_and_gini_of_regions_are_averages_over_draws_with_their_errors(
+    statistics: list[Row], of_rows: list[Row]
+) -> None:
+    for row, same in zip(statistics, of_rows, strict=True):
         is_margin = all(row[name] == codes.ALL for name in HEAD)
         if not is_margin or row["region_code"] == SPECIAL[1]:
-            assert [row[f"rmse_{name}"] for name in (*names, "gini_total_income")] == [None] * (len(names) + 1)
+            assert [row[f"rmse_{name}"] for name in (*QUANTILES, "gini_total_income")] == [None] * (len(QUANTILES) + 1)
+            assert [row[name] for name in QUANTILES] == [same[name] for name in QUANTILES]
             continue
-        for name in names:
-            wanted = (SPREAD_KRW**2 + HOUSEHOLDING_KRW**2 + (row[name] - AVERAGE_KRW) ** 2) ** 0.5
-            assert row[f"rmse_{name}"] == pytest.approx(wanted, abs=0.51)
-        if row["gini_total_income"] is not None:
-            wanted = (0.04**2 + 0.03**2 + (row["gini_total_income"] - 0.3) ** 2) ** 0.5
-            assert row["rmse_gini_total_income"] == pytest.approx(wanted)
+        for name in QUANTILES:
+            assert row[name] == AVERAGE_KRW
+            assert row[f"rmse_{name}"] == pytest.approx((SPREAD_KRW**2 + HOUSEHOLDING_KRW**2) ** 0.5, abs=0.51)
+        assert row["gini_total_income"] == 0.3
+        assert row["rmse_gini_total_income"] == pytest.approx((0.04**2 + 0.03**2) ** 0.5)
 
 
-def test_gini_equals_mean_difference_of_all_pairs(statistics: list[Row], breakdown: list[Row]) -> None:
+def test_gini_equals_mean_difference_of_all_pairs(of_rows: list[Row], breakdown: list[Row]) -> None:
     data = [dict(zip(NAMES, row, strict=True)) for row in _households()]
 
     def gini(rows: list[dict[str, Any]]) -> float:
@@ -241,7 +255,7 @@ def test_gini_equals_mean_difference_of_all_pairs(statistics: list[Row], breakdo
     column = {"gu": "gu_code", "dong": "dong_code", "output_area": "output_area_id"}
     for level, code in areas.items():
         inside = [row for row in data if level == "city" or row[column[level]] == code]
-        found = [r for r in statistics if r["region_code"] == code and all(r[name] == codes.ALL for name in HEAD)]
+        found = [r for r in of_rows if r["region_code"] == code and all(r[name] == codes.ALL for name in HEAD)]
         assert [row["gini_total_income"] for row in found] == pytest.approx([gini(inside)], abs=1e-12)
         owned = [row for row in inside if row["tenure"] == "owned"]
         found = [r for r in breakdown if r["region_code"] == code and r["category"] == "owned"]

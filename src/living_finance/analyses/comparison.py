@@ -44,8 +44,7 @@ def comparison(
 
     Mean, median and Gini of total income are modelled: areas share the survey, the model and the published figures that incomes
     are adjusted to, so the error of their difference is taken from the difference in every draw of the model, in which what they
-    share cancels. It is about the published difference (quantiles and Gini are those of one draw). With fewer than two draws
-    there is no error.
+    share cancels. It is about the published difference. With fewer than two draws there is no error.
 
     Everything else has sqrt(V + V_reference - 2 C), C from the households that are in both: one area in the other, as a district
     in its city, or none, as two districts. It leaves out what areas share. Lines are the city's, taken as given.

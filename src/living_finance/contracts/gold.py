@@ -302,7 +302,7 @@ HOUSEHOLD_MEASURES: tuple[Column, ...] = tuple(_household_measures())
 
 
 def _errors_of_distribution() -> Iterable[Column]:
-    meaning = "over draws, about the published figure, and from householding; where all three categories are `all`"
+    meaning = "of the average over draws, and from householding; where all three categories are `all`"
     for name, probability in QUANTILES:
         ko = silver.quantile_label_ko(name, probability)
         label = f"root mean squared error of the {name}"

@@ -547,8 +547,8 @@ def quantile_label_ko(name: str, probability: float) -> str:
 
 
 def _over_draws() -> Iterable[Column]:
-    """Quantiles and Gini coefficient: their average over draws and how they spread."""
-    kinds = (("", "추출 평균", "average over draws"), ("spread_", "추출 간 표준편차", "standard deviation over draws"))
+    """Quantiles and Gini coefficient: their average over draws and its error."""
+    kinds = (("", "추출 평균", "average over draws"), ("spread_", "추출 평균의 오차", "error of the average over draws"))
     for name, probability in QUANTILES:
         ko = quantile_label_ko(name, probability)
         for prefix, of_ko, of_en in kinds:

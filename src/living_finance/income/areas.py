@@ -145,8 +145,7 @@ def finished(households: DataFrame, *, debts: DataFrame, published: Mapping[str,
 def area_errors(found: RegionDraws, *, month: Month, householding: HouseholdingError | None = None) -> pa.Table:
     """silver.AREA_INCOME: averages over draws and how draws spread, one row per region.
 
-    The first draw is the point fit: spreads are taken among the others. That of the mean is the error of an average over
-    draws (Rubin 1987, ch. 3); those of quantiles and Gini are plain, for whoever publishes the figures of one draw.
+    The first draw is the point fit: spreads are taken among the others, as errors of an average over draws (Rubin 1987, ch. 3).
     """
     centre, spread = _over_draws(found)
     columns = {
@@ -170,14 +169,13 @@ def area_errors(found: RegionDraws, *, month: Month, householding: HouseholdingE
 
 
 def _over_draws(found: RegionDraws) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """Average and spread of each figure by region."""
+    """Average of each figure by region, and its error."""
     centre, spread = {}, {}
     for name, by_draw in found.figures.items():
         later = by_draw[:, 1:] if by_draw.shape[1] > 2 else by_draw
         centre[name] = by_draw.mean(axis=1)
-        spread[name] = later.std(axis=1, ddof=1) if later.shape[1] > 1 else np.full(len(later), np.nan)
-        if name == MEAN:
-            spread[name] *= np.sqrt(1.0 + 1.0 / later.shape[1])
+        plain = later.std(axis=1, ddof=1) if later.shape[1] > 1 else np.full(len(later), np.nan)
+        spread[name] = plain * np.sqrt(1.0 + 1.0 / later.shape[1])
     return centre, spread
 
 

@@ -53,10 +53,10 @@ def household_statistics(households: DataFrame, *, errors: DataFrame, month: Mon
     Households of weight 0 (group quarters) are left out. A household without an output area counts from the dong
     up. Means and shares are weighted; the Gini coefficient is household-weighted, of income that is not
     equivalised, negative incomes as zero (`methods.inequality`). Amounts are rounded to the won, halves to even.
-    Gini coefficient, error and reliability are filled where all three categories are `all`; the error is that of the
-    income model over its draws, and what householding leaves unknown (decision 0050). A region without an error is unreliable.
-    Errors of quantiles and Gini are about the published figure, which is that of one draw: the variance over draws and the
-    squared distance from their average.
+    Where all three categories are `all`, quantiles and Gini coefficient are averages over the draws of the income model, as
+    means are; elsewhere quantiles are those of the rows, which hold one draw, and there is no Gini. Error and reliability are
+    filled where all are `all`: of the average over draws, and what householding leaves unknown (decision 0050). A region without
+    an error is unreliable; one without draws has the figures of its rows.
 
     Args:
         households: gold.household, one row per household of the month; read several times, so a stored table.
@@ -83,9 +83,13 @@ def household_statistics(households: DataFrame, *, errors: DataFrame, month: Mon
         ),
     )
     cells = join_to_one(cells, of_region, on=["region_level", "region_code"], how="left", broadcast=True)
+    averages = {
+        found: F.coalesce(F.when(is_margin, F.col(f"_average_{name}")), F.col(found)) for name, found in _DISTRIBUTION.items()
+    }
+    cells = cells.withColumns(averages)
     of_distribution = {
-        f"rmse_{name}": F.when(is_margin, whole(error) if name in _QUANTILES else error)
-        for name, error in ((name, _about_published(name, found)) for name, found in _DISTRIBUTION.items())
+        f"rmse_{name}": F.when(is_margin, whole(F.col(f"_spread_{name}")) if name in _QUANTILES else F.col(f"_spread_{name}"))
+        for name in _DISTRIBUTION
     }
     return _published(
         cells,
@@ -95,11 +99,6 @@ def household_statistics(households: DataFrame, *, errors: DataFrame, month: Mon
         has_error=is_margin,
         others=of_distribution,
     )
-
-
-def _about_published(name: str, published: str) -> Column:
-    """The spread and the distance of the average over draws from the published figure, joined."""
-    return _joined(F.col(f"_spread_{name}"), F.col(published) - F.col(f"_average_{name}"))
 
 
 def _joined(error: Column, other: Column) -> Column:
