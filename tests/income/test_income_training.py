@@ -25,6 +25,7 @@ from living_finance.income.programme_rules import rules_of_month
 from living_finance.income.programmes import Eligibility, Programmes
 from living_finance.income.serving import expected_income, made_up_households
 from living_finance.income.training import (
+    Assessment,
     Fold,
     TrainedIncome,
     TrainingData,
@@ -120,10 +121,34 @@ def test_a_wrong_model_is_seen_and_refused(data: TrainingData, trained: TrainedI
     assert same == Comparison(0.0, 0.0)
 
 
-@pytest.mark.parametrize(("difference", "error", "passes"), [(-0.01, 0.0, True), (0.004, 0.005, True), (0.006, 0.005, False)])
-def test_a_challenger_may_be_worse_by_its_error_only(difference: float, error: float, passes: bool) -> None:
-    metrics = {"gate_loss_difference": difference, "gate_loss_difference_error": error}
+WITHIN = {"cv_total_bias_krw_year": 1e6, "cv_total_error_krw_year": 1e6, "cv_total_mean_krw_year": 6e7}
+
+
+@pytest.mark.parametrize(("difference", "passes"), [(-0.01, True), (0.0, True), (0.0001, False)])
+def test_a_challenger_may_not_be_worse_than_the_champion(difference: float, passes: bool) -> None:
+    metrics = {**WITHIN, "gate_loss_difference": difference, "gate_loss_difference_error": 0.005}
     assert verdict(metrics, settings=SETTINGS, has_champion=True).passes is passes
+    outside = {**metrics, "cv_total_bias_krw_year": 2e7}
+    found = verdict(outside, settings=SETTINGS, has_champion=True)
+    assert not found.passes and "total is off" in found.text
+    unmeasured = {name: value for name, value in metrics.items() if name.startswith("gate_")}
+    assert not verdict(unmeasured, settings=SETTINGS, has_champion=True).passes
+
+
+def test_models_a_little_worse_each_do_not_pass_one_after_the_other() -> None:
+    """Each is within the error of its difference from the one before, which once was enough."""
+    random = np.random.default_rng(3)
+    made = [Assessment((), 0.150 + 0.001 * k, 0.150 + 0.001 * k + random.normal(scale=0.002, size=200), ()) for k in range(6)]
+    champion, promoted = made[0], []
+    for before, challenger in itertools.pairwise(made):
+        slight = compare(challenger, before)
+        assert 0.0 < slight.difference < slight.error
+        found = compare(challenger, champion)
+        metrics = {**WITHIN, "gate_loss_difference": found.difference, "gate_loss_difference_error": found.error}
+        if verdict(metrics, settings=SETTINGS, has_champion=True).passes:
+            champion = challenger
+            promoted.append(challenger)
+    assert not promoted
 
 
 def test_nothing_measured_is_not_promoted() -> None:
