@@ -107,6 +107,20 @@ def test_months_take_the_champion_that_may_serve_them(root: Path, registry: Regi
 
 def test_what_is_stored_is_the_model_and_nothing_of_rows_or_this_machine(root: Path, registry: Registry) -> None:
     version = registry.versions()[0]
+    card = registry.card(version)
+    for korean, english in (
+        ("- 인구주택총조사: 202011 기준", "- Census: of 202011"),
+        ("- 검증 조사: 202011 기준", "- Validation survey: of 202011"),
+        (
+            "- 승격 심사: 제외 지역에서의 편향이 허용 범위 안",
+            "- Gate: biases where districts were left out are within the bounds",
+        ),
+        (
+            "- 가구(소득 추정 전): silver.household, Delta 버전 3",
+            "- households before income is modelled: silver.household, Delta version 3",
+        ),
+    ):
+        assert f"{korean}\n{english}\n" in card
     model = IncomeModel.from_json(registry.content(version))
     data = evidence().training()
     amounts = {str(int(value)) for column in data.survey.amounts.values() for value in column.tolist() if value > 1e6}

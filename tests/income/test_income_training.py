@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from matplotlib.axes import Axes
 from scipy.special import expit
 
 from living_finance.config import ModelSettings, conf_file
+from living_finance.contracts.language import Words
 from living_finance.income import diagnostics
 from living_finance.income.diagnostics import diagnose, plots
 from living_finance.income.earnings import classes_of_peers, donors_of
@@ -130,7 +132,7 @@ def test_a_challenger_may_not_be_worse_than_the_champion(difference: float, pass
     assert verdict(metrics, settings=SETTINGS, has_champion=True).passes is passes
     outside = {**metrics, "cv_total_bias_krw_year": 2e7}
     found = verdict(outside, settings=SETTINGS, has_champion=True)
-    assert not found.passes and "total is off" in found.text
+    assert not found.passes and "total income is off" in found.text
     unmeasured = {name: value for name, value in metrics.items() if name.startswith("gate_")}
     assert not verdict(unmeasured, settings=SETTINGS, has_champion=True).passes
 
@@ -202,7 +204,7 @@ def test_nothing_stored_is_a_value_or_a_key_of_a_row(data: TrainingData, trained
     amounts = np.concatenate([*data.survey.amounts.values(), data.city.earners.labour, data.city.earners.business])
     known = set(amounts[amounts > 0].tolist()) | set(data.survey.weight.tolist()) | set(data.weight.tolist())
     logs = set(np.round(np.log(amounts[amounts > 0]), 9).tolist())
-    texts = [trained.model.to_json(), folds_to_json(trained.folds), model_card(trained, facts={}, verdict="")]
+    texts = [trained.model.to_json(), folds_to_json(trained.folds), model_card(trained, facts=(), verdict=Words.same(""))]
     for text in texts[:2]:
         stored = set(numbers(json.loads(text)))
         assert len(stored) > 500
@@ -212,6 +214,35 @@ def test_nothing_stored_is_a_value_or_a_key_of_a_row(data: TrainingData, trained
         assert not [key for key in data.survey.keys.tolist() if key in text]
     leaking = {**trained.model.content, "row": [float(data.survey.amounts["labour"].max())]}
     assert set(numbers(leaking)) & known  # what the test would say of a stored row
+
+
+HANGUL, LATIN_WORDS = re.compile("[가-힣]"), re.compile("[a-z]{3,} [a-z]{2,}")
+
+
+def test_the_card_says_in_one_language_what_it_says_in_the_other(data: TrainingData, trained: TrainedIncome) -> None:
+    said = verdict({**WITHIN, "cv_total_bias_krw_year": 2e7}, settings=SETTINGS, has_champion=False)
+    nobody = {**data.survey.amounts, **dict.fromkeys(("business", "irregular"), np.zeros(len(data.survey.keys)))}
+    notes = fit_income(replace(data.survey, amounts=nobody), data.city, data.published, draws=1, seed=7).notes
+    facts = [Words(ko="기준월: 202001", en="Month: 202001")]
+    card = model_card(replace(trained, model=replace(trained.model, notes=notes)), facts=facts, verdict=said.words)
+    sections = card.split("\n## ")
+    for section in sections[1:]:
+        title, *lines = section.splitlines()
+        korean, _, english = title.partition(" · ")
+        assert HANGUL.search(korean) and english and not HANGUL.search(english)
+        items = [line for line in lines if line.startswith("- ")]
+        if title.startswith("알림"):
+            assert len(items) == len(notes) > 1
+            assert all(HANGUL.search(item.partition("; ")[0]) and not HANGUL.search(item.partition("; ")[2]) for item in items)
+            continue
+        assert items or any(line.startswith("|") for line in lines)
+        for one, other in zip(items[::2], items[1::2], strict=True):
+            assert HANGUL.search(one) and not LATIN_WORDS.search(one), one
+            assert not HANGUL.search(other), other
+            # Figures are the same; small numbers may be words.
+            assert title.startswith("사생활") or re.findall(r"\d{2,}", one) == re.findall(r"\d{2,}", other), (one, other)
+        assert all(HANGUL.search(line) for line in lines if line.startswith("| ")), title
+    assert "누구에 대한 결정에도 써서는 안 된다" in card and "must not be used to decide about anyone" in card
 
 
 def test_donors_are_means_of_ten_persons_or_more() -> None:
