@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -21,6 +22,9 @@ from living_finance.months import Month
 from living_finance.registry import CHALLENGER, CHAMPION, Registry
 from living_finance.steps import models
 from living_finance.steps.models import Circumstances, choose_model, promote, train_version
+from living_finance.steps.month import MonthRun, _scored_before
+from living_finance.storage.ledger import Ledger, StepRecord
+from living_finance.storage.warehouse import Warehouse
 from mlflow_server import mlflow_server
 
 sys.path.insert(0, str(Path(__file__).parent / "income"))
@@ -182,8 +186,34 @@ def test_drift_makes_a_training_due(root: Path, registry: Registry) -> None:
     count = len(registry.versions())
     found = choose_model(at(root, Month(2020, 3), by_command), evidence(1, moved), fingerprint="march")
     assert found.why == "champion" and "tenure" in found.due[0] and len(registry.versions()) == count
+    champion = found.version.number
+
+    def of_scores(month: Month, value: float, number: int) -> tuple[str, ...]:
+        before = {month: {"number": number, "stability": {"score": value}}}
+        where = at(root, Month(2020, 3), by_command, before=before)
+        return choose_model(where, evidence(), fingerprint=f"march {value} {number} {month}").due
+
+    assert of_scores(FEBRUARY, 0.26, champion) == ("score of 202002 has moved: population stability index 0.26",)
+    assert of_scores(FEBRUARY, 0.24, champion) == ()
+    assert of_scores(FEBRUARY, 0.26, champion + 1) == (), "of another model"
+    assert of_scores(Month(2020, 4), 0.26, champion) == (), "of a later month"
     trained = choose_model(at(root, Month(2020, 4)), evidence(6, moved), fingerprint="april")
     assert len(registry.versions()) == count + 1 and trained.gate
+
+
+def test_scores_are_of_the_newest_month_before_and_of_none_later(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path))
+    for month, index in ((Month(2019, 12), 0.1), (JANUARY, 0.3), (Month(2020, 3), 0.5)):
+        facts = {"model": {"number": 1, "stability": {"score": index}}}
+        ledger.record(month, StepRecord(step="income", fingerprint="", commits=(), seconds=0.0, facts=facts))
+    ledger.record(FEBRUARY, StepRecord(step="households", fingerprint="", commits=(), seconds=0.0, facts={}))
+
+    def before(month: Month) -> dict[Month, Any]:
+        store = cast(Warehouse, SimpleNamespace(root=str(tmp_path)))
+        return dict(_scored_before(MonthRun(warehouse=store, month=month, settings=SETTINGS, deliveries={})))
+
+    assert before(Month(2019, 12)) == {}
+    assert before(FEBRUARY) == before(Month(2020, 3)) == {JANUARY: {"number": 1, "stability": {"score": 0.3}}}
 
 
 def test_a_model_that_fails_the_bounds_serves_its_month_but_is_no_champion(tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ class Circumstances:
     """Yearly dataset → month that the contract's rule takes for `month`."""
     data_versions: Mapping[str, int]
     code_version: str
+    before: Mapping[Month, Mapping[str, Any]] = field(default_factory=dict)
+    """The newest month scored before `month` → what `Chosen.facts` said of it; none: it is the first."""
 
     @property
     def trained_with(self) -> str:
@@ -105,7 +107,7 @@ def choose_model(where: Circumstances, evidence: IncomeEvidence, *, fingerprint:
             trained_month=current.month,
             trained_on=current.references,
             references=where.references,
-            stability=moved,
+            stability=moved | _scores_before(where, current),
             settings=where.settings.models,
         )
     if current is None or (why == "champion" and reasons and where.settings.models.train_when_due):
@@ -263,6 +265,15 @@ def _unfit(where: Circumstances, version: ModelVersion) -> str | None:
 def _stability(registry: Registry, version: ModelVersion, now: Mapping[str, Any]) -> dict[str, float]:
     then = registry.shares(version)["inputs"]
     return {name: stability(now[name], then[name]) for name in sorted(now) if name in then}
+
+
+def _scores_before(where: Circumstances, version: ModelVersion) -> dict[str, float]:
+    """How far scores of the month before had moved under the same model: a month's own are known only after it is scored."""
+    return {
+        f"score of {month}": facts["stability"]["score"]
+        for month, facts in where.before.items()
+        if month < where.month and facts["number"] == version.number and "score" in facts["stability"]
+    }
 
 
 def _again(registry: Registry, version: ModelVersion) -> ModelVersion:
