@@ -66,7 +66,6 @@ class ModelSettings(_Section):
     folds: int = Field(default=5, ge=2, description="groups of districts that are left out in turn")
     largest_total_bias: float = Field(default=0.10, gt=0, description="of the mean total income where districts were left out")
     largest_component_bias: float = Field(default=0.05, gt=0, description="of a component, relative to the mean total income")
-    allowed_errors: float = Field(default=1.0, ge=0, description="standard errors by which a challenger's loss may be larger")
     train_when_due: bool = Field(default=True, description="a month's run trains when the rule says so; else only `train` does")
     largest_age_months: int = Field(default=12, ge=1, description="months after which a training is due")
     largest_instability: float = Field(default=0.25, gt=0, description="population stability index above which one is due")

@@ -10,12 +10,13 @@ from living_finance.errors import ConfigurationError
 from living_finance.income import EmpiricalBestPredictor
 from living_finance.income.earnings import Correction
 from living_finance.income.model import IncomeModel, _bootstrap, _place_centres, city_shares, fit_income, month_targets
-from living_finance.income.other_components import PLACE_DEVIATION, ComponentModel, PlaceCentres, fit_component
+from living_finance.income.other_components import PLACE_DEVIATION, Characteristics, ComponentModel, PlaceCentres, fit_component
 from living_finance.income.survey_weights import SurveyTargets, calibrated_weights
 from living_finance.income.training import TrainingData
 from living_finance.methods.coefficient_prior import CoefficientPrior
 
 DRAWS = 4
+SPARSE_TERMS = ("age_60", "age_40", "log_size", "owned", "apartment", "no_earnings", "log_earnings", "place")
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,36 @@ def test_coefficients_on_place_move_to_what_is_known(data: TrainingData) -> None
     amount_alone = of_place(fitted(data, place=PlaceCentres(4.0, plain[1])))
     assert amount_alone[0] > plain[0] + 0.5
     assert amount_alone[1] == pytest.approx(plain[1], abs=1e-3)
+
+
+def sparse(*, dongs: int, districts: int) -> ComponentModel:
+    """A fit to 60 amounts of 120 answers; dongs do not differ, and log amounts have variance 1."""
+    random = np.random.default_rng(8)
+    dong = np.arange(120) % dongs
+    households = Characteristics(
+        head_age_band=random.choice([30, 40, 50, 60, 70], 120),
+        size=random.integers(1, 5, 120),
+        tenure=random.choice(["owned", "jeonse"], 120).astype(object),
+        dwelling_type=random.choice(["apartment", "detached"], 120).astype(object),
+        household_type=np.full(120, "one_person", dtype=object),
+        dong_code=np.array([f"111{k % districts:02d}{k:03d}" for k in dong], dtype=object),
+        earnings=np.where(random.uniform(size=120) < 0.2, 0.0, np.exp(17.0 + random.normal(size=120))),
+        place=random.normal(scale=0.2, size=dongs)[dong],
+    )
+    amount = np.where(np.arange(120) < 60, np.exp(14.0 + 0.5 * (households.tenure == "owned") + random.normal(size=120)), 0.0)
+    return fit_component("property", households, amount, np.ones(120), seed=3)
+
+
+@pytest.mark.parametrize(("dongs", "districts"), [(20, 5), (58, 5), (58, 58), (58, 1)])
+def test_few_amounts_in_many_dongs_keep_their_terms_and_variance(dongs: int, districts: int) -> None:
+    """The last two leave the city as one area: 58 districts are too many too, and one district is all there is."""
+    found = sparse(dongs=dongs, districts=districts)
+    assert found.terms == SPARSE_TERMS and found.model is not None
+    assert 0.6 < found.model.unit_variance < 1.6
+    assert found.model.amount.area_variance < 0.3
+    assert found.model.amount.effects == {}, "too few households in each dong, and no effect is of a district"
+    if districts in {1, 58}:
+        assert found.model.amount.area_variance == 0.0
 
 
 def test_without_the_term_there_is_no_prior(data: TrainingData) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
 
 from living_finance.errors import ConfigurationError, ContractViolation
 from living_finance.income import EmpiricalBestPredictor, FayHerriot, SmallAreaModel, benchmarked, ratio_benchmarked
 from living_finance.income.area_indicators import Households, area_indicators
+from living_finance.methods.coefficient_prior import CoefficientPrior
 
 INDICATORS = ("mean", "p10", "median", "gini", "s80_s20", "head_count_ratio", "poverty_gap")
 
@@ -126,6 +131,67 @@ def test_what_is_learned_is_in_scikit_learns_form() -> None:
     assert fit.get_params() == {"transformation": "box_cox", "two_part": False, "huber": None, "seed": 9, "prior": None}
     assert fit.feature_names_in_.tolist() == ["term", "other"]
     assert clone(FayHerriot()).get_params() == {}
+
+
+def test_an_estimator_is_cloned_set_pickled_and_says_that_it_is_not_fitted() -> None:
+    population, sample = made_city(5)
+    prior = {"amount": CoefficientPrior((1,), (0.0,), (0.5,))}
+    estimator = clone(EmpiricalBestPredictor(prior=prior))
+    assert estimator.prior == prior
+    assert estimator.set_params(seed=3, two_part=True).get_params()["seed"] == 3 and estimator.two_part
+    with pytest.raises(ValueError, match="nothing"):
+        estimator.set_params(nothing=1)
+    with pytest.raises(NotFittedError):
+        predicted(estimator, population)
+    with pytest.raises(NotFittedError):
+        FayHerriot().predict(np.ones((1, 1)), areas=["a"])
+    fit = fitted(sample, prior=prior)
+    again = pickle.loads(pickle.dumps(fit))
+    pd.testing.assert_frame_equal(predicted(again, population), predicted(fit, population), check_exact=True)
+
+
+def named_fits() -> tuple[pd.DataFrame, list[Callable[[object], object]], list[BaseEstimator]]:
+    """A table of terms; what asks fits of its first rows, columns `term` and `other`, with another table; the fits."""
+    _, sample = made_city(5)
+    terms, names = sample[["term", "other"]], {"areas": sample["area"], "keys": sample["key"]}
+    unit = EmpiricalBestPredictor().fit(terms, sample["amount"], areas=sample["area"])
+    area = FayHerriot().fit(terms, np.log(sample["amount"]), variances=np.ones(len(sample)), areas=sample["key"])
+    asked: list[Callable[[object], object]] = [
+        lambda given: unit.predict(given, **names, draws=2),
+        lambda given: unit.draws(given, **names, draws=2),
+        lambda given: unit.mse(given, **names, draws=2, replicates=1),
+        lambda given: area.predict(given, areas=sample["key"]),
+    ]
+    return terms, asked, [unit, area]
+
+
+def test_columns_of_a_later_table_are_those_of_the_fit() -> None:
+    terms, asked, _ = named_fits()
+    for ask in asked:
+        by_name, by_position = ask(terms), ask(terms.to_numpy())
+        assert np.array_equal(np.asarray(by_name), np.asarray(by_position))
+        for wrong, said in (
+            (terms[["other", "term"]], "another order"),
+            (terms.rename(columns={"other": "else"}), "missing: other; unknown: else"),
+            (terms[["term"]], "missing: other"),
+            (terms.assign(more=1.0), "unknown: more"),
+            (terms[["term"]].to_numpy(), "1 terms, and the fit had 2"),
+            (terms.assign(other=np.nan), "missing"),
+        ):
+            with pytest.raises(ConfigurationError, match=said):
+                ask(wrong)
+
+
+def test_names_of_a_fit_before_do_not_stay() -> None:
+    terms, _, (unit, area) = named_fits()
+    amount, areas = np.exp(terms["term"].to_numpy()), np.repeat(np.arange(len(terms) // 2), 2)
+    unit.fit(terms[["other", "term"]].to_numpy(), amount + np.arange(len(terms)), areas=areas)
+    area.fit(terms[["other"]].to_numpy(), amount, variances=amount, areas=range(len(terms)))
+    assert not hasattr(unit, "feature_names_in_") and not hasattr(area, "feature_names_in_")
+    assert area.n_features_in_ == 1
+    numbered = terms.set_axis([0, 1], axis=1)  # scikit-learn counts names only where all are text
+    unit.fit(numbered, amount + np.arange(len(terms)), areas=areas)
+    assert not hasattr(unit, "feature_names_in_")
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from living_finance.contracts.silver import UNSEEN_AGES, UNSEEN_CLASSES
+from living_finance.income.value_benchmark import COMPONENT_NAMES
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import Bits, mixed, normal, unit_interval
 
@@ -388,7 +389,11 @@ def _matched(
 ) -> tuple[Correction, tuple[str, ...]]:
     """Slope by the spread unless it is given, then level by the centre: a level multiplies every amount and leaves the spread."""
     if not target.households or not (amounts(given) > 0.0).any():
-        return given, (f"nobody has {name} income in the survey or the bureau: not corrected",)
+        korean = COMPONENT_NAMES[name].ko
+        return given, (
+            f"{korean}: 조사나 신용정보에 소득이 있는 사람이 없어 보정하지 않음; "
+            f"nobody has {name} income in the survey or the bureau: not corrected",
+        )
 
     def surplus(slope: float) -> float:
         return EarningsTargets.of(amounts(replace(given, slope=slope)), weight).spread - target.spread
@@ -399,6 +404,9 @@ def _matched(
         if surplus(_SLOPES[0]) < 0.0 < surplus(_SLOPES[1]):
             slope = float(brentq(surplus, *_SLOPES, xtol=1e-6))
         else:
-            notes = (f"the spread of {name} income in the survey is beyond what a slope reaches: its spread is not corrected",)
+            notes = (
+                f"{COMPONENT_NAMES[name].ko}: 조사의 산포가 기울기로 맞출 수 있는 범위를 벗어나 산포를 보정하지 않음; "
+                f"the spread of {name} income in the survey is beyond what a slope reaches: its spread is not corrected",
+            )
     found = EarningsTargets.of(amounts(replace(given, slope=slope)), weight)
     return replace(given, slope=slope, level=target.centre - found.centre), notes

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from living_finance.errors import ConfigurationError
 from living_finance.income.area_indicators import as_labels
 from living_finance.income.small_area_model import AreaRegression, Residuals, SmallAreaModel, mean_squared_errors
+from living_finance.income.term_names import check_terms, note_terms
 from living_finance.methods.area_logistic import fit_area_logistic
 from living_finance.methods.coefficient_prior import CoefficientPrior
 from living_finance.methods.convergence import Convergence
@@ -122,10 +123,8 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
         if not set(self.prior or ()) <= set(_PARTS):
             raise ConfigurationError("A prior is of a part that the model does not have.", remedy="amount or occurrence")
         sample = _as_sample(X, y, areas=areas, weights=weights, replicate=replicate)
-        self.n_features_in_ = sample.terms.shape[1]
-        if isinstance(X, pd.DataFrame):
-            self.feature_names_in_ = np.asarray(X.columns, dtype=object)
         self.model_, self.convergence_ = self._fitted(sample, seed=self.seed)
+        note_terms(self, X, number=sample.terms.shape[1])
         amount = self.model_.amount
         self.intercept_, self.coef_ = amount.coefficients[0], np.array(amount.coefficients[1:])
         self.area_variance_, self.unit_variance_ = amount.area_variance, self.model_.unit_variance
@@ -150,10 +149,14 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
         indicators: Sequence[str] = ("mean",),
         poverty_line: float | None = None,
     ) -> pd.DataFrame:
-        """Indicators of areas: see `SmallAreaModel.predict`. One row per area."""
+        """Indicators of areas: see `SmallAreaModel.predict`. One row per area.
+
+        Raises:
+            ConfigurationError: columns that are not those of the fit in their order, and as `SmallAreaModel.predict`.
+        """
         check_is_fitted(self)
         return self.model_.predict(
-            _as_matrix(X),
+            self._terms(X),
             areas=areas,
             keys=keys,
             weights=_as_weights(weights),
@@ -165,7 +168,7 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
     def draws(self, X: Table, *, areas: Iterable[object], keys: Iterable[object], draws: int = 50) -> Floats:  # noqa: N803
         """Amounts of households given the sample: households x draws, in the order of the rows."""
         check_is_fitted(self)
-        return self.model_.draws(_as_matrix(X), areas=areas, keys=keys, draws=draws)
+        return self.model_.draws(self._terms(X), areas=areas, keys=keys, draws=draws)
 
     def bootstrap(self, *, replicates: int = 200) -> list[SmallAreaModel]:
         """Fits to samples drawn from the fitted model, everything estimated anew, for `mean_squared_errors`.
@@ -203,7 +206,7 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
         return mean_squared_errors(
             self.model_,
             self.bootstrap(replicates=replicates),
-            _as_matrix(X),
+            self._terms(X),
             areas=areas,
             keys=keys,
             weights=_as_weights(weights),
@@ -211,6 +214,11 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
             indicators=indicators,
             poverty_line=poverty_line,
         )
+
+    def _terms(self, given: Table) -> Floats:
+        matrix = _as_matrix(given)
+        check_terms(self, given, number=matrix.shape[1])
+        return matrix
 
     def _prior(self, part: str) -> CoefficientPrior | None:
         given = (self.prior or {}).get(part)

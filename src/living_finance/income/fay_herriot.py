@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from living_finance.errors import ConfigurationError
 from living_finance.income.area_indicators import as_labels
+from living_finance.income.term_names import check_terms, note_terms
 from living_finance.methods.convergence import Convergence
 from living_finance.methods.grouped import Floats
 
@@ -26,7 +27,7 @@ class FayHerriot(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
     unbiased predictor, and its mean squared error to second order: g1 + g2 + 2 g3.
 
     Learned: `intercept_`, `coef_`, `coefficient_covariance_` (intercept first), `area_variance_`, `convergence_`,
-    `n_features_in_`.
+    `n_features_in_`, `feature_names_in_` (of a DataFrame).
 
     Source: Fay & Herriot (1979), JASA 74(366), 269-277; Datta & Lahiri (2000), A unified measure of uncertainty of estimated best
     linear unbiased predictors in small area estimation problems, Statistica Sinica 10(2), 613-627; Rao & Molina (2015),
@@ -69,7 +70,7 @@ class FayHerriot(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         self.area_variance_, self.convergence_ = _restricted_variance(terms, direct, variance)
         self.coefficient_covariance_, solved = _generalised(terms, direct, self.area_variance_ + variance)
         self.intercept_, self.coef_ = float(solved[0]), solved[1:]
-        self.n_features_in_ = terms.shape[1] - 1
+        note_terms(self, X, number=terms.shape[1] - 1)
         self._variance_of_variance = 2.0 / float(((self.area_variance_ + variance) ** -2.0).sum())
         self._direct = {str(label): (float(d), float(v)) for label, d, v in zip(labels[order], direct, variance, strict=True)}
         return self
@@ -83,9 +84,15 @@ class FayHerriot(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
 
         Returns:
             One row per area, in the order given: area, estimate, mse, weight_of_direct (0: synthetic).
+
+        Raises:
+            ConfigurationError: terms that are missing, or are not those of the fit in their order.
         """
         check_is_fitted(self)
         terms = _with_intercept(X)
+        check_terms(self, X, number=terms.shape[1] - 1)
+        if not np.isfinite(terms).all():
+            raise ConfigurationError("A term is missing.", remedy="leave these areas out")
         labels = as_labels(areas)
         direct, variance = np.array([self._direct.get(str(label), (0.0, np.inf)) for label in labels]).reshape(-1, 2).T
         synthetic = terms @ np.append(self.intercept_, self.coef_)

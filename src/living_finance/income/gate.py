@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from living_finance.config import ModelSettings
+from living_finance.contracts.language import Words
 from living_finance.income.training import TOTAL, Assessment
-from living_finance.income.value_benchmark import COMPONENTS
+from living_finance.income.value_benchmark import COMPONENT_NAMES, COMPONENTS
 from living_finance.months import Month
+
+_WITHIN = Words(ko="제외 지역에서의 편향이 허용 범위 안", en="biases where districts were left out are within the bounds")
+_UNMEASURED = Words(ko="제외할 수 있는 지역이 없어 측정하지 못함", en="no area could be left out: nothing was measured")
 
 
 @dataclass(frozen=True)
@@ -16,11 +20,16 @@ class Verdict:
     """What the gate says, and why."""
 
     passes: bool
-    reasons: tuple[str, ...]
+    reasons: tuple[Words, ...]
+
+    @property
+    def words(self) -> Words:
+        return Words(ko="; ".join(reason.ko for reason in self.reasons), en=self.text)
 
     @property
     def text(self) -> str:
-        return "; ".join(self.reasons)
+        """In English, as commands and tags say it."""
+        return "; ".join(reason.en for reason in self.reasons)
 
 
 @dataclass(frozen=True)
@@ -42,17 +51,28 @@ def compare(challenger: Assessment, champion: Assessment) -> Comparison:
 def verdict(metrics: Mapping[str, float], *, settings: ModelSettings, has_champion: bool) -> Verdict:
     """Of a challenger by the metrics of its training.
 
-    With a champion: the loss on held-out areas is not larger by more than `allowed_errors` standard errors of the
-    difference. Without: biases are within the stated bounds, each less what its own error explains (1.96).
+    Always: biases are within the stated bounds, each less what its own error explains (1.96). With a champion also: the loss on
+    held-out areas is not larger than the champion's. No error of the difference is allowed for: models a little worse each
+    would pass one after the other, and the champion would slide.
     """
+    reasons = _beyond_bounds(metrics, settings=settings)
+    passes = not reasons
     if has_champion:
         difference, error = metrics["gate_loss_difference"], metrics["gate_loss_difference_error"]
-        passes = difference <= settings.allowed_errors * error
-        said = f"loss {difference:+.4f} against the champion's, allowed {settings.allowed_errors * error:+.4f}"
-        return Verdict(passes, (said,))
+        passes = passes and difference <= 0.0
+        reasons.append(
+            Words(
+                ko=f"현재 모형 대비 손실 {difference:+.4f}(표준오차 {error:.4f}), 허용 0",
+                en=f"loss {difference:+.4f} against the champion's (standard error {error:.4f}), allowed 0",
+            )
+        )
+    return Verdict(passes, tuple(reasons) or (_WITHIN,))
+
+
+def _beyond_bounds(metrics: Mapping[str, float], *, settings: ModelSettings) -> list[Words]:
     if "cv_total_bias_krw_year" not in metrics:
-        return Verdict(False, ("no area could be left out: nothing was measured",))
-    reasons, passes = [], True
+        return [_UNMEASURED]
+    reasons = []
     for name in (TOTAL, *COMPONENTS):
         if f"cv_{name}_bias_krw_year" not in metrics:
             continue
@@ -60,9 +80,14 @@ def verdict(metrics: Mapping[str, float], *, settings: ModelSettings, has_champi
         sure = max(beyond, 0.0) / metrics["cv_total_mean_krw_year"]
         bound = settings.largest_total_bias if name == TOTAL else settings.largest_component_bias
         if sure > bound:
-            passes = False
-            reasons.append(f"{name} is off by {sure:.3f} of mean total income beyond its error, allowed {bound}")
-    return Verdict(passes, tuple(reasons) or ("biases where districts were left out are within the bounds",))
+            label = COMPONENT_NAMES[name]
+            reasons.append(
+                Words(
+                    ko=f"{label.ko}의 편향이 자체 오차를 제외하고 평균 총소득의 {sure:.3f}, 허용 {bound}",
+                    en=f"{label.en} is off by {sure:.3f} of mean total income beyond its error, allowed {bound}",
+                )
+            )
+    return reasons
 
 
 def unfit_for(

@@ -57,7 +57,7 @@ from living_finance.income.programmes import (
 from living_finance.income.published import Figure, Published
 from living_finance.income.small_area_model import SmallAreaModel
 from living_finance.income.survey_weights import FIFTHS, SurveyTargets, calibrated_weights, margin_classes
-from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENTS, TENURES, Targets
+from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENT_NAMES, COMPONENTS, TENURES, Targets
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import Bits, key_bits, mixed, normal, uniform_value, unit_interval
 
@@ -365,6 +365,7 @@ def fit_income(
             after = weighted_mean(_total(survey), weight)
             spending = _fit_spending(survey, weight)
             empty = tuple(
+                f"{COMPONENT_NAMES[name].ko}: 조사에 사례가 너무 적어 추정하지 않음; "
                 f"the survey has too little {name} income: none is modelled"
                 for name in MODELLED
                 if components[name].model is None

@@ -135,6 +135,8 @@ def fit_component(
 ) -> ComponentModel:
     """A two-part model: whether a household has any (logistic), how much (log scale), both with effects of dongs.
 
+    With too few amounts for the variance between dongs beside the terms, that between districts stands for it, then none.
+
     Args:
         name: of MODELLED.
         households: of the survey.
@@ -163,13 +165,24 @@ def fit_component(
             prior = place.priors(names) if place else None
             predictor = EmpiricalBestPredictor(transformation="log", two_part=not has.all(), seed=seed, prior=prior)
             factor = None if replicate is None else replicate[known]
-            predictor.fit(terms, value, areas=households.dong_code[known], weights=weight[known], replicate=factor)
+            areas = _areas_with_rows(households.dong_code[known], has, terms=len(names))
+            predictor.fit(terms, value, areas=areas, weights=weight[known], replicate=factor)
             model = _without_thin_areas(predictor.model_, households.dong_code[known], has)
             return ComponentModel(tuple(names), model, int(known.sum()), count)
         except ConfigurationError:
             if not names:
                 return ComponentModel((), None, int(known.sum()), count)
             names = names[:-1]  # collinear in this survey: fewer terms
+
+
+def _areas_with_rows(dongs: npt.NDArray[np.object_], has: npt.NDArray[np.bool_], *, terms: int) -> npt.NDArray[np.str_]:
+    """Areas whose variance is estimated: dongs; with too few amounts for so many beside the terms, districts; else the city,
+    whose one area has no variance. Effects of districts are not kept: a dong draws its own."""
+    dong = dongs.astype(str)
+    for areas in (dong, dong.astype("U5")):
+        if has.sum() > 1 + terms + np.unique(areas[has]).size:
+            return areas
+    return np.full(dong.size, "city")
 
 
 def _without_thin_areas(model: SmallAreaModel, dongs: npt.NDArray[np.object_], has: npt.NDArray[np.bool_]) -> SmallAreaModel:

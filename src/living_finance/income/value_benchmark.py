@@ -21,10 +21,19 @@ import numpy.typing as npt
 from scipy.special import fdtrc
 
 from living_finance.contracts import codes
+from living_finance.contracts.language import Words
 from living_finance.income.survey_weights import FIFTHS
 from living_finance.methods.grouped import Floats, Integers
 
 COMPONENTS = ("labour", "business", "property", "transfer", "irregular")
+COMPONENT_NAMES: Mapping[str, Words] = {
+    "labour": Words(ko="근로소득", en="labour income"),
+    "business": Words(ko="사업소득", en="business income"),
+    "property": Words(ko="재산소득", en="property income"),
+    "transfer": Words(ko="이전소득", en="transfer income"),
+    "irregular": Words(ko="비경상소득", en="irregular income"),
+    "total": Words(ko="총소득", en="total income"),
+}
 AGE_GROUPS = ("0-29", "30-39", "40-49", "50-59", "60-119")
 TENURES = codes.TENURE.codes
 _EDGES = np.concatenate([[0.0], np.geomspace(2e5, 2e9, 240)])

@@ -201,6 +201,8 @@ class NestedErrorDesign:
         """λ of the largest restricted likelihood. At 0 it may rest on the bound; it is converged there too."""
         if not prepared.within > _COLLINEAR**2 * float(prepared.residual @ prepared.residual):
             raise ConfigurationError("A response does not vary within areas.", remedy="check the response")
+        if self.areas == 1:  # nothing tells its effect from the intercept, and the likelihood is flat
+            return 0.0, Convergence(True, 0, 0.0)
         curve = [self._profile(prepared, share / (1.0 - share))[0] for share in _GRID]
         best = int(np.argmin(curve))
         slope = self._slope(prepared, _GRID[best])

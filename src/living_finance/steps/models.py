@@ -8,6 +8,8 @@ from importlib import resources
 from typing import Any
 
 from living_finance.config import Settings
+from living_finance.contracts import STORED_TABLES
+from living_finance.contracts.language import Words
 from living_finance.errors import MissingInput, ModelRefused
 from living_finance.income.diagnostics import diagnose, plots, sample_profile
 from living_finance.income.drift import input_shares, score_shares, stability
@@ -21,6 +23,11 @@ from living_finance.months import Month
 from living_finance.registry import CHALLENGER, CHAMPION, ModelVersion, Registry, Training, champion_of
 
 YEARLY = ("benchmarks", "census", "survey")
+_DATASETS = {
+    "benchmarks": Words(ko="공표 통계", en="Published figures"),
+    "census": Words(ko="인구주택총조사", en="Census"),
+    "survey": Words(ko="검증 조사", en="Validation survey"),
+}
 _COMPARED = "compared_with"
 _TRAINED_WITH = "trained_with"
 _FORMAT = f"format {FORMAT}"
@@ -37,6 +44,8 @@ class Circumstances:
     """Yearly dataset → month that the contract's rule takes for `month`."""
     data_versions: Mapping[str, int]
     code_version: str
+    before: Mapping[Month, Mapping[str, Any]] = field(default_factory=dict)
+    """The newest month scored before `month` → what `Chosen.facts` said of it; none: it is the first."""
 
     @property
     def trained_with(self) -> str:
@@ -98,7 +107,7 @@ def choose_model(where: Circumstances, evidence: IncomeEvidence, *, fingerprint:
             trained_month=current.month,
             trained_on=current.references,
             references=where.references,
-            stability=moved,
+            stability=moved | _scores_before(where, current),
             settings=where.settings.models,
         )
     if current is None or (why == "champion" and reasons and where.settings.models.train_when_due):
@@ -161,7 +170,7 @@ def train_version(
         content=trained.model.to_json(),
         folds=folds_to_json(trained.folds),
         content_version=trained.model.version(),
-        card=model_card(trained, facts=_card_facts(where), verdict=said.text),
+        card=model_card(trained, facts=_card_facts(where), verdict=said.words),
         plots=plots(diagnose(trained.model, data), trained.assessment),
         parameters={
             "draws": settings.income.draws,
@@ -258,15 +267,39 @@ def _stability(registry: Registry, version: ModelVersion, now: Mapping[str, Any]
     return {name: stability(now[name], then[name]) for name in sorted(now) if name in then}
 
 
+def _scores_before(where: Circumstances, version: ModelVersion) -> dict[str, float]:
+    """How far scores of the month before had moved under the same model: a month's own are known only after it is scored."""
+    return {
+        f"score of {month}": facts["stability"]["score"]
+        for month, facts in where.before.items()
+        if month < where.month and facts["number"] == version.number and "score" in facts["stability"]
+    }
+
+
 def _again(registry: Registry, version: ModelVersion) -> ModelVersion:
     return next(v for v in registry.versions() if v.number == version.number)
 
 
-def _card_facts(where: Circumstances) -> dict[str, str]:
-    return {
-        "기준월 month": str(where.month),
-        **{f"{name}": str(month) for name, month in sorted(where.references.items())},
-        "코드 code": where.code_version,
-        "설정 settings": where.trained_with,
-        **{f"Delta {name}": f"version {version}" for name, version in sorted(where.data_versions.items())},
-    }
+def _card_facts(where: Circumstances) -> list[Words]:
+    settings = where.settings
+    datasets = {name: _DATASETS[name] for name in sorted(where.references)}
+    tables = {name: STORED_TABLES[name] for name in sorted(where.data_versions)}
+    return [
+        Words(ko=f"기준월: {where.month}", en=f"Month: {where.month}"),
+        *(
+            Words(ko=f"{label.ko}: {where.references[name]} 기준", en=f"{label.en}: of {where.references[name]}")
+            for name, label in datasets.items()
+        ),
+        Words(ko=f"코드: {where.code_version}", en=f"Code: {where.code_version}"),
+        Words(
+            ko=f"설정: 추출 {settings.income.draws}벌, 난수 시드 {settings.seed}, 저장 형식 {FORMAT}",
+            en=f"Settings: {where.trained_with}",
+        ),
+        *(
+            Words(
+                ko=f"{table.label_ko}: {name}, Delta 버전 {where.data_versions[name]}",
+                en=f"{table.label_en}: {name}, Delta version {where.data_versions[name]}",
+            )
+            for name, table in tables.items()
+        ),
+    ]

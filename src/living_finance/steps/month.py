@@ -374,6 +374,7 @@ def circumstances_of(run: MonthRun) -> Circumstances:
         references={name: run.deliveries[name].month for name in YEARLY},
         data_versions={table.qualified_name: run.version(table) for table in _TRAINED_ON},
         code_version=code_version(),
+        before=_scored_before(run),
     )
 
 
@@ -486,6 +487,15 @@ def _finished_before(run: MonthRun) -> tuple[Month, StepRecord] | None:
         if record:
             return month, record
     return None
+
+
+def _scored_before(run: MonthRun) -> dict[Month, Mapping[str, Any]]:
+    """What the ledger says of the model of the newest month before that has incomes; empty: there is none."""
+    for month in reversed(run.ledger.months()):
+        record = run.ledger.find(month, "income") if month < run.month else None
+        if record and "model" in record.facts:
+            return {month: record.facts["model"]}
+    return {}
 
 
 def _previous_month(run: MonthRun) -> PreviousMonth | None:
