@@ -21,7 +21,8 @@ from living_finance.contracts import releases as r
 from living_finance.contracts.core import Table
 from living_finance.errors import DisclosureFound, MissingInput, ReleaseDamaged, ReleaseNotReady
 from living_finance.months import Month
-from living_finance.release.package import neutralised
+from living_finance.release.package import ReleaseName, neutralised, release_table
+from living_finance.release.protect import protect
 from living_finance.release.rules import ReleaseRules
 from living_finance.release.verify import Released
 from living_finance.release.verify_scope import looked_at
@@ -417,5 +418,20 @@ def test_a_candidate_that_leaks_is_refused_and_nothing_is_left(
     assert "P5" in set(findings["attack"])
 
 
-def test_formulas_become_text() -> None:
-    assert [neutralised(text) for text in ("=A1", "+1", "-1", "@x", "\tx", "동")] == ["'=A1", "'+1", "'-1", "'@x", "'\tx", "동"]
+@pytest.mark.parametrize(
+    "text", ["=A1", "+1", "-1", "@x", "＝A1", "＋1", "－1", "＠x", "\tx", "\rx", "\nx", "  =A1", "\u3000＝1", " \n동"]
+)
+def test_formulas_become_text(text: str) -> None:
+    assert neutralised(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["동", " 동", "a=1", "1-1", "", "종로1·2·3·4가동"])
+def test_other_texts_stay(text: str) -> None:
+    assert neutralised(text) == text
+
+
+def test_negative_numbers_stay_numbers(rules: ReleaseRules, month: dict[str, pd.DataFrame]) -> None:
+    rows = protect(month, rules=rules).tables["household_statistics"].assign(value=-5.0)
+    name = ReleaseName("portal", MONTH, 1)
+    table = release_table(rows, source="household_statistics", regions=regions_of(month), name=name)
+    assert (table["value"] == -5.0).all()

@@ -187,6 +187,7 @@ LEAKS: list[tuple[str, str, Callable[[pd.DataFrame], pd.DataFrame]]] = [
     ("P13", "an exact age", lambda f: _set("age_band" if "age_band" in f else "head_age_band", "37", 24)(f)),
     ("P13", "another order", lambda f: f.iloc[::-1].reset_index(drop=True)),
     ("P13", "another month", _set("base_month", "2020-02")),
+    ("P13", "a formula", lambda f: ordered(f.assign(region_name_en="＝1"))),
     ("P13", "a missing value", _set("income_class", None)),
     ("P13", "a level that is not the code's", lambda f: ordered(f.assign(region_level="gu"))),
 ]

@@ -7,6 +7,7 @@ true cells are nowhere in it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,8 @@ from living_finance.dcat import BASE, Dataset, Description
 from living_finance.months import Month
 from living_finance.release.rules import ReleaseRules
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠\t\r\n]")
+"""What spreadsheets evaluate, full-width forms and leading spaces too. Source: OWASP, CSV Injection."""
 _KIND_OF = {"text": "string", "code": "string", "key": "string", "decimal": "number"}
 
 
@@ -47,10 +49,10 @@ class ReleaseName:
 def neutralised(text: str) -> str:
     """Text that no spreadsheet takes for a formula.
 
-    >>> neutralised("=1+1"), neutralised("Sajik-dong")
-    ("'=1+1", 'Sajik-dong')
+    >>> neutralised("=1+1"), neutralised(" ＝1"), neutralised("Sajik-dong")
+    ("'=1+1", "' ＝1", 'Sajik-dong')
     """
-    return "'" + text if text.startswith(_FORMULA_STARTS) else text
+    return "'" + text if _FORMULA.match(text) else text
 
 
 def release_table(protected: pd.DataFrame, *, source: str, regions: pd.DataFrame, name: ReleaseName) -> pd.DataFrame:
