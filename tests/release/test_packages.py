@@ -6,24 +6,25 @@ import dataclasses
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import frictionless
 import pandas as pd
 import pytest
 import rdflib
-from cubes import regions_of, small_month
+from cubes import regions_of, rules_of, small_month
 from pyspark.sql import DataFrame, SparkSession
 
 from living_finance.cli import app
 from living_finance.contracts import releases as r
 from living_finance.contracts.core import Table
-from living_finance.errors import DisclosureFound, MissingInput, ReleaseDamaged, ReleaseNotReady
+from living_finance.errors import ConfigurationError, DisclosureFound, MissingInput, ReleaseDamaged, ReleaseNotReady
 from living_finance.months import Month
-from living_finance.release.package import ReleaseName, neutralised, release_table
+from living_finance.release.package import ReleaseName, dcat, neutralised, release_table
 from living_finance.release.protect import protect
-from living_finance.release.rules import ReleaseRules
+from living_finance.release.rules import ReleaseRules, read_rules
 from living_finance.release.verify import Released
 from living_finance.release.verify_scope import looked_at
 from living_finance.steps.release import (
@@ -58,6 +59,13 @@ def made(
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory, month: dict[str, pd.DataFrame], rules: ReleaseRules) -> Path:
     return made(tmp_path_factory.mktemp("releases"), month, rules)
+
+
+@pytest.fixture(scope="module")
+def campus_package(tmp_path_factory: pytest.TempPathFactory, month: dict[str, pd.DataFrame], rules: ReleaseRules) -> Path:
+    """Of the campus's own rules, over the small tables and without row-level files."""
+    campus = rules_of("campus").model_copy(update={"tables": rules.tables, "publications": (), "rows": None})
+    return made(tmp_path_factory.mktemp("campus"), month, campus)
 
 
 def test_a_package_is_what_the_contract_says(package: Path) -> None:
@@ -100,6 +108,107 @@ def test_dcat_is_json_ld_and_lists_every_file(package: Path) -> None:
     graph = rdflib.Graph().parse(package / "dcat.jsonld", format="json-ld")
     titles = {str(title) for title in graph.objects(None, rdflib.DCTERMS.title)}
     assert {path.relative_to(package).as_posix() for path in (package / "data").iterdir()} <= titles
+
+
+AUTHORITY = "http://publications.europa.eu/resource/authority/"
+
+
+@pytest.mark.parametrize(("channel", "access"), [("portal", "PUBLIC"), ("campus", "RESTRICTED")])
+def test_access_and_terms_are_said_in_readme_dcat_and_datapackage(
+    channel: str, access: str, package: Path, campus_package: Path
+) -> None:
+    folder, rules = {"portal": package, "campus": campus_package}[channel], rules_of(channel)
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    described = json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))
+    graph = rdflib.Graph().parse(folder / "dcat.jsonld", format="json-ld")
+    uri = f"{AUTHORITY}access-right/{access}"
+    assert described["access_rights"] == uri and uri in readme
+    assert [str(found) for found in graph.objects(None, rdflib.DCTERMS.accessRights)] == [uri]
+    assert described["terms_of_use"] == {"ko": list(rules.terms.ko), "en": list(rules.terms.en)}
+    assert all(term in readme for term in (*rules.terms.ko, *rules.terms.en))
+    statement = graph.value(graph.value(predicate=rdflib.RDF.type, object=rdflib.DCAT.Dataset), rdflib.DCTERMS.rights)
+    said = {text.language: str(text) for text in graph.objects(statement, rdflib.RDFS.label)}  # type: ignore[attr-defined]
+    assert said == {"ko": "\n".join(rules.terms.ko), "en": "\n".join(rules.terms.en)}
+    is_open = "kogl" in readme.lower() and "KOGL" in described["licenses"][0]["name"]
+    assert is_open == (channel == "portal"), "the campus has no open licence"
+
+
+def test_terms_of_the_campus_forbid_what_a_closed_room_forbids() -> None:
+    terms = rules_of("campus").terms
+    for korean, english in (("재식별", "identify"), ("연계", "linkage"), ("반출 심사", "output check"), ("제3자", "passed on")):
+        assert any(korean in term for term in terms.ko) and any(english in term for term in terms.en), english
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: c.pop("access"), "access: Field required"),
+        (lambda c: c.pop("terms"), "terms: Field required"),
+        (lambda c: c["access"].pop("owner"), "access.owner: Field required"),
+        (lambda c: c["terms"].pop("source"), "terms.source: Field required"),
+        (lambda c: c["terms"].pop("ko"), "terms.ko: Field required"),
+        (lambda c: c["terms"]["en"].pop(), "each term stands in Korean and in English"),
+        (lambda c: c["access"].update(value="PUBLIC"), "row-level files leave where access is RESTRICTED only"),
+        (lambda c: c["access"].update(value="OPEN"), "access.value"),
+        (lambda c: c.pop("contact"), "contact: Field required"),
+    ],
+)
+def test_rules_without_access_or_terms_are_refused(change: Callable[[Any], object], said: str) -> None:
+    content = json.loads(rules_of("campus").model_dump_json())
+    change(content)
+    with pytest.raises(ConfigurationError, match=said):
+        read_rules(json.dumps(content), name="campus.yaml")
+
+
+VCARD = rdflib.Namespace("http://www.w3.org/2006/vcard/ns#")
+DATASET_ASKED = ("title", "description")
+DATASET_RECOMMENDED = ("publisher", "spatial", "temporal")
+DATASET_MORE = ("accessRights", "accrualPeriodicity", "conformsTo")
+FILE_RECOMMENDED = ("description", "format", "license")
+
+
+@pytest.mark.parametrize("channel", ["portal", "campus"])
+def test_dcat_has_what_dcat_ap_3_asks_for_and_recommends(channel: str, package: Path, campus_package: Path) -> None:
+    """SEMIC, DCAT-AP 3.0 (2024): mandatory and recommended properties of Dataset, Distribution, Agent, Kind, Period of time."""
+    folder, rules = {"portal": package, "campus": campus_package}[channel], rules_of(channel)
+    graph = rdflib.Graph().parse(folder / "dcat.jsonld", format="json-ld")
+    terms, dcat = rdflib.DCTERMS, rdflib.DCAT
+    dataset = graph.value(predicate=rdflib.RDF.type, object=dcat.Dataset)
+    wanted = [terms[name] for name in (*DATASET_ASKED, *DATASET_RECOMMENDED, *DATASET_MORE)]
+    wanted += [dcat.contactPoint, dcat.distribution, dcat.keyword, dcat.theme]
+    assert [name for name in wanted if graph.value(dataset, name, any=True) is None] == []
+    for name in (terms.title, terms.description, dcat.keyword):
+        assert {text.language for text in graph.objects(dataset, name)} == {"ko", "en"}, name  # type: ignore[attr-defined]
+    period = graph.value(dataset, terms.temporal)
+    assert [str(graph.value(period, dcat[name])) for name in ("startDate", "endDate")] == ["2020-01-01", "2020-01-31"]
+    assert str(graph.value(dataset, terms.spatial)) == rules.spatial_url
+    publisher, contact = graph.value(dataset, terms.publisher), graph.value(dataset, dcat.contactPoint)
+    assert graph.value(publisher, terms.type) is not None
+    names = {str(text) for text in graph.objects(publisher, rdflib.FOAF.name)}
+    assert names == {rules.publisher_ko, rules.publisher_en}
+    assert {str(text) for text in graph.objects(contact, VCARD.fn)} == {rules.department_ko, rules.department_en}
+    assert str(graph.value(contact, VCARD.hasURL)) == rules.contact
+    assert {str(theme) for theme in graph.objects(dataset, dcat.theme)} == {
+        f"{AUTHORITY}data-theme/ECON",
+        f"{AUTHORITY}data-theme/SOCI",
+    }
+    files = list(graph.objects(dataset, dcat.distribution))
+    assert len(files) == len(json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))["resources"])
+    availability = rdflib.URIRef("http://data.europa.eu/r5r/availability")
+    asked = [dcat.accessURL, availability, *(terms[name] for name in FILE_RECOMMENDED)]
+    for file in files:
+        assert [name for name in asked if graph.value(file, name, any=True) is None] == []
+        assert str(graph.value(file, dcat.accessURL)) == rules.access_url
+        assert graph.value(file, dcat.downloadURL) is None, "not known"
+
+
+def test_a_known_folder_of_downloads_is_said_of_every_file() -> None:
+    known = rules_of("portal").model_copy(update={"download_url": "https://example.org/files/"})
+    file = {"path": "data/a.csv", "format": "csv", "mediatype": "text/csv", "bytes": 1, "hash": "sha256:00", "title": "표 / a"}
+    text = dcat({"title": "가 / a", "resources": [file]}, rules=known, name=ReleaseName("portal", MONTH, 1))
+    graph = rdflib.Graph().parse(data=text, format="json-ld")
+    urls = [str(url) for url in graph.objects(None, rdflib.DCAT.downloadURL)]
+    assert urls == ["https://example.org/files/202001-v1/data/a.csv"]
 
 
 def test_every_code_of_the_tables_has_labels_in_the_package(package: Path) -> None:

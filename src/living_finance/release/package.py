@@ -18,7 +18,7 @@ from living_finance.contracts import codes, publications
 from living_finance.contracts import releases as r
 from living_finance.contracts.core import Column
 from living_finance.contracts.language import IN_DEVELOPMENT, Words
-from living_finance.dcat import BASE, Dataset, Description
+from living_finance.dcat import BASE, Dataset, Description, File, access_right
 from living_finance.months import Month
 from living_finance.release.rules import ReleaseRules
 
@@ -150,6 +150,8 @@ def datapackage(
         **({"data_edition": edition} if edition else {}),
         **({"model_version": model} if model else {}),
         "licenses": [{"name": rules.licence, "path": rules.licence_url}],
+        "access_rights": access_right(rules.access.value),
+        "terms_of_use": {"ko": list(rules.terms.ko), "en": list(rules.terms.en)},
         "sources": [{"title": f"{rules.publisher_ko} / {rules.publisher_en}"}],
         "statistics": [
             {"name": s.name, "unit": s.unit, "label_ko": s.label_ko, "label_en": s.label_en}
@@ -252,26 +254,80 @@ def _fields(columns: Sequence[str], *, key: Sequence[str]) -> dict[str, Any]:
     return {"fields": fields, "primaryKey": list(key), "missingValues": [""]}
 
 
+_DESCRIPTION = (
+    "{month} 서울시 가구와 신용거래자의 소득·부채·소비 통계로, 시·자치구·행정동·집계구별입니다. "
+    "작은 값은 공표하지 않고 나머지는 반올림하였습니다. {note}.",
+    "Income, debt and spending of the households and bureau persons of Seoul in {month}, by city, district, dong and "
+    "output area. Small figures are withheld, all others rounded. {note}.",
+)
+_THEMES = ("ECON", "SOCI")
+_KEYWORDS = (("생활금융", "living finance"), ("가구소득", "household income"), ("부채", "debt"), ("소비", "spending"))
+_FILE_TYPES = {"csv": "CSV", "parquet": "PARQUET", "html": "HTML", "geojson": "GEOJSON"}
+_STANDARDS = {
+    "csv": "https://specs.frictionlessdata.io/table-schema/",
+    "geojson": "https://www.rfc-editor.org/rfc/rfc7946",
+}
+"""Kind of file → standard that its content keeps to."""
+
+
 def dcat(package: Mapping[str, Any], *, rules: ReleaseRules, name: ReleaseName) -> str:
-    """The DCAT dataset as JSON-LD, keys sorted."""
+    """The DCAT dataset as JSON-LD, keys sorted, with what DCAT-AP 3 asks for and recommends.
+
+    Source: SEMIC, DCAT-AP 3.0 (2024), Dataset, Distribution, Agent, Kind, Period of time.
+    """
     description = Description()
-    korean, english = str(package["title"]).split(" / ")
     dataset = description.dataset(
         Dataset(
             uri=f"{BASE}{name.channel}:{name.release_id}",
-            title=(korean, english),
+            title=_both(package["title"]),
+            description=(
+                _DESCRIPTION[0].format(month=name.base_month, note=IN_DEVELOPMENT.ko),
+                _DESCRIPTION[1].format(month=name.base_month, note=IN_DEVELOPMENT.en),
+            ),
             publisher=(rules.publisher_ko, rules.publisher_en),
+            publisher_type="RegionalAuthority",
+            department=(rules.department_ko, rules.department_en),
+            contact=rules.contact,
             licence_url=rules.licence_url,
             first_day=name.month.date.isoformat(),
             last_day=name.month.last_day.isoformat(),
+            spatial=(rules.spatial_ko, rules.spatial_en),
+            spatial_url=rules.spatial_url,
             frequency="monthly",
-            access="public",
+            access=rules.access.value,
+            rights=("\n".join(rules.terms.ko), "\n".join(rules.terms.en)),
+            themes=_THEMES,
+            conforms_to=("https://specs.frictionlessdata.io/data-package/",),
             version=str(name.version),
+            keywords=_KEYWORDS,
         )
     )
     for resource in package["resources"]:
-        description.distribution(dataset, resource["path"], media_type=resource["mediatype"], size=resource["bytes"])
+        kind = resource["format"]
+        description.distribution(
+            dataset,
+            File(
+                path=resource["path"],
+                media_type=resource["mediatype"],
+                size=resource["bytes"],
+                sha256=resource["hash"].removeprefix("sha256:"),
+                kind=_FILE_TYPES[kind],
+                description=_both(resource["title"]),
+                access_url=rules.access_url,
+                download_url=f"{rules.download_url}{name.release_id}/{resource['path']}" if rules.download_url else "",
+                licence_url=rules.licence_url,
+                rights=f"{dataset}#rights",
+                availability="EXPERIMENTAL",
+                conforms_to=_STANDARDS.get(kind, ""),
+            ),
+        )
     return description.json_ld()
+
+
+def _both(title: str) -> tuple[str, str]:
+    """Korean and English of a title that has both."""
+    korean, _, english = title.partition(" / ")
+    return korean, english
 
 
 def evidence(
@@ -384,7 +440,16 @@ def readme(
     return f"""# 생활금융 통계 {name.base_month} ({name.release_id}) / Living-finance statistics
 
 {rules.publisher_ko} / {rules.publisher_en} · {rules.licence} <{rules.licence_url}>
+{rules.department_ko} / {rules.department_en} <{rules.contact}>
 
+## 이용 조건 / Terms of use
+{_ACCESS[rules.access.value]} <{access_right(rules.access.value)}>
+
+{_list(rules.terms.ko)}
+
+{_list(rules.terms.en)}
+
+## 파일 / Files
 | file | rows |
 |---|---|
 {listing}
@@ -421,6 +486,16 @@ def readme(
 ## 유용성 / Utility
 {chr(10).join(useful)}
 """
+
+
+_ACCESS = {
+    "PUBLIC": "누구나 이용할 수 있습니다. / Open to everybody.",
+    "RESTRICTED": "승인된 이용자만 이용할 수 있습니다. / Restricted to admitted users.",
+}
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def _json(content: object) -> str:
