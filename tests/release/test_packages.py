@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import rdflib
 from cubes import regions_of, rules_of, small_month
+from markupsafe import escape
 from pyspark.sql import DataFrame, SparkSession
 
 from living_finance.cli import app
@@ -22,6 +23,7 @@ from living_finance.contracts import releases as r
 from living_finance.contracts.core import Table
 from living_finance.errors import ConfigurationError, DisclosureFound, MissingInput, ReleaseDamaged, ReleaseNotReady
 from living_finance.months import Month
+from living_finance.release.evidence_page import evidence_page
 from living_finance.release.package import ReleaseName, dcat, neutralised, release_table
 from living_finance.release.protect import protect
 from living_finance.release.rules import ReleaseRules, read_rules
@@ -37,9 +39,9 @@ from living_finance.steps.release import (
     verify_release,
     withdraw,
 )
-from living_finance.storage.ledger import Ledger
-from living_finance.storage.releases import ReleaseStore, about_release
-from living_finance.storage.warehouse import Warehouse
+from living_finance.storage.ledger import Ledger, StepRecord
+from living_finance.storage.releases import ReleaseStore, about_release, read_release
+from living_finance.storage.warehouse import Commit, Warehouse
 
 MONTH = Month(2020, 1)
 
@@ -222,7 +224,9 @@ def test_every_code_of_the_tables_has_labels_in_the_package(package: Path) -> No
         assert set(frame.get("statistic", [])) <= {statistic["name"] for statistic in described["statistics"]}
         for field in resource["schema"]["fields"]:
             korean, _, english = field["title"].partition(" / ")
-            assert f"| `{field['name']}` | {korean} | {english}" in readme
+            assert field["meaning_ko"] and field["meaning_en"]
+            row = f"| `{field['name']}` | {korean} ({field['meaning_ko']}) | {english} ({field['meaning_en']}) |"
+            assert row in readme
             if "codes" in field:
                 codes = {code["code"] for code in field["codes"]}
                 assert set(frame[field["name"]].dropna()) <= codes == set(field["constraints"]["enum"])
@@ -230,7 +234,8 @@ def test_every_code_of_the_tables_has_labels_in_the_package(package: Path) -> No
                 assert all(f"| `{c['code']}` | {c['label_ko']} | {c['label_en']} |" in readme for c in field["codes"])
                 said[field["name"]] = codes
     for one in described["statistics"]:
-        assert f"| `{one['name']}` | {one['label_ko']} | {one['label_en']} | {one['unit']} |" in readme
+        korean, english = (f"{one[f'label_{language}']} ({one[f'meaning_{language}']})" for language in ("ko", "en"))
+        assert f"| `{one['name']}` | {korean} | {english} | {one['unit']} |" in readme
     assert said.keys() == {
         *("region_level", "head_sex", "head_age_band", "household_type", "dwelling_type", "tenure", "household_size"),
         *("income_class", "place", "sex", "age_band", "unit", "status", "reliability", "dimension", "evidence"),
@@ -241,7 +246,7 @@ def test_every_code_of_the_tables_has_labels_in_the_package(package: Path) -> No
 def test_evidence_and_package_hold_neither_p_nor_true_counts(package: Path, month: dict[str, pd.DataFrame]) -> None:
     documents = "".join(
         (package / name).read_text(encoding="utf-8")
-        for name in ("datapackage.json", "dcat.jsonld", "README.md", "evidence/evidence.json")
+        for name in ("datapackage.json", "dcat.jsonld", "README.md", "evidence/evidence.json", "evidence/evidence.html")
     )
     assert "dominance_percent" not in documents
     evidence = json.loads((package / "evidence" / "evidence.json").read_text(encoding="utf-8"))
@@ -263,7 +268,48 @@ def test_evidence_says_what_each_attack_looked_at_and_what_the_files_were(packag
     assert looked["P3"] == {"표": 3, "셀": len(withheld)} and len(withheld)
     assert looked["P6"] == looked["P10"] == {"표": 0, "셀": 0}, "nothing was public before, and there are no rows"
     listed = (line.split("  ") for line in (package / "checksums.sha256").read_text(encoding="utf-8").splitlines())
-    assert evidence["파일 SHA-256"] == {path: sha for sha, path in listed if path != "evidence/evidence.json"}
+    assert evidence["파일 SHA-256"] == {path: sha for sha, path in listed if not path.startswith("evidence/")}
+
+
+@pytest.mark.parametrize("channel", ["portal", "campus"])
+def test_the_evidence_names_what_it_counts_and_can_be_read_without_us(channel: str, package: Path, campus_package: Path) -> None:
+    folder = {"portal": package, "campus": campus_package}[channel]
+    text = (folder / "evidence" / "evidence.json").read_text(encoding="utf-8")
+    page, evidence = (folder / "evidence" / "evidence.html").read_text(encoding="utf-8"), json.loads(text)
+    names = evidence["이름"]
+    assert names["공격"].keys() == evidence["공격별 발견 건수"].keys() == {f"P{number}" for number in range(1, 14)}
+    assert names["상태"].keys() == set(r.STATUS.codes) and names["원천"].keys() == r.SOURCES.keys()
+    assert {cell["table"] for cell in evidence["표별 셀 수"]} <= names["표"].keys()
+    assert all(name["ko"] and name["en"] for kind in names.values() for name in kind.values())
+    assert page == evidence_page(text), "made from the JSON and nothing else"
+    listing = (folder / "checksums.sha256").read_text(encoding="utf-8")
+    assert "  evidence/evidence.html\n" in listing and read_release(folder).oddities == ()
+    assert r.CHANNEL.label(channel) in page and "공격 13종, 발견 0건" in page
+    assert all(name["ko"] in page for name in names["공격"].values())
+    assert all(rule["owner"] in page and escape(rule["source"]) in page for rule in evidence["규칙"].values())
+    assert all(sha in page for sha in evidence["파일 SHA-256"].values())
+    for status in set(r.STATUS.codes) - {r.PUBLISHED}:
+        cells = sum(cell["cells"] for cell in evidence["표별 셀 수"] if cell["status"] == status)
+        assert f'<td>{r.STATUS.label(status)}</td><td class="n">{cells:,}</td>' in page
+    assert all(f"{row['share']:.1%}" in page for row in evidence["유용성"]["published"])
+    assert all(escape(term) in page for term in rules_of(channel).terms.ko)
+    assert "생성" not in evidence, "no ledger was at hand"
+
+
+def test_the_evidence_says_by_which_code_and_from_which_tables(
+    tmp_path: Path, month: dict[str, pd.DataFrame], rules: ReleaseRules
+) -> None:
+    ledger = Ledger(str(tmp_path / "warehouse"))
+    commit = Commit("gold.household_statistics", 7, 3)
+    record = StepRecord("quality", "f", (commit,), 1.0, {"code_version": "abc123"})
+    ledger.record(MONTH, record)
+    ledger.publish(MONTH, [record])
+    folder = made(tmp_path / "releases", month, rules, ledger=ledger)
+    versions = json.loads((folder / "evidence" / "evidence.json").read_text(encoding="utf-8"))["생성"]
+    assert versions == {"코드 버전": "abc123", "모형 버전": "unknown", "델타 버전": {"gold.household_statistics": 7}}
+    page = (folder / "evidence" / "evidence.html").read_text(encoding="utf-8")
+    assert "abc123" in page and "<code>gold.household_statistics</code> 7" in page
+    assert Ledger(str(tmp_path / "another")).made_by(MONTH) is None
 
 
 def test_the_warehouse_and_other_releases_widen_what_is_looked_at(clean: Released) -> None:

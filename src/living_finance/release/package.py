@@ -16,7 +16,7 @@ import pandas as pd
 
 from living_finance.contracts import codes, publications
 from living_finance.contracts import releases as r
-from living_finance.contracts.core import Column
+from living_finance.contracts.core import CodeList, Column
 from living_finance.contracts.language import IN_DEVELOPMENT, Words
 from living_finance.dcat import BASE, Dataset, Description, File, access_right
 from living_finance.months import Month
@@ -154,8 +154,16 @@ def datapackage(
         "terms_of_use": {"ko": list(rules.terms.ko), "en": list(rules.terms.en)},
         "sources": [{"title": f"{rules.publisher_ko} / {rules.publisher_en}"}],
         "statistics": [
-            {"name": s.name, "unit": s.unit, "label_ko": s.label_ko, "label_en": s.label_en}
-            for s in {s.name: s for source in dict.fromkeys(tables.values()) for s in r.STATISTICS[source].values()}.values()
+            {
+                "name": s.name,
+                "population": population,
+                "unit": s.unit,
+                "label_ko": s.label_ko,
+                "label_en": s.label_en,
+                "meaning_ko": s.meaning_ko,
+                "meaning_en": s.meaning,
+            }
+            for population, s in _statistics(tables.values())
         ],
         "resources": resources,
     }
@@ -222,14 +230,25 @@ def code_table(name: str, title: str, labels: r.Labels) -> str:
 
 def column_table(columns: Sequence[Column]) -> str:
     """The columns of a table for a README."""
-    rows = (f"| `{c.name}` | {c.label_ko} | {c.label_en}{f' ({c.meaning})' if c.meaning else ''} | {c.unit} |" for c in columns)
+    rows = (f"| `{c.name}` | {_with(c.label_ko, c.meaning_ko)} | {_with(c.label_en, c.meaning)} | {c.unit} |" for c in columns)
     return "| column | | | unit |\n|---|---|---|---|\n" + "\n".join(rows)
+
+
+def _with(label: str, meaning: str) -> str:
+    return f"{label} ({meaning})" if meaning else label
+
+
+def _statistics(sources: Iterable[str]) -> list[tuple[str, r.Statistic]]:
+    """Population and statistic, each pair once: households and persons share names."""
+    return list(dict.fromkeys((r.COUNT_OF[source], s) for source in sources for s in r.STATISTICS[source].values()))
 
 
 def _statistic_table(sources: Iterable[str]) -> str:
     """What the column `statistic` can say, for a README."""
-    named = {s.name: s for source in sources for s in r.STATISTICS[source].values()}
-    rows = (f"| `{s.name}` | {s.label_ko} | {s.label_en} | {s.unit} |" for s in named.values())
+    rows = (
+        f"| `{s.name}` | {_with(s.label_ko, s.meaning_ko)} | {_with(s.label_en, s.meaning)} | {s.unit} |"
+        for _, s in _statistics(sources)
+    )
     return "| statistic | | | unit |\n|---|---|---|---|\n" + "\n".join(rows)
 
 
@@ -248,6 +267,8 @@ def _fields(columns: Sequence[str], *, key: Sequence[str]) -> dict[str, Any]:
                 "type": _KIND_OF[column.kind.value],
                 "title": f"{column.label_ko} / {column.label_en}",
                 "description": f"{column.meaning} [{column.measure.value}]".strip(),
+                "meaning_ko": column.meaning_ko,
+                "meaning_en": column.meaning,
                 **closed_to(r.labels_of(column_name)),
             }
         )
@@ -341,6 +362,7 @@ def evidence(
     useful: Mapping[str, Any],
     hashes: Mapping[str, str],
     rows: Mapping[str, Any] | None = None,
+    made_by: Mapping[str, Any] | None = None,
 ) -> str:
     """The evidence pack for the pre-check: rules, cells before and after, the result of each attack. No true cell.
 
@@ -352,8 +374,9 @@ def evidence(
         name: of the release.
         history: releases that the attacks took in.
         useful: of `release.utility`.
-        hashes: path in the package → SHA-256, of all files but this one and `checksums.sha256`, which has its own.
+        hashes: path in the package → SHA-256, of all files but the evidence itself and `checksums.sha256`.
         rows: what is to be said of row-level files.
+        made_by: versions of code, models and tables that the figures were made by and from; None: not known.
     """
     limits = {
         key: {"value": value["value"], "owner": value["owner"], "source": value["source"]}
@@ -380,6 +403,19 @@ def evidence(
             "표별 셀 수": cells,
             "구조적 0": [zero.model_dump(exclude_none=True) for zero in rules.structural_zeros],
             "유용성": useful,
+            "이름": {
+                "공격": _names(r.ATTACK),
+                "상태": _names(r.STATUS),
+                "표": {t.name: {"ko": r.SOURCES[t.source].label_ko, "en": r.SOURCES[t.source].label_en} for t in rules.tables},
+                "원천": {name: {"ko": table.label_ko, "en": table.label_en} for name, table in r.SOURCES.items()},
+                "지역 수준": _names(codes.REGION_LEVEL),
+            },
+            "이용": {
+                "접근": rules.access.model_dump(),
+                "조건": rules.terms.model_dump(mode="json"),
+                "이용허락": rules.licence,
+            },
+            **({"생성": made_by} if made_by else {}),
             "공격별 발견 건수": attacks,
             "공격별 검사 대상": objects,
             "파일 SHA-256": dict(sorted(hashes.items())),
@@ -492,6 +528,10 @@ _ACCESS = {
     "PUBLIC": "누구나 이용할 수 있습니다. / Open to everybody.",
     "RESTRICTED": "승인된 이용자만 이용할 수 있습니다. / Restricted to admitted users.",
 }
+
+
+def _names(listing: CodeList) -> dict[str, dict[str, str]]:
+    return {code: {"ko": korean, "en": english} for code, korean, english in listing.labels}
 
 
 def _list(lines: Iterable[str]) -> str:
