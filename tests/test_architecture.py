@@ -293,12 +293,12 @@ def test_protection_and_the_gate_share_no_code() -> None:
     protection, gate = ({name, *reached(name)} for name in ("release.protect", "release.verify"))
     assert protection == {"release.protect", "release.complement", "release.rules"}
     helpers = {f"release.{name}" for name in ("exchange", "programs")} | {
-        f"release.verify_{name}" for name in ("findings", "insiders", "links", "population", "zeros")
+        f"release.verify_{name}" for name in ("findings", "insiders", "links", "population", "texts", "zeros")
     }
     assert gate == {"release.verify", "release.bounds", *helpers}
     protection_of_rows, gate_of_rows = ({name, *reached(name)} for name in ("release.rows", "release.verify_row_links"))
     assert protection_of_rows == {"release.rows", "release.rules"}
-    assert gate_of_rows == {"release.verify_row_links", "release.verify_rows"}
+    assert gate_of_rows == {"release.verify_row_links", "release.verify_rows", "release.verify_texts"}
     assert reached("release.verify_publications") == set(), "who writes report and maps is of another room"
     gate |= gate_of_rows
     allowed = ("contracts", *SMALL_SHARED)

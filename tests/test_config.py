@@ -109,3 +109,13 @@ def _declared(model: type[BaseModel]) -> set[str]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             names |= {f"{name}.{key}" for key in field.annotation.model_fields}
     return names
+
+
+def test_records_of_access_are_kept_for_two_years_at_least(tmp_path: Path) -> None:
+    """By law, for systems with as many people as the city has."""
+    for months in (24, 36):
+        kept = load_settings(_file(tmp_path, f"retention: {{access_months: {months}}}")).retention
+        assert kept.access_months == months
+    for months in (1, 23):
+        with pytest.raises(ConfigurationError, match="access_months"):
+            load_settings(_file(tmp_path, f"retention: {{access_months: {months}}}"))

@@ -212,7 +212,9 @@ class RetentionSettings(_Section):
 
     bronze_months: int = Field(default=13, ge=1, description="people as delivered")
     silver_months: int = Field(default=25, ge=1, description="people cleansed, placed and in households")
-    access_months: int = Field(default=24, ge=1, description="records of who read rows of households, and the log")
+    access_months: int = Field(
+        default=24, ge=24, description="records of who read rows of households, and the log; two years at least, by law"
+    )
 
 
 class Settings(BaseSettings):

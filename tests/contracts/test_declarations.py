@@ -7,6 +7,8 @@ import re
 import pytest
 
 from living_finance.catalog.dictionary import all_tables
+from living_finance.contracts import releases as r
+from living_finance.contracts import row_files as rf
 from living_finance.contracts.core import Column, Kind, Layer, Table
 
 TABLES = all_tables()
@@ -64,3 +66,11 @@ def test_a_column_declared_twice_or_an_unknown_key_is_refused() -> None:
         Table(**common, key=(), columns=(column, column))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="b is not a column"):
         Table(**common, key=("b",), columns=(column,))  # type: ignore[arg-type]
+
+
+def test_whatever_is_released_has_its_meaning_in_korean_and_english() -> None:
+    columns = [r.column(name) for names in (*map(r.columns_of, r.SOURCES), r.ZERO_COLUMNS) for name in names]
+    columns += [column for file in rf.ROW_FILES.values() for column in file.columns]
+    statistics = [statistic for of in r.STATISTICS.values() for statistic in of.values()]
+    assert [one.name for one in (*columns, *statistics) if not (one.meaning and one.meaning_ko)] == []
+    assert [one.name for one in (*columns, *statistics) if not HANGUL.search(one.meaning_ko)] == []

@@ -164,8 +164,12 @@ _FIGURES = ("households", "mean_total_income_krw_year", "median_total_income_krw
 SIGNED = SignedZeros(frozenset({("dwelling_type", "non_residential")}), frozenset({("dwelling_type", "buildings")}))
 
 
+def rules_of(channel: str) -> ReleaseRules:
+    return read_rules((ROOT / "conf" / "release" / f"{channel}.yaml").read_text(encoding="utf-8"), name=f"{channel}.yaml")
+
+
 def portal_rules() -> ReleaseRules:
-    return read_rules((ROOT / "conf" / "release" / "portal.yaml").read_text(encoding="utf-8"), name="portal.yaml")
+    return rules_of("portal")
 
 
 def small_rules() -> ReleaseRules:

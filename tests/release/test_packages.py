@@ -6,23 +6,27 @@ import dataclasses
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import frictionless
 import pandas as pd
 import pytest
 import rdflib
-from cubes import regions_of, small_month
+from cubes import regions_of, rules_of, small_month
+from markupsafe import escape
 from pyspark.sql import DataFrame, SparkSession
 
 from living_finance.cli import app
 from living_finance.contracts import releases as r
 from living_finance.contracts.core import Table
-from living_finance.errors import DisclosureFound, MissingInput, ReleaseDamaged, ReleaseNotReady
+from living_finance.errors import ConfigurationError, DisclosureFound, MissingInput, ReleaseDamaged, ReleaseNotReady
 from living_finance.months import Month
-from living_finance.release.package import neutralised
-from living_finance.release.rules import ReleaseRules
+from living_finance.release.evidence_page import evidence_page
+from living_finance.release.package import ReleaseName, dcat, neutralised, release_table
+from living_finance.release.protect import protect
+from living_finance.release.rules import ReleaseRules, read_rules
 from living_finance.release.verify import Released
 from living_finance.release.verify_scope import looked_at
 from living_finance.steps.release import (
@@ -35,9 +39,9 @@ from living_finance.steps.release import (
     verify_release,
     withdraw,
 )
-from living_finance.storage.ledger import Ledger
-from living_finance.storage.releases import ReleaseStore, about_release
-from living_finance.storage.warehouse import Warehouse
+from living_finance.storage.ledger import Ledger, StepRecord
+from living_finance.storage.releases import ReleaseStore, about_release, read_release
+from living_finance.storage.warehouse import Commit, Warehouse
 
 MONTH = Month(2020, 1)
 
@@ -57,6 +61,13 @@ def made(
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory, month: dict[str, pd.DataFrame], rules: ReleaseRules) -> Path:
     return made(tmp_path_factory.mktemp("releases"), month, rules)
+
+
+@pytest.fixture(scope="module")
+def campus_package(tmp_path_factory: pytest.TempPathFactory, month: dict[str, pd.DataFrame], rules: ReleaseRules) -> Path:
+    """Of the campus's own rules, over the small tables and without row-level files."""
+    campus = rules_of("campus").model_copy(update={"tables": rules.tables, "publications": (), "rows": None})
+    return made(tmp_path_factory.mktemp("campus"), month, campus)
 
 
 def test_a_package_is_what_the_contract_says(package: Path) -> None:
@@ -101,6 +112,107 @@ def test_dcat_is_json_ld_and_lists_every_file(package: Path) -> None:
     assert {path.relative_to(package).as_posix() for path in (package / "data").iterdir()} <= titles
 
 
+AUTHORITY = "http://publications.europa.eu/resource/authority/"
+
+
+@pytest.mark.parametrize(("channel", "access"), [("portal", "PUBLIC"), ("campus", "RESTRICTED")])
+def test_access_and_terms_are_said_in_readme_dcat_and_datapackage(
+    channel: str, access: str, package: Path, campus_package: Path
+) -> None:
+    folder, rules = {"portal": package, "campus": campus_package}[channel], rules_of(channel)
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    described = json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))
+    graph = rdflib.Graph().parse(folder / "dcat.jsonld", format="json-ld")
+    uri = f"{AUTHORITY}access-right/{access}"
+    assert described["access_rights"] == uri and uri in readme
+    assert [str(found) for found in graph.objects(None, rdflib.DCTERMS.accessRights)] == [uri]
+    assert described["terms_of_use"] == {"ko": list(rules.terms.ko), "en": list(rules.terms.en)}
+    assert all(term in readme for term in (*rules.terms.ko, *rules.terms.en))
+    statement = graph.value(graph.value(predicate=rdflib.RDF.type, object=rdflib.DCAT.Dataset), rdflib.DCTERMS.rights)
+    said = {text.language: str(text) for text in graph.objects(statement, rdflib.RDFS.label)}  # type: ignore[attr-defined]
+    assert said == {"ko": "\n".join(rules.terms.ko), "en": "\n".join(rules.terms.en)}
+    is_open = "kogl" in readme.lower() and "KOGL" in described["licenses"][0]["name"]
+    assert is_open == (channel == "portal"), "the campus has no open licence"
+
+
+def test_terms_of_the_campus_forbid_what_a_closed_room_forbids() -> None:
+    terms = rules_of("campus").terms
+    for korean, english in (("재식별", "identify"), ("연계", "linkage"), ("반출 심사", "output check"), ("제3자", "passed on")):
+        assert any(korean in term for term in terms.ko) and any(english in term for term in terms.en), english
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: c.pop("access"), "access: Field required"),
+        (lambda c: c.pop("terms"), "terms: Field required"),
+        (lambda c: c["access"].pop("owner"), "access.owner: Field required"),
+        (lambda c: c["terms"].pop("source"), "terms.source: Field required"),
+        (lambda c: c["terms"].pop("ko"), "terms.ko: Field required"),
+        (lambda c: c["terms"]["en"].pop(), "each term stands in Korean and in English"),
+        (lambda c: c["access"].update(value="PUBLIC"), "row-level files leave where access is RESTRICTED only"),
+        (lambda c: c["access"].update(value="OPEN"), "access.value"),
+        (lambda c: c.pop("contact"), "contact: Field required"),
+    ],
+)
+def test_rules_without_access_or_terms_are_refused(change: Callable[[Any], object], said: str) -> None:
+    content = json.loads(rules_of("campus").model_dump_json())
+    change(content)
+    with pytest.raises(ConfigurationError, match=said):
+        read_rules(json.dumps(content), name="campus.yaml")
+
+
+VCARD = rdflib.Namespace("http://www.w3.org/2006/vcard/ns#")
+DATASET_ASKED = ("title", "description")
+DATASET_RECOMMENDED = ("publisher", "spatial", "temporal")
+DATASET_MORE = ("accessRights", "accrualPeriodicity", "conformsTo")
+FILE_RECOMMENDED = ("description", "format", "license")
+
+
+@pytest.mark.parametrize("channel", ["portal", "campus"])
+def test_dcat_has_what_dcat_ap_3_asks_for_and_recommends(channel: str, package: Path, campus_package: Path) -> None:
+    """SEMIC, DCAT-AP 3.0 (2024): mandatory and recommended properties of Dataset, Distribution, Agent, Kind, Period of time."""
+    folder, rules = {"portal": package, "campus": campus_package}[channel], rules_of(channel)
+    graph = rdflib.Graph().parse(folder / "dcat.jsonld", format="json-ld")
+    terms, dcat = rdflib.DCTERMS, rdflib.DCAT
+    dataset = graph.value(predicate=rdflib.RDF.type, object=dcat.Dataset)
+    wanted = [terms[name] for name in (*DATASET_ASKED, *DATASET_RECOMMENDED, *DATASET_MORE)]
+    wanted += [dcat.contactPoint, dcat.distribution, dcat.keyword, dcat.theme]
+    assert [name for name in wanted if graph.value(dataset, name, any=True) is None] == []
+    for name in (terms.title, terms.description, dcat.keyword):
+        assert {text.language for text in graph.objects(dataset, name)} == {"ko", "en"}, name  # type: ignore[attr-defined]
+    period = graph.value(dataset, terms.temporal)
+    assert [str(graph.value(period, dcat[name])) for name in ("startDate", "endDate")] == ["2020-01-01", "2020-01-31"]
+    assert str(graph.value(dataset, terms.spatial)) == rules.spatial_url
+    publisher, contact = graph.value(dataset, terms.publisher), graph.value(dataset, dcat.contactPoint)
+    assert graph.value(publisher, terms.type) is not None
+    names = {str(text) for text in graph.objects(publisher, rdflib.FOAF.name)}
+    assert names == {rules.publisher_ko, rules.publisher_en}
+    assert {str(text) for text in graph.objects(contact, VCARD.fn)} == {rules.department_ko, rules.department_en}
+    assert str(graph.value(contact, VCARD.hasURL)) == rules.contact
+    assert {str(theme) for theme in graph.objects(dataset, dcat.theme)} == {
+        f"{AUTHORITY}data-theme/ECON",
+        f"{AUTHORITY}data-theme/SOCI",
+    }
+    files = list(graph.objects(dataset, dcat.distribution))
+    assert len(files) == len(json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))["resources"])
+    availability = rdflib.URIRef("http://data.europa.eu/r5r/availability")
+    asked = [dcat.accessURL, availability, *(terms[name] for name in FILE_RECOMMENDED)]
+    for file in files:
+        assert [name for name in asked if graph.value(file, name, any=True) is None] == []
+        assert str(graph.value(file, dcat.accessURL)) == rules.access_url
+        assert graph.value(file, dcat.downloadURL) is None, "not known"
+
+
+def test_a_known_folder_of_downloads_is_said_of_every_file() -> None:
+    known = rules_of("portal").model_copy(update={"download_url": "https://example.org/files/"})
+    file = {"path": "data/a.csv", "format": "csv", "mediatype": "text/csv", "bytes": 1, "hash": "sha256:00", "title": "표 / a"}
+    text = dcat({"title": "가 / a", "resources": [file]}, rules=known, name=ReleaseName("portal", MONTH, 1))
+    graph = rdflib.Graph().parse(data=text, format="json-ld")
+    urls = [str(url) for url in graph.objects(None, rdflib.DCAT.downloadURL)]
+    assert urls == ["https://example.org/files/202001-v1/data/a.csv"]
+
+
 def test_every_code_of_the_tables_has_labels_in_the_package(package: Path) -> None:
     described = json.loads((package / "datapackage.json").read_text(encoding="utf-8"))
     readme = (package / "README.md").read_text(encoding="utf-8")
@@ -112,7 +224,9 @@ def test_every_code_of_the_tables_has_labels_in_the_package(package: Path) -> No
         assert set(frame.get("statistic", [])) <= {statistic["name"] for statistic in described["statistics"]}
         for field in resource["schema"]["fields"]:
             korean, _, english = field["title"].partition(" / ")
-            assert f"| `{field['name']}` | {korean} | {english}" in readme
+            assert field["meaning_ko"] and field["meaning_en"]
+            row = f"| `{field['name']}` | {korean} ({field['meaning_ko']}) | {english} ({field['meaning_en']}) |"
+            assert row in readme
             if "codes" in field:
                 codes = {code["code"] for code in field["codes"]}
                 assert set(frame[field["name"]].dropna()) <= codes == set(field["constraints"]["enum"])
@@ -120,7 +234,8 @@ def test_every_code_of_the_tables_has_labels_in_the_package(package: Path) -> No
                 assert all(f"| `{c['code']}` | {c['label_ko']} | {c['label_en']} |" in readme for c in field["codes"])
                 said[field["name"]] = codes
     for one in described["statistics"]:
-        assert f"| `{one['name']}` | {one['label_ko']} | {one['label_en']} | {one['unit']} |" in readme
+        korean, english = (f"{one[f'label_{language}']} ({one[f'meaning_{language}']})" for language in ("ko", "en"))
+        assert f"| `{one['name']}` | {korean} | {english} | {one['unit']} |" in readme
     assert said.keys() == {
         *("region_level", "head_sex", "head_age_band", "household_type", "dwelling_type", "tenure", "household_size"),
         *("income_class", "place", "sex", "age_band", "unit", "status", "reliability", "dimension", "evidence"),
@@ -131,7 +246,7 @@ def test_every_code_of_the_tables_has_labels_in_the_package(package: Path) -> No
 def test_evidence_and_package_hold_neither_p_nor_true_counts(package: Path, month: dict[str, pd.DataFrame]) -> None:
     documents = "".join(
         (package / name).read_text(encoding="utf-8")
-        for name in ("datapackage.json", "dcat.jsonld", "README.md", "evidence/evidence.json")
+        for name in ("datapackage.json", "dcat.jsonld", "README.md", "evidence/evidence.json", "evidence/evidence.html")
     )
     assert "dominance_percent" not in documents
     evidence = json.loads((package / "evidence" / "evidence.json").read_text(encoding="utf-8"))
@@ -153,7 +268,48 @@ def test_evidence_says_what_each_attack_looked_at_and_what_the_files_were(packag
     assert looked["P3"] == {"표": 3, "셀": len(withheld)} and len(withheld)
     assert looked["P6"] == looked["P10"] == {"표": 0, "셀": 0}, "nothing was public before, and there are no rows"
     listed = (line.split("  ") for line in (package / "checksums.sha256").read_text(encoding="utf-8").splitlines())
-    assert evidence["파일 SHA-256"] == {path: sha for sha, path in listed if path != "evidence/evidence.json"}
+    assert evidence["파일 SHA-256"] == {path: sha for sha, path in listed if not path.startswith("evidence/")}
+
+
+@pytest.mark.parametrize("channel", ["portal", "campus"])
+def test_the_evidence_names_what_it_counts_and_can_be_read_without_us(channel: str, package: Path, campus_package: Path) -> None:
+    folder = {"portal": package, "campus": campus_package}[channel]
+    text = (folder / "evidence" / "evidence.json").read_text(encoding="utf-8")
+    page, evidence = (folder / "evidence" / "evidence.html").read_text(encoding="utf-8"), json.loads(text)
+    names = evidence["이름"]
+    assert names["공격"].keys() == evidence["공격별 발견 건수"].keys() == {f"P{number}" for number in range(1, 14)}
+    assert names["상태"].keys() == set(r.STATUS.codes) and names["원천"].keys() == r.SOURCES.keys()
+    assert {cell["table"] for cell in evidence["표별 셀 수"]} <= names["표"].keys()
+    assert all(name["ko"] and name["en"] for kind in names.values() for name in kind.values())
+    assert page == evidence_page(text), "made from the JSON and nothing else"
+    listing = (folder / "checksums.sha256").read_text(encoding="utf-8")
+    assert "  evidence/evidence.html\n" in listing and read_release(folder).oddities == ()
+    assert r.CHANNEL.label(channel) in page and "공격 13종, 발견 0건" in page
+    assert all(name["ko"] in page for name in names["공격"].values())
+    assert all(rule["owner"] in page and escape(rule["source"]) in page for rule in evidence["규칙"].values())
+    assert all(sha in page for sha in evidence["파일 SHA-256"].values())
+    for status in set(r.STATUS.codes) - {r.PUBLISHED}:
+        cells = sum(cell["cells"] for cell in evidence["표별 셀 수"] if cell["status"] == status)
+        assert f'<td>{r.STATUS.label(status)}</td><td class="n">{cells:,}</td>' in page
+    assert all(f"{row['share']:.1%}" in page for row in evidence["유용성"]["published"])
+    assert all(escape(term) in page for term in rules_of(channel).terms.ko)
+    assert "생성" not in evidence, "no ledger was at hand"
+
+
+def test_the_evidence_says_by_which_code_and_from_which_tables(
+    tmp_path: Path, month: dict[str, pd.DataFrame], rules: ReleaseRules
+) -> None:
+    ledger = Ledger(str(tmp_path / "warehouse"))
+    commit = Commit("gold.household_statistics", 7, 3)
+    record = StepRecord("quality", "f", (commit,), 1.0, {"code_version": "abc123"})
+    ledger.record(MONTH, record)
+    ledger.publish(MONTH, [record])
+    folder = made(tmp_path / "releases", month, rules, ledger=ledger)
+    versions = json.loads((folder / "evidence" / "evidence.json").read_text(encoding="utf-8"))["생성"]
+    assert versions == {"코드 버전": "abc123", "모형 버전": "unknown", "델타 버전": {"gold.household_statistics": 7}}
+    page = (folder / "evidence" / "evidence.html").read_text(encoding="utf-8")
+    assert "abc123" in page and "<code>gold.household_statistics</code> 7" in page
+    assert Ledger(str(tmp_path / "another")).made_by(MONTH) is None
 
 
 def test_the_warehouse_and_other_releases_widen_what_is_looked_at(clean: Released) -> None:
@@ -451,5 +607,20 @@ def test_a_candidate_that_leaks_is_refused_and_nothing_is_left(
     assert "P5" in set(findings["attack"])
 
 
-def test_formulas_become_text() -> None:
-    assert [neutralised(text) for text in ("=A1", "+1", "-1", "@x", "\tx", "동")] == ["'=A1", "'+1", "'-1", "'@x", "'\tx", "동"]
+@pytest.mark.parametrize(
+    "text", ["=A1", "+1", "-1", "@x", "＝A1", "＋1", "－1", "＠x", "\tx", "\rx", "\nx", "  =A1", "\u3000＝1", " \n동"]
+)
+def test_formulas_become_text(text: str) -> None:
+    assert neutralised(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["동", " 동", "a=1", "1-1", "", "종로1·2·3·4가동"])
+def test_other_texts_stay(text: str) -> None:
+    assert neutralised(text) == text
+
+
+def test_negative_numbers_stay_numbers(rules: ReleaseRules, month: dict[str, pd.DataFrame]) -> None:
+    rows = protect(month, rules=rules).tables["household_statistics"].assign(value=-5.0)
+    name = ReleaseName("portal", MONTH, 1)
+    table = release_table(rows, source="household_statistics", regions=regions_of(month), name=name)
+    assert (table["value"] == -5.0).all()

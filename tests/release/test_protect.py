@@ -292,7 +292,8 @@ def test_rules_of_both_channels_hold_and_say_who_answers() -> None:
         file = f"conf/release/{channel}.yaml"
         rules = read_rules((ROOT / file).read_text(encoding="utf-8"), name=file)
         assert rules.channel == channel != other
-        assert all(value["owner"] and value["source"] for value in rules.parameters.model_dump().values())
+        sourced = (*rules.parameters.model_dump().values(), rules.access.model_dump(), rules.terms.model_dump())
+        assert all(value["owner"] and value["source"] for value in sourced)
 
 
 Shape = tuple[int, int, int, int]

@@ -11,7 +11,7 @@ import frictionless
 import numpy as np
 import pandas as pd
 import pytest
-from cubes import ROOT, regions_of, small_rules
+from cubes import ROOT, regions_of, rules_of, small_rules
 from pycanon.anonymity import k_anonymity, l_diversity
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -187,6 +187,7 @@ LEAKS: list[tuple[str, str, Callable[[pd.DataFrame], pd.DataFrame]]] = [
     ("P13", "an exact age", lambda f: _set("age_band" if "age_band" in f else "head_age_band", "37", 24)(f)),
     ("P13", "another order", lambda f: f.iloc[::-1].reset_index(drop=True)),
     ("P13", "another month", _set("base_month", "2020-02")),
+    ("P13", "a formula", lambda f: ordered(f.assign(region_name_en="＝1"))),
     ("P13", "a missing value", _set("income_class", None)),
     ("P13", "a level that is not the code's", lambda f: ordered(f.assign(region_level="gu"))),
 ]
@@ -371,7 +372,8 @@ def people(spark: SparkSession) -> RowSources:
 
 @pytest.fixture(scope="module")
 def with_rows() -> ReleaseRules:
-    return small_rules().model_copy(update={"channel": "campus", "rows": campus_rules()})
+    """The campus's own rules over the small tables."""
+    return rules_of("campus").model_copy(update={"tables": small_rules().tables, "publications": (), "rows": campus_rules()})
 
 
 @pytest.fixture(scope="module")
@@ -414,7 +416,10 @@ def test_the_package_says_what_was_lost_and_holds_no_identifier(packages: list[P
     assert evidence["persons_deidentified"]["컬럼별 기법"]["person_id"].startswith("데이터 삭제")
     report = frictionless.Package(str(packages[0] / "datapackage.json")).validate()
     assert report.valid and {name.replace("_", "-") for name in rf.ROW_FILES} <= {task.name for task in report.tasks}
-    assert "persons_deidentified" in (packages[0] / "dcat.jsonld").read_text(encoding="utf-8")
+    described = (packages[0] / "dcat.jsonld").read_text(encoding="utf-8")
+    assert "persons_deidentified" in described and "access-right/RESTRICTED" in described and "kogl" not in described.lower()
+    page = (packages[0] / "evidence" / "evidence.html").read_text(encoding="utf-8")
+    assert "행 자료" in page and "<code>distinct_classes</code>" in page and "households_deidentified" in page
 
 
 def test_every_code_of_the_files_has_labels_in_the_package(packages: list[Path]) -> None:
@@ -422,6 +427,9 @@ def test_every_code_of_the_files_has_labels_in_the_package(packages: list[Path])
     readme = (packages[0] / "README.md").read_text(encoding="utf-8")
     for name, file in rf.ROW_FILES.items():
         resource = next(found for found in described["resources"] if found["path"] == f"data/{name}.csv")
+        for field in resource["schema"]["fields"]:
+            assert field["meaning_ko"] and field["meaning_en"]
+            assert f"({field['meaning_ko']})" in readme
         codes = {field["name"]: field["codes"] for field in resource["schema"]["fields"] if "codes" in field}
         assert codes.keys() == {"region_level", *(q.name for q in file.quasi), *rf.SENSITIVE_CODES}
         for quasi in file.quasi:

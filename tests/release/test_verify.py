@@ -19,6 +19,7 @@ from living_finance.release.rules import ReleaseRules
 from living_finance.release.verify import Released, verify
 from living_finance.release.verify_findings import Limits
 from living_finance.release.verify_publications import verify_publications
+from living_finance.release.verify_texts import formulas
 from living_finance.reports.public import public_map, public_report
 
 STATISTICS, AREAS, BREAKDOWN, PERSONS = (
@@ -78,6 +79,8 @@ def put(release: Released, table: str, at: int, **values: object) -> Released:
     return changed(release, table, change)
 
 
+FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n", "  =", "\u3000＋", " \n")
+ROW_OF_ZEROS = pd.DataFrame([dict.fromkeys(r.ZERO_COLUMNS, "a")])
 Leak = tuple[str, Released, tuple[Released, ...], Month | None]
 """(attack that has to find it, or two of which one has to; release; what was public before; facts)"""
 
@@ -229,6 +232,7 @@ def of_files(clean: Released) -> list[Leak]:
         ]
     return [
         *leaks,
+        ("P13", changed(clean, STATISTICS, lambda f: f.assign(region_name_en="＝1")), (), None),
         ("P13", replace(clean, oddities=("data/.cache belongs to no release",)), (), None),
         ("P10", replace(clean, tables={**clean.tables, "persons": people}), (), None),
         ("P10", replace(clean, tables={**clean.tables, "persons": people.iloc[:9].assign(person_id="P1")}), (), None),
@@ -443,3 +447,14 @@ def test_by_district_the_gate_finds_the_same(clean: Released, month: Month, monk
     exact = [leak for leak in of_links(clean, month) if leak[0] == "P3"]
     assert len(exact) == 2
     assert all("P3" in attacks_on(release) for _, release, _, _ in exact)
+
+
+@pytest.mark.parametrize("start", FORMULA_STARTS)
+def test_a_text_that_spreadsheets_evaluate_is_found_in_tables_and_list(clean: Released, start: str) -> None:
+    """As the only leak; negative numbers are no text."""
+    said = "a text that spreadsheets take for a formula"
+    for table, frame in (*clean.tables.items(), (r.STRUCTURAL_ZEROS, ROW_OF_ZEROS)):
+        assert list(formulas(table, frame)) == []
+        for column in ("region_name_ko", "region_name_en", "region_code"):
+            assert list(formulas(table, frame.assign(**{column: f"{start}1"}))) == [("P13", table, column, said)]
+    assert list(formulas("t", pd.DataFrame({"value": [-1.0], "name": ["a-b"], "none": [None]}))) == []

@@ -168,7 +168,7 @@ def _facts(table: Table) -> list[tuple[str, str]]:
 
 
 def _remarks(column: Column) -> list[str]:
-    remarks = [column.meaning] if column.meaning else []
+    remarks = [text for text in (column.meaning_ko, column.meaning) if text]
     if column.is_required:
         remarks.append("required")
     if column.codes is not None:

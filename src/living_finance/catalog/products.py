@@ -15,7 +15,7 @@ from living_finance.contracts import catalogue as c
 from living_finance.contracts.core import Layer, Table
 from living_finance.contracts.deliveries import DATASETS
 from living_finance.contracts.language import IN_DEVELOPMENT
-from living_finance.dcat import BASE, SCHEMA, Both, Dataset, Description
+from living_finance.dcat import ACCESS, BASE, SCHEMA, Both, Dataset, Description, File
 from living_finance.months import Month
 
 _SERIES, _IN_SERIES, _VERSION = (URIRef(f"{DCAT}{name}") for name in ("DatasetSeries", "inSeries", "version"))
@@ -150,7 +150,7 @@ def _described(product: c.Product, uri: str, settings: CatalogSettings, **more: 
         department=(settings.department_ko, settings.department_en),
         contact=settings.contact,
         spatial=(settings.spatial_ko, settings.spatial_en),
-        access=product.access.name,
+        access=ACCESS[product.access.name],
         rights=_rights(product, settings),
         legal_basis=(settings.legal_basis_ko, settings.legal_basis_en),
         **more,
@@ -185,7 +185,7 @@ def _month_of(description: Description, product: c.Product, series: str, made: M
         )
     )
     description.link(uri, _IN_SERIES, series)
-    description.distribution(uri, f"{table.layer.value}/{table.name}", media_type="application/vnd.apache.parquet")
+    description.distribution(uri, File(path=f"{table.layer.value}/{table.name}", media_type="application/vnd.apache.parquet"))
 
 
 def _lineage(description: Description, made: MonthVersions) -> None:

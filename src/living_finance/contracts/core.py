@@ -96,6 +96,8 @@ class Column:
     label_ko: str
     label_en: str
     meaning: str = ""
+    meaning_ko: str = ""
+    """The same in Korean; columns and statistics that are released have both."""
     unit: str = ""
     is_required: bool = False
     codes: CodeList | None = None

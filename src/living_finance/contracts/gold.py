@@ -31,14 +31,36 @@ QUANTILES = silver.QUANTILES
 """Published quantiles of total income: name and probability."""
 
 
-def money(name: str, ko: str, en: str, unit: str, *, required: bool = True) -> Column:
+Meanings = tuple[str, str]
+"""Korean and English, as labels stand."""
+
+
+def money(name: str, ko: str, en: str, unit: str, *, required: bool = True, means: Meanings = ("", "")) -> Column:
     """A published amount in whole won."""
-    return Column(name=name, kind=Kind.MONEY, label_ko=ko, label_en=en, unit=unit, is_required=required)
-
-
-def _share(name: str, ko: str, en: str, *, required: bool = True) -> Column:
     return Column(
-        name=name, kind=Kind.DECIMAL, label_ko=ko, label_en=en, unit="share", is_required=required, minimum=0, maximum=1
+        name=name,
+        kind=Kind.MONEY,
+        label_ko=ko,
+        label_en=en,
+        unit=unit,
+        is_required=required,
+        meaning_ko=means[0],
+        meaning=means[1],
+    )
+
+
+def _share(name: str, ko: str, en: str, *, required: bool = True, means: Meanings = ("", "")) -> Column:
+    return Column(
+        name=name,
+        kind=Kind.DECIMAL,
+        label_ko=ko,
+        label_en=en,
+        unit="share",
+        is_required=required,
+        minimum=0,
+        maximum=1,
+        meaning_ko=means[0],
+        meaning=means[1],
     )
 
 
@@ -253,12 +275,27 @@ HOUSEHOLD_LINEAGE = Table(
 
 
 def _category(name: str, ko: str, en: str) -> Column:
-    return Column(name=name, kind=Kind.TEXT, label_ko=ko, label_en=en, meaning="`all` for the margin", is_required=True)
+    return Column(
+        name=name,
+        kind=Kind.TEXT,
+        label_ko=ko,
+        label_en=en,
+        meaning="`all` for the margin",
+        meaning_ko="`all`은 합계",
+        is_required=True,
+    )
 
 
 def _household_measures() -> Iterable[Column]:
     yield Column(
-        name="households", kind=Kind.DECIMAL, label_ko="가구 수", label_en="households, weighted", is_required=True, minimum=0
+        name="households",
+        kind=Kind.DECIMAL,
+        label_ko="가구 수",
+        label_en="households, weighted",
+        meaning="weighted to the private households of the city",
+        meaning_ko="시 전체 일반가구에 맞춘 가중 가구 수",
+        is_required=True,
+        minimum=0,
     )
     yield Column(
         name="households_unweighted",
@@ -268,19 +305,29 @@ def _household_measures() -> Iterable[Column]:
         is_required=True,
         minimum=0,
     )
-    yield money("mean_total_income_krw_year", "평균 총소득", "mean total income", "KRW/year")
+    total = ("다섯 소득 구성 요소의 합(세전)의 가중 평균", "weighted mean of the five components added up, before tax")
+    yield money("mean_total_income_krw_year", "평균 총소득", "mean total income", "KRW/year", means=total)
     for name, probability in QUANTILES:
         ko = silver.quantile_label_ko(name, probability)
-        yield money(f"{name}_total_income_krw_year", ko, f"{name} of total income", "KRW/year")
+        reached = (
+            f"누적 가중치가 전체의 {probability:.0%}에 이르는 가장 작은 값",
+            f"smallest value whose cumulative weight reaches {probability:.0%} of the total",
+        )
+        yield money(f"{name}_total_income_krw_year", ko, f"{name} of total income", "KRW/year", means=reached)
     for name in INCOME_COMPONENTS:
         ko, en = _COMPONENT_LABELS[name]
-        yield money(f"mean_{name}", f"평균 {ko}", f"mean {en}", "KRW/year")
-    yield money("mean_debt_krw", "평균 부채", "mean debt", "KRW")
-    yield _share("share_with_debt", "부채 보유 비율", "share of households with debt")
-    yield money("mean_spending_krw_month", "평균 소비지출", "mean spending", "KRW/month")
-    yield _share("gini_total_income", "총소득 지니계수", "Gini of total income, household-weighted", required=False).renamed(
-        "gini_total_income", minimum=None, maximum=None
-    )
+        means = ("없는 가구를 0으로 포함한 가중 평균(세전)", "weighted mean before tax, households without any count as 0")
+        yield money(f"mean_{name}", f"평균 {ko}", f"mean {en}", "KRW/year", means=means)
+    debt = ("가구원의 대출 잔액 네 가지의 합의 가중 평균", "weighted mean of the four loan balances of its members added up")
+    yield money("mean_debt_krw", "평균 부채", "mean debt", "KRW", means=debt)
+    indebted = ("대출 잔액이 있는 가구의 가중 비율", "weighted share of households with any loan balance")
+    yield _share("share_with_debt", "부채 보유 비율", "share of households with debt", means=indebted)
+    spent = ("가구원 소비의 합의 가중 평균", "weighted mean of the spending of its members added up")
+    yield money("mean_spending_krw_month", "평균 소비지출", "mean spending", "KRW/month", means=spent)
+    unequal = ("0이면 모든 가구가 같고 1에 가까울수록 불평등", "0: every household has the same; near 1: few have all")
+    yield _share(
+        "gini_total_income", "총소득 지니계수", "Gini of total income, household-weighted", required=False, means=unequal
+    ).renamed("gini_total_income", minimum=None, maximum=None)
     yield money(
         "rmse_mean_total_income_krw_year",
         "평균 총소득의 표준오차",
@@ -293,8 +340,18 @@ def _household_measures() -> Iterable[Column]:
         kind=Kind.DECIMAL,
         label_ko="평균 총소득의 변동계수",
         label_en="coefficient of variation of the mean",
+        meaning="root mean squared error of the mean, divided by the mean",
+        meaning_ko="평균의 표준오차를 평균으로 나눈 값",
     )
-    yield Column(name="reliability", kind=Kind.CODE, label_ko="신뢰 등급", label_en="reliability", codes=codes.RELIABILITY)
+    yield Column(
+        name="reliability",
+        kind=Kind.CODE,
+        label_ko="신뢰 등급",
+        label_en="reliability",
+        meaning="by the coefficient of variation of mean total income",
+        meaning_ko="평균 총소득의 변동계수에 따름",
+        codes=codes.RELIABILITY,
+    )
     yield silver.IS_PROVISIONAL
 
 
@@ -372,24 +429,38 @@ HOUSEHOLD_BREAKDOWN = Table(
 
 
 def _person_measures() -> Iterable[Column]:
-    yield Column(name="persons", kind=Kind.COUNT, label_ko="인원", label_en="bureau persons", is_required=True, minimum=0)
+    yield Column(
+        name="persons",
+        kind=Kind.COUNT,
+        label_ko="인원",
+        label_en="bureau persons",
+        meaning="persons of 15 and over with credit activity at the place, not weighted",
+        meaning_ko="그 장소의 15세 이상 신용거래자 수, 가중하지 않음",
+        is_required=True,
+        minimum=0,
+    )
+    mean = ("없는 사람을 0으로 포함한 신용거래자 평균", "over bureau persons, those without any count as 0")
+    middle = ("신용거래자의 중앙값", "half of the bureau persons have less")
     for statistic, ko in (("mean", "평균"), ("median", "중위")):
         yield money(
             f"{statistic}_labour_business_income_krw_year",
             f"{ko} 근로·사업소득",
             f"{statistic} labour + business income",
             "KRW/year",
+            means=mean if statistic == "mean" else middle,
         )
-    yield money("mean_labour_income_krw_year", "평균 근로소득", "mean labour income", "KRW/year")
-    yield money("mean_business_income_krw_year", "평균 사업소득", "mean business income", "KRW/year")
+    yield money("mean_labour_income_krw_year", "평균 근로소득", "mean labour income", "KRW/year", means=mean)
+    yield money("mean_business_income_krw_year", "평균 사업소득", "mean business income", "KRW/year", means=mean)
     for name in silver.BALANCE_COLUMNS:
         column = silver.PERSON.column(name)
-        yield money(f"mean_{name}", f"평균 {column.label_ko}", f"mean {column.label_en}", "KRW")
-    yield money("mean_debt_krw", "평균 부채", "mean debt", "KRW")
-    yield _share("share_with_debt", "부채 보유 비율", "share with debt")
-    yield money("mean_spending_krw_month", "평균 소비", "mean spending", "KRW/month")
-    yield money("median_spending_krw_month", "중위 소비", "median spending", "KRW/month")
-    yield _share("overdue_share", "연체자 비율", "share of persons overdue")
+        yield money(f"mean_{name}", f"평균 {column.label_ko}", f"mean {column.label_en}", "KRW", means=mean)
+    yield money("mean_debt_krw", "평균 부채", "mean debt", "KRW", means=mean)
+    indebted = ("대출 잔액이 있는 신용거래자의 비율", "of the bureau persons, those with any loan balance")
+    yield _share("share_with_debt", "부채 보유 비율", "share with debt", means=indebted)
+    yield money("mean_spending_krw_month", "평균 소비", "mean spending", "KRW/month", means=mean)
+    yield money("median_spending_krw_month", "중위 소비", "median spending", "KRW/month", means=middle)
+    overdue = ("연체 중인 신용거래자의 비율", "of the bureau persons, those overdue")
+    yield _share("overdue_share", "연체자 비율", "share of persons overdue", means=overdue)
 
 
 PERSON_STATISTICS = Table(
@@ -402,7 +473,16 @@ PERSON_STATISTICS = Table(
     partition_by=("base_month",),
     columns=(
         silver.BASE_MONTH,
-        Column(name="place", kind=Kind.CODE, label_ko="장소", label_en="place", codes=codes.PLACE, is_required=True),
+        Column(
+            name="place",
+            kind=Kind.CODE,
+            label_ko="장소",
+            label_en="place",
+            meaning="where the persons are counted",
+            meaning_ko="사람을 세는 장소",
+            codes=codes.PLACE,
+            is_required=True,
+        ),
         *silver.REGION_COLUMNS[1:],
         _category("sex", "성별", "sex"),
         _category("age_band", "연령대", "age band"),

@@ -32,6 +32,26 @@ STATE = CodeList(
 )
 CANDIDATE, APPROVED, IS_PUBLIC, WITHDRAWN = STATE.codes
 
+ATTACK = CodeList(
+    "attack",
+    (
+        ("P1", "작은 수와 비율에서 드러나는 작은 수", "small counts, direct or implied by share × base"),
+        ("P2", "전체에서 부분을 뺀 차이", "whole less parts: nested regions, categories of a total"),
+        ("P3", "모든 연결에서 계산한 비공표 값의 범위", "bounds of withheld counts over all links of all tables"),
+        ("P4", "정수 조건을 더한 비공표 값의 범위", "the same with whole numbers"),
+        ("P5", "월간 차이와 반올림보다 자세한 값", "differences of months; figures finer than their rounding base"),
+        ("P6", "같은 달의 판과 채널 비교", "versions and channels of one month together"),
+        ("P7", "경계 변경과 겹치는 지역", "changed boundaries, overlapping regions"),
+        ("P8", "소수의 우월(큰 몫을 가진 구성원)", "dominance of few contributors"),
+        ("P9", "집단 노출과 0", "group disclosure and zeros"),
+        ("P10", "행 자료의 유일한 조합", "unique combinations in row-level files"),
+        ("P11", "공공 등록자료·내부 자료와의 연계", "linkage with public registers and the internal product"),
+        ("P12", "반복된 잡음의 평균", "averaging of repeated noise"),
+        ("P13", "메타데이터와 숨은 내용", "metadata, hidden columns, row order, file names"),
+    ),
+)
+"""Of the gate, as the privacy rules number them."""
+
 CHANNEL = CodeList("channel", (("portal", "열린데이터광장", "open-data portal"), ("campus", "빅데이터캠퍼스", "big-data campus")))
 
 EVIDENCE = CodeList("evidence", (("buildings", "건축물대장", "the month's building register has no building of the type there"),))
@@ -76,6 +96,8 @@ class Statistic:
     unit: str
     label_ko: str
     label_en: str
+    meaning: str = ""
+    meaning_ko: str = ""
 
     @property
     def probability(self) -> float | None:
@@ -104,7 +126,7 @@ def _statistic(column: Column) -> Statistic | None:
         measured, unit = Measured.INDEX, "ratio"
     else:
         return None
-    return Statistic(column.name, measured, unit, column.label_ko, column.label_en)
+    return Statistic(column.name, measured, unit, column.label_ko, column.label_en, column.meaning, column.meaning_ko)
 
 
 def statistics_of(table: Table) -> dict[str, Statistic]:
@@ -165,8 +187,8 @@ def labels_of(name: str) -> Labels:
     return ((*listing.labels, _COMMON[codes.ALL]) if has_margin else listing.labels) if listing else ()
 
 
-def _text(name: str, ko: str, en: str, meaning: str = "", measure: Measure = Measure.NONE) -> Column:
-    return Column(name=name, kind=Kind.TEXT, label_ko=ko, label_en=en, meaning=meaning, measure=measure)
+def _text(name: str, ko: str, en: str, meaning_ko: str, meaning: str, measure: Measure = Measure.NONE) -> Column:
+    return Column(name=name, kind=Kind.TEXT, label_ko=ko, label_en=en, meaning_ko=meaning_ko, meaning=meaning, measure=measure)
 
 
 def column(name: str) -> Column:
@@ -177,37 +199,72 @@ def column(name: str) -> Column:
 _COLUMNS = {
     column.name: column
     for column in (
-        _text("base_month", "기준월", "month", "YYYY-MM"),
+        _text("base_month", "기준월", "month", "연-월(YYYY-MM)", "YYYY-MM"),
         *silver.REGION_COLUMNS[1:],
-        _text("mois_code", "행정안전부 코드", "code of the interior ministry", "empty where it has none"),
-        _text("region_name_ko", "지역명", "region, Korean"),
-        _text("region_name_en", "지역명(영문)", "region, English"),
+        _text(
+            "mois_code", "행정안전부 코드", "code of the interior ministry", "코드가 없는 지역은 빈 값", "empty where it has none"
+        ),
+        _text("region_name_ko", "지역명", "region, Korean", "집계구는 그 행정동의 이름", "of an output area, that of its dong"),
+        _text(
+            "region_name_en",
+            "지역명(영문)",
+            "region, English",
+            "집계구는 그 행정동의 이름",
+            "of an output area, that of its dong",
+        ),
         *(
             gold.HOUSEHOLD_STATISTICS.column(name).renamed(name, measure=Measure.CATEGORISED)
             for name in DIMENSIONS["household_statistics"]
         ),
-        *(_text(code, ko, en, "`all` for the margin", Measure.CATEGORISED) for code, ko, en in codes.BREAKDOWN_DIMENSION.labels),
+        *(
+            _text(code, ko, en, "`all`은 합계", "`all` for the margin", Measure.CATEGORISED)
+            for code, ko, en in codes.BREAKDOWN_DIMENSION.labels
+        ),
         gold.PERSON_STATISTICS.column(PLACE),
         *(
             gold.PERSON_STATISTICS.column(name).renamed(name, measure=Measure.CATEGORISED)
             for name in DIMENSIONS["person_statistics"]
         ),
-        _text("statistic", "통계 항목", "statistic"),
+        _text("statistic", "통계 항목", "statistic", "무엇을 나타내는 값인지", "what the value is of"),
         Column(
             name="value",
             kind=Kind.DECIMAL,
             label_ko="값",
             label_en="value",
             meaning="rounded; empty unless published",
+            meaning_ko="반올림한 값, 공표하지 않는 값은 빈 값",
             measure=Measure.AGGREGATED,
         ),
-        _text("unit", "단위", "unit"),
-        Column(name="status", kind=Kind.CODE, label_ko="공표 상태", label_en="status", codes=STATUS, measure=Measure.MASKED),
+        _text("unit", "단위", "unit", "값의 단위", "of the value"),
+        Column(
+            name="status",
+            kind=Kind.CODE,
+            label_ko="공표 상태",
+            label_en="status",
+            meaning="whether the value is published, and why not",
+            meaning_ko="공표 여부와 공표하지 않는 사유",
+            codes=STATUS,
+            measure=Measure.MASKED,
+        ),
         gold.HOUSEHOLD_STATISTICS.column("reliability"),
-        _text("dimension", "차원", "dimension"),
-        _text("category", "구분", "category", "nobody can be in it there, so that its counts are 0"),
-        _text("category_ko", "구분(한글)", "category, Korean"),
-        _text("category_en", "구분(영문)", "category, English"),
-        Column(name="evidence", kind=Kind.CODE, label_ko="근거", label_en="evidence", codes=EVIDENCE),
+        _text("dimension", "차원", "dimension", "구분의 종류", "which column the category is of"),
+        _text(
+            "category",
+            "구분",
+            "category",
+            "그 지역에 해당자가 있을 수 없어 수가 0인 구분",
+            "nobody can be in it there, so that its counts are 0",
+        ),
+        _text("category_ko", "구분(한글)", "category, Korean", "구분의 한글 이름", "its Korean name"),
+        _text("category_en", "구분(영문)", "category, English", "구분의 영문 이름", "its English name"),
+        Column(
+            name="evidence",
+            kind=Kind.CODE,
+            label_ko="근거",
+            label_en="evidence",
+            meaning="public evidence that nobody can be there",
+            meaning_ko="해당자가 있을 수 없다는 공개된 근거",
+            codes=EVIDENCE,
+        ),
     )
 }

@@ -105,8 +105,17 @@ DEBT_CLASS = CodeList(
 )
 
 
-def _text(name: str, ko: str, en: str, meaning: str = "", measure: Measure = Measure.NONE) -> Column:
-    return Column(name=name, kind=Kind.TEXT, label_ko=ko, label_en=en, meaning=meaning, is_required=True, measure=measure)
+def _text(name: str, ko: str, en: str, meaning_ko: str, meaning: str, measure: Measure = Measure.NONE) -> Column:
+    return Column(
+        name=name,
+        kind=Kind.TEXT,
+        label_ko=ko,
+        label_en=en,
+        meaning_ko=meaning_ko,
+        meaning=meaning,
+        is_required=True,
+        measure=measure,
+    )
 
 
 def _quasi(column: Column, categories: tuple[str, ...], *steps: Step) -> Quasi:
@@ -120,6 +129,7 @@ def _quasi(column: Column, categories: tuple[str, ...], *steps: Step) -> Quasi:
         is_required=True,
         measure=Measure.CATEGORISED,
         meaning="generalised; `all` where it is not given",
+        meaning_ko="일반화한 구분, `all`은 구분하지 않음",
     )
     return Quasi(published, categories, steps)
 
@@ -133,6 +143,7 @@ def _amount(name: str, ko: str, en: str, unit: str) -> Amount:
             label_en=en,
             unit=unit,
             meaning="rounded; top- and bottom-coded",
+            meaning_ko="반올림하고 양 끝을 상·하한값으로 바꾼 금액",
             is_required=True,
             measure=Measure.AGGREGATED,
         )
@@ -140,15 +151,28 @@ def _amount(name: str, ko: str, en: str, unit: str) -> Amount:
 
 
 REGION_COLUMNS: tuple[Column, ...] = (
-    _text("base_month", "기준월", "month", "YYYY-MM"),
-    _text("region_level", "지역 단계", "region level", "dong, gu or city: how far the region is generalised"),
-    _text("region_code", "지역 코드", "region code", "Statistics Korea", Measure.CATEGORISED),
-    _text("region_name_ko", "지역명", "region, Korean"),
-    _text("region_name_en", "지역명(영문)", "region, English"),
+    _text("base_month", "기준월", "month", "연-월(YYYY-MM)", "YYYY-MM"),
+    _text(
+        "region_level",
+        "지역 단계",
+        "region level",
+        "행정동·자치구·시: 지역이 일반화된 단계",
+        "dong, gu or city: how far the region is generalised",
+    ),
+    _text("region_code", "지역 코드", "region code", "통계청 코드", "Statistics Korea", Measure.CATEGORISED),
+    _text("region_name_ko", "지역명", "region, Korean", "일반화된 지역의 이름", "of the region as generalised"),
+    _text("region_name_en", "지역명(영문)", "region, English", "일반화된 지역의 영문 이름", "of the region as generalised"),
 )
 SENSITIVE: tuple[Column, ...] = (
-    _text("income_class", "소득 5분위", "income class", "fifths of the file's published income", Measure.CATEGORISED),
-    _text("debt_class", "부채 구간", "debt class", "by the published debt", Measure.CATEGORISED),
+    _text(
+        "income_class",
+        "소득 5분위",
+        "income class",
+        "이 파일에 공표된 소득의 5분위",
+        "fifths of the file's published income",
+        Measure.CATEGORISED,
+    ),
+    _text("debt_class", "부채 구간", "debt class", "공표된 부채에 따른 구간", "by the published debt", Measure.CATEGORISED),
 )
 """Columns whose values must differ within a class (l-diversity); both follow from published amounts."""
 SENSITIVE_CODES: dict[str, tuple[str, ...]] = {"income_class": INCOME_CLASS.codes, "debt_class": DEBT_CLASS.codes}
@@ -157,6 +181,7 @@ WEIGHT = Column(
     kind=Kind.DECIMAL,
     label_ko="가중치",
     label_en="weight",
+    meaning_ko="모든 구분이 같은 행의 평균을 파일에 담긴 가구의 비율로 나눈 값, 소수 첫째 자리까지",
     meaning="mean over the rows that share all categories, divided by the share of households in the file; to one decimal",
     is_required=True,
     measure=Measure.AGGREGATED,

@@ -531,10 +531,20 @@ REGION_COLUMNS = (
         kind=Kind.CODE,
         label_ko="지역 수준",
         label_en="region level",
+        meaning="which kind of region the row is of",
+        meaning_ko="행이 나타내는 지역의 단계",
         codes=codes.REGION_LEVEL,
         is_required=True,
     ),
-    Column(name="region_code", kind=Kind.KEY, label_ko="지역 코드", label_en="region code", is_required=True),
+    Column(
+        name="region_code",
+        kind=Kind.KEY,
+        label_ko="지역 코드",
+        label_en="region code",
+        meaning="of Statistics Korea: city 2 digits, district 5, dong 7, output area 11",
+        meaning_ko="통계청 코드: 시 2자리, 자치구 5자리, 행정동 7자리, 집계구 11자리",
+        is_required=True,
+    ),
 )
 
 QUANTILES: tuple[tuple[str, float], ...] = (("p10", 0.1), ("p25", 0.25), ("median", 0.5), ("p75", 0.75), ("p90", 0.9))

@@ -7,6 +7,7 @@ true cells are nowhere in it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +16,14 @@ import pandas as pd
 
 from living_finance.contracts import codes, publications
 from living_finance.contracts import releases as r
-from living_finance.contracts.core import Column
+from living_finance.contracts.core import CodeList, Column
 from living_finance.contracts.language import IN_DEVELOPMENT, Words
-from living_finance.dcat import BASE, Dataset, Description
+from living_finance.dcat import BASE, Dataset, Description, File, access_right
 from living_finance.months import Month
 from living_finance.release.rules import ReleaseRules
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠\t\r\n]")
+"""What spreadsheets evaluate, full-width forms and leading spaces too. Source: OWASP, CSV Injection."""
 _KIND_OF = {"text": "string", "code": "string", "key": "string", "decimal": "number"}
 
 
@@ -47,10 +49,10 @@ class ReleaseName:
 def neutralised(text: str) -> str:
     """Text that no spreadsheet takes for a formula.
 
-    >>> neutralised("=1+1"), neutralised("Sajik-dong")
-    ("'=1+1", 'Sajik-dong')
+    >>> neutralised("=1+1"), neutralised(" ＝1"), neutralised("Sajik-dong")
+    ("'=1+1", "' ＝1", 'Sajik-dong')
     """
-    return "'" + text if text.startswith(_FORMULA_STARTS) else text
+    return "'" + text if _FORMULA.match(text) else text
 
 
 def release_table(protected: pd.DataFrame, *, source: str, regions: pd.DataFrame, name: ReleaseName) -> pd.DataFrame:
@@ -148,10 +150,20 @@ def datapackage(
         **({"data_edition": edition} if edition else {}),
         **({"model_version": model} if model else {}),
         "licenses": [{"name": rules.licence, "path": rules.licence_url}],
+        "access_rights": access_right(rules.access.value),
+        "terms_of_use": {"ko": list(rules.terms.ko), "en": list(rules.terms.en)},
         "sources": [{"title": f"{rules.publisher_ko} / {rules.publisher_en}"}],
         "statistics": [
-            {"name": s.name, "unit": s.unit, "label_ko": s.label_ko, "label_en": s.label_en}
-            for s in {s.name: s for source in dict.fromkeys(tables.values()) for s in r.STATISTICS[source].values()}.values()
+            {
+                "name": s.name,
+                "population": population,
+                "unit": s.unit,
+                "label_ko": s.label_ko,
+                "label_en": s.label_en,
+                "meaning_ko": s.meaning_ko,
+                "meaning_en": s.meaning,
+            }
+            for population, s in _statistics(tables.values())
         ],
         "resources": resources,
     }
@@ -218,14 +230,25 @@ def code_table(name: str, title: str, labels: r.Labels) -> str:
 
 def column_table(columns: Sequence[Column]) -> str:
     """The columns of a table for a README."""
-    rows = (f"| `{c.name}` | {c.label_ko} | {c.label_en}{f' ({c.meaning})' if c.meaning else ''} | {c.unit} |" for c in columns)
+    rows = (f"| `{c.name}` | {_with(c.label_ko, c.meaning_ko)} | {_with(c.label_en, c.meaning)} | {c.unit} |" for c in columns)
     return "| column | | | unit |\n|---|---|---|---|\n" + "\n".join(rows)
+
+
+def _with(label: str, meaning: str) -> str:
+    return f"{label} ({meaning})" if meaning else label
+
+
+def _statistics(sources: Iterable[str]) -> list[tuple[str, r.Statistic]]:
+    """Population and statistic, each pair once: households and persons share names."""
+    return list(dict.fromkeys((r.COUNT_OF[source], s) for source in sources for s in r.STATISTICS[source].values()))
 
 
 def _statistic_table(sources: Iterable[str]) -> str:
     """What the column `statistic` can say, for a README."""
-    named = {s.name: s for source in sources for s in r.STATISTICS[source].values()}
-    rows = (f"| `{s.name}` | {s.label_ko} | {s.label_en} | {s.unit} |" for s in named.values())
+    rows = (
+        f"| `{s.name}` | {_with(s.label_ko, s.meaning_ko)} | {_with(s.label_en, s.meaning)} | {s.unit} |"
+        for _, s in _statistics(sources)
+    )
     return "| statistic | | | unit |\n|---|---|---|---|\n" + "\n".join(rows)
 
 
@@ -244,32 +267,88 @@ def _fields(columns: Sequence[str], *, key: Sequence[str]) -> dict[str, Any]:
                 "type": _KIND_OF[column.kind.value],
                 "title": f"{column.label_ko} / {column.label_en}",
                 "description": f"{column.meaning} [{column.measure.value}]".strip(),
+                "meaning_ko": column.meaning_ko,
+                "meaning_en": column.meaning,
                 **closed_to(r.labels_of(column_name)),
             }
         )
     return {"fields": fields, "primaryKey": list(key), "missingValues": [""]}
 
 
+_DESCRIPTION = (
+    "{month} 서울시 가구와 신용거래자의 소득·부채·소비 통계로, 시·자치구·행정동·집계구별입니다. "
+    "작은 값은 공표하지 않고 나머지는 반올림하였습니다. {note}.",
+    "Income, debt and spending of the households and bureau persons of Seoul in {month}, by city, district, dong and "
+    "output area. Small figures are withheld, all others rounded. {note}.",
+)
+_THEMES = ("ECON", "SOCI")
+_KEYWORDS = (("생활금융", "living finance"), ("가구소득", "household income"), ("부채", "debt"), ("소비", "spending"))
+_FILE_TYPES = {"csv": "CSV", "parquet": "PARQUET", "html": "HTML", "geojson": "GEOJSON"}
+_STANDARDS = {
+    "csv": "https://specs.frictionlessdata.io/table-schema/",
+    "geojson": "https://www.rfc-editor.org/rfc/rfc7946",
+}
+"""Kind of file → standard that its content keeps to."""
+
+
 def dcat(package: Mapping[str, Any], *, rules: ReleaseRules, name: ReleaseName) -> str:
-    """The DCAT dataset as JSON-LD, keys sorted."""
+    """The DCAT dataset as JSON-LD, keys sorted, with what DCAT-AP 3 asks for and recommends.
+
+    Source: SEMIC, DCAT-AP 3.0 (2024), Dataset, Distribution, Agent, Kind, Period of time.
+    """
     description = Description()
-    korean, english = str(package["title"]).split(" / ")
     dataset = description.dataset(
         Dataset(
             uri=f"{BASE}{name.channel}:{name.release_id}",
-            title=(korean, english),
+            title=_both(package["title"]),
+            description=(
+                _DESCRIPTION[0].format(month=name.base_month, note=IN_DEVELOPMENT.ko),
+                _DESCRIPTION[1].format(month=name.base_month, note=IN_DEVELOPMENT.en),
+            ),
             publisher=(rules.publisher_ko, rules.publisher_en),
+            publisher_type="RegionalAuthority",
+            department=(rules.department_ko, rules.department_en),
+            contact=rules.contact,
             licence_url=rules.licence_url,
             first_day=name.month.date.isoformat(),
             last_day=name.month.last_day.isoformat(),
+            spatial=(rules.spatial_ko, rules.spatial_en),
+            spatial_url=rules.spatial_url,
             frequency="monthly",
-            access="public",
+            access=rules.access.value,
+            rights=("\n".join(rules.terms.ko), "\n".join(rules.terms.en)),
+            themes=_THEMES,
+            conforms_to=("https://specs.frictionlessdata.io/data-package/",),
             version=str(name.version),
+            keywords=_KEYWORDS,
         )
     )
     for resource in package["resources"]:
-        description.distribution(dataset, resource["path"], media_type=resource["mediatype"], size=resource["bytes"])
+        kind = resource["format"]
+        description.distribution(
+            dataset,
+            File(
+                path=resource["path"],
+                media_type=resource["mediatype"],
+                size=resource["bytes"],
+                sha256=resource["hash"].removeprefix("sha256:"),
+                kind=_FILE_TYPES[kind],
+                description=_both(resource["title"]),
+                access_url=rules.access_url,
+                download_url=f"{rules.download_url}{name.release_id}/{resource['path']}" if rules.download_url else "",
+                licence_url=rules.licence_url,
+                rights=f"{dataset}#rights",
+                availability="EXPERIMENTAL",
+                conforms_to=_STANDARDS.get(kind, ""),
+            ),
+        )
     return description.json_ld()
+
+
+def _both(title: str) -> tuple[str, str]:
+    """Korean and English of a title that has both."""
+    korean, _, english = title.partition(" / ")
+    return korean, english
 
 
 def evidence(
@@ -283,6 +362,7 @@ def evidence(
     useful: Mapping[str, Any],
     hashes: Mapping[str, str],
     rows: Mapping[str, Any] | None = None,
+    made_by: Mapping[str, Any] | None = None,
 ) -> str:
     """The evidence pack for the pre-check: rules, cells before and after, the result of each attack. No true cell.
 
@@ -294,8 +374,9 @@ def evidence(
         name: of the release.
         history: releases that the attacks took in.
         useful: of `release.utility`.
-        hashes: path in the package → SHA-256, of all files but this one and `checksums.sha256`, which has its own.
+        hashes: path in the package → SHA-256, of all files but the evidence itself and `checksums.sha256`.
         rows: what is to be said of row-level files.
+        made_by: versions of code, models and tables that the figures were made by and from; None: not known.
     """
     limits = {
         key: {"value": value["value"], "owner": value["owner"], "source": value["source"]}
@@ -322,6 +403,19 @@ def evidence(
             "표별 셀 수": cells,
             "구조적 0": [zero.model_dump(exclude_none=True) for zero in rules.structural_zeros],
             "유용성": useful,
+            "이름": {
+                "공격": _names(r.ATTACK),
+                "상태": _names(r.STATUS),
+                "표": {t.name: {"ko": r.SOURCES[t.source].label_ko, "en": r.SOURCES[t.source].label_en} for t in rules.tables},
+                "원천": {name: {"ko": table.label_ko, "en": table.label_en} for name, table in r.SOURCES.items()},
+                "지역 수준": _names(codes.REGION_LEVEL),
+            },
+            "이용": {
+                "접근": rules.access.model_dump(),
+                "조건": rules.terms.model_dump(mode="json"),
+                "이용허락": rules.licence,
+            },
+            **({"생성": made_by} if made_by else {}),
             "공격별 발견 건수": attacks,
             "공격별 검사 대상": objects,
             "파일 SHA-256": dict(sorted(hashes.items())),
@@ -382,7 +476,16 @@ def readme(
     return f"""# 생활금융 통계 {name.base_month} ({name.release_id}) / Living-finance statistics
 
 {rules.publisher_ko} / {rules.publisher_en} · {rules.licence} <{rules.licence_url}>
+{rules.department_ko} / {rules.department_en} <{rules.contact}>
 
+## 이용 조건 / Terms of use
+{_ACCESS[rules.access.value]} <{access_right(rules.access.value)}>
+
+{_list(rules.terms.ko)}
+
+{_list(rules.terms.en)}
+
+## 파일 / Files
 | file | rows |
 |---|---|
 {listing}
@@ -419,6 +522,20 @@ def readme(
 ## 유용성 / Utility
 {chr(10).join(useful)}
 """
+
+
+_ACCESS = {
+    "PUBLIC": "누구나 이용할 수 있습니다. / Open to everybody.",
+    "RESTRICTED": "승인된 이용자만 이용할 수 있습니다. / Restricted to admitted users.",
+}
+
+
+def _names(listing: CodeList) -> dict[str, dict[str, str]]:
+    return {code: {"ko": korean, "en": english} for code, korean, english in listing.labels}
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def _json(content: object) -> str:

@@ -60,6 +60,8 @@ def _field(column: Column, labels: Labels) -> dict[str, Any]:
         "type": _KINDS.get(column.kind, "string"),
         "title": f"{column.label_ko} / {column.label_en}",
         "description": f"{meaning} [{column.measure.value}]".strip(),
+        "meaning_ko": column.meaning_ko,
+        "meaning_en": column.meaning,
         **closed_to(labels),
     }
 

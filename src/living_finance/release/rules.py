@@ -124,6 +124,29 @@ class SourcedScope(_Section):
     source: _Text
 
 
+class SourcedAccess(_Section):
+    """As `Sourced`, of who may have a release: a code of the EU's access-right authority."""
+
+    value: Literal["PUBLIC", "RESTRICTED"]
+    owner: _Text
+    source: _Text
+
+
+class Terms(_Section):
+    """Under which terms a release may be used, who answers for them, and where they come from."""
+
+    ko: Annotated[tuple[_Text, ...], Field(min_length=1)]
+    en: Annotated[tuple[_Text, ...], Field(min_length=1)]
+    owner: _Text
+    source: _Text
+
+    @model_validator(mode="after")
+    def _say_the_same(self) -> Terms:
+        if len(self.ko) != len(self.en):
+            raise ValueError("each term stands in Korean and in English")
+        return self
+
+
 class RowRules(_Section):
     """How the row-level files are made (`release.rows`)."""
 
@@ -190,6 +213,16 @@ class ReleaseRules(_Section):
     licence_url: _Text
     publisher_ko: _Text
     publisher_en: _Text
+    department_ko: _Text
+    department_en: _Text
+    contact: Annotated[str, Field(pattern="^(mailto:|https://).+", description="of the department")]
+    access_url: Annotated[str, Field(pattern="^https://.+", description="where the channel's files can be had")]
+    download_url: Annotated[str, Field(pattern="^(https://.+/)?$", description="folder of all releases; empty: not known")] = ""
+    spatial_ko: _Text
+    spatial_en: _Text
+    spatial_url: Annotated[str, Field(pattern="^https://.+", description="of the place, in a public list of places")]
+    access: SourcedAccess
+    terms: Terms
     parameters: Parameters
     tables: tuple[TableRules, ...]
     publications: Annotated[
@@ -197,6 +230,12 @@ class ReleaseRules(_Section):
     ] = ()
     structural_zeros: tuple[StructuralZero, ...] = ()
     rows: RowRules | None = None
+
+    @model_validator(mode="after")
+    def _rows_are_not_for_everybody(self) -> ReleaseRules:
+        if self.rows is not None and self.access.value == "PUBLIC":
+            raise ValueError("row-level files leave where access is RESTRICTED only")
+        return self
 
     def signed_categories(self, source: str, dimension: str) -> frozenset[str]:
         """Categories that are structural zeros in every region."""

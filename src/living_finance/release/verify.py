@@ -17,7 +17,7 @@ is at hand, what only insiders know) and says what it could work out. Its limits
 | P10 | row-like tables: unique combinations, identifiers |
 | P11 | bounds again with totals and empty types of the public registers; cells that the internal views mask (warehouse) |
 | P12 | the same figure with different noise in two tables or releases |
-| P13 | hidden columns, unknown statistics, codes or names, row order, file names, values behind a withheld status |
+| P13 | hidden columns, unknown statistics, codes or names, row order, file names, values behind a withheld status, formulas |
 
 P11 with the internal product: what leaves is the rounding of a figure that the internal views show, in cells they show, so
 that both together say no more than the internal views alone.
@@ -58,6 +58,7 @@ from living_finance.release.verify_population import (
     together,
     widths_asked,
 )
+from living_finance.release.verify_texts import formulas
 from living_finance.release.verify_zeros import accepted, is_among, list_findings, public_zeros
 
 
@@ -180,7 +181,9 @@ def _metadata(candidate: Released) -> Iterator[Finding]:
     """P13."""
     for oddity in candidate.oddities:
         yield "P13", "", "", oddity
+    yield from formulas(r.STRUCTURAL_ZEROS, candidate.zeros)
     for name, frame in candidate.tables.items():
+        yield from formulas(name, frame)
         if not _is_long(frame):
             continue
         expected = next(

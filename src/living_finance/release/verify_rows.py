@@ -9,7 +9,7 @@ Shares no code with `release.rows`. Its limits are its own; no configuration low
 | P10 | classes of fewer than k rows, or with fewer than l classes of income or debt; identifiers |
 | P11 | rows wholly inside a cell that the tables withhold or that the register says is small; the two files joined |
 | P10, P11 | over releases: `release.verify_row_links` |
-| P13 | other columns, categories, months, or another order than that of the published values |
+| P13 | other columns, categories, months, or another order than that of the published values; formulas |
 
 Source: Hundepool et al., ESS Handbook on Statistical Disclosure Control, 2nd edition, chapter 3; decision 0026.
 """
@@ -26,6 +26,7 @@ import pandas as pd
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
 from living_finance.contracts import row_files as rf
+from living_finance.release.verify_texts import formulas
 
 FINDING_COLUMNS = ("attack", "table", "cell", "what")
 Finding = tuple[str, str, str, str]
@@ -67,7 +68,7 @@ def verify_rows(
         if file is None or tuple(frame.columns) != file.column_names:
             findings.append(("P13", name, "", "no row-level file of the contract, or not its columns in their order"))
             continue
-        findings += _contents(file, frame, month)
+        findings += [*_contents(file, frame, month), *formulas(name, frame)]
         findings += _amounts(file, frame, limits)
         findings += _classes(file, frame, limits)
         findings += inside_withheld(file, frame, tables or {})

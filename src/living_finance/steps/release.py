@@ -26,6 +26,7 @@ from living_finance.places.boundaries import DONG_CODE_PROPERTY, dong_boundaries
 from living_finance.release import contributors, row_texts, structural, utility
 from living_finance.release import package as texts
 from living_finance.release import rows as row_files
+from living_finance.release.evidence_page import evidence_page
 from living_finance.release.protect import Earlier, protect
 from living_finance.release.rules import ReleaseRules, read_rules
 from living_finance.release.verify import Released, SignedZeros, verify
@@ -295,7 +296,9 @@ def release_cells(
             useful=useful,
             hashes=hashes | {path: hashlib.sha256(text.encode()).hexdigest() for path, text in documents.items()},
             rows=about_rows,
+            made_by=None if ledger is None else ledger.made_by(month),
         )
+        documents["evidence/evidence.html"] = evidence_page(documents["evidence/evidence.json"])
         files.write_documents(folder, documents)
     store.register(
         channel=name.channel,

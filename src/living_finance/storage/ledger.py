@@ -99,6 +99,16 @@ class Ledger:
         """The same in words."""
         return ", ".join(self.models(month).values()) or "unknown"
 
+    def made_by(self, month: Month) -> dict[str, Any] | None:
+        """Versions of code, models and Delta tables of a finished month, by their Korean names; None: it is not finished."""
+        manifest = self.manifest(month)
+        if manifest is None:
+            return None
+        checked = self.find(month, "quality")
+        code = checked.facts.get("code_version", "unknown") if checked else "unknown"
+        versions = {name: int(entry["version"]) for name, entry in sorted(manifest["tables"].items())}
+        return {"코드 버전": str(code), "모형 버전": self.model_versions(month), "델타 버전": versions}
+
     def note_release(self, channel: str, release_id: str, *, checksums_sha256: str) -> None:
         """Note what a candidate was when it was made; one made anew replaces it."""
         _write_atomically(self._root / "releases" / f"{channel}-{release_id}.json", {"checksums_sha256": checksums_sha256})

@@ -40,7 +40,14 @@ _APPROVAL = "evidence/approval.json"
 _NOT_HASHED = {"checksums.sha256", _APPROVAL}
 _APPROVER = re.compile(r"(?=.*\w)[\w .,'()-]{1,100}")
 _BLOCK_ROWS = 131_072
-_DOCUMENTS = {"datapackage.json", "dcat.jsonld", "README.md", "checksums.sha256", "evidence/evidence.json"}
+_DOCUMENTS = {
+    "datapackage.json",
+    "dcat.jsonld",
+    "README.md",
+    "checksums.sha256",
+    "evidence/evidence.json",
+    "evidence/evidence.html",
+}
 _NAME = re.compile(r"living-finance-(?P<channel>.+)-(?P<month>\d{6})-v(?P<version>\d+)")
 _NO_RELEASE = "name the folder of a release, with its datapackage.json and data"
 _FOLLOWS: dict[str, tuple[str | None, ...]] = {
