@@ -88,7 +88,7 @@ def test_parts_of_the_budget_add_up_in_squares() -> None:
     )
     (row,) = (row for row in budget.to_pylist() if row["figure"] == "median")
     assert (row["region_level"], row["regions"]) == ("dong", 3)
-    variance = 3.0  # of the three draws after the first
+    variance = 3.0 * (1 + 1 / 3)  # of the three draws after the first, as the error of their average
     of_survey, of_published, of_chance = (variance * part / 14 for part in (1, 4, 9))
     assert row["sampling"] == pytest.approx(of_survey**0.5 / 50) and row["benchmarking"] == pytest.approx(of_published**0.5 / 50)
     assert row["model"] == pytest.approx(of_chance**0.5 / 50) and row["householding"] == pytest.approx(0.05)
