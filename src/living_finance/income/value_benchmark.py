@@ -20,19 +20,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import fdtrc
 
-from living_finance.contracts import codes
+from living_finance.contracts import codes, gold
 from living_finance.contracts.language import Words
 from living_finance.income.survey_weights import FIFTHS
 from living_finance.methods.grouped import Floats, Integers
 
 COMPONENTS = ("labour", "business", "property", "transfer", "irregular")
 COMPONENT_NAMES: Mapping[str, Words] = {
-    "labour": Words(ko="근로소득", en="labour income"),
-    "business": Words(ko="사업소득", en="business income"),
-    "property": Words(ko="재산소득", en="property income"),
-    "transfer": Words(ko="이전소득", en="transfer income"),
-    "irregular": Words(ko="비경상소득", en="irregular income"),
-    "total": Words(ko="총소득", en="total income"),
+    name: Words(ko=column.label_ko, en=column.label_en)
+    for name in (*COMPONENTS, "total")
+    for column in (gold.HOUSEHOLD.column(f"{name}_income_krw_year"),)
 }
 AGE_GROUPS = ("0-29", "30-39", "40-49", "50-59", "60-119")
 TENURES = codes.TENURE.codes

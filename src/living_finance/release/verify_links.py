@@ -48,14 +48,13 @@ def places_of(cells: pd.DataFrame) -> Places:
     dimensions = [c for c in cells.columns if c in DIMENSIONS and c != r.PLACE]
     category = np.unique(key_numbers(cells[dimensions]), return_inverse=True)[1]
     alone = is_dong & ~np.isin(category, category[is_area]) & is_area.any()
-    ways = (cells[dimensions] != codes.ALL).to_numpy() @ (1 << np.arange(len(dimensions)))
     return Places(
         group=np.where(is_city | is_gu, 0, district),
         parent_group=np.where(is_gu, district, 0),
         dong=np.where(is_area | is_dong, dong, 0),
         nest=np.where(is_area, dong, np.where(alone, 0, -1)),
         region=region,
-        cross=np.unique(ways, return_inverse=True)[1],
+        cross=np.unique(key_numbers(cells[dimensions] != codes.ALL), return_inverse=True)[1],
         category=category,
     )
 

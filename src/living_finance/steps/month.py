@@ -473,29 +473,28 @@ def _register_counts_at_census(run: MonthRun) -> DataFrame | None:
 
 def _previous_made(run: MonthRun) -> tuple[Month, StepRecord] | None:
     """The newest month before whose households, ids included, have been made; months that were never made are passed over."""
-    for month in reversed(run.ledger.months()):
-        record = run.ledger.find(month, "households") if month < run.month else None
-        if record and any(commit.table == silver.HOUSEHOLD_REGISTER.qualified_name for commit in record.commits):
-            return month, record
-    return None
+    register = silver.HOUSEHOLD_REGISTER.qualified_name
+    return _newest_before(run, "households", lambda record: any(commit.table == register for commit in record.commits))
 
 
 def _finished_before(run: MonthRun) -> tuple[Month, StepRecord] | None:
     """The newest month before that has statistics."""
-    for month in reversed(run.ledger.months()):
-        record = run.ledger.find(month, "statistics") if month < run.month else None
-        if record:
-            return month, record
-    return None
+    return _newest_before(run, "statistics", lambda record: True)
 
 
 def _scored_before(run: MonthRun) -> dict[Month, Mapping[str, Any]]:
     """What the ledger says of the model of the newest month before that has incomes; empty: there is none."""
+    scored = _newest_before(run, "income", lambda record: "model" in record.facts)
+    return {scored[0]: scored[1].facts["model"]} if scored else {}
+
+
+def _newest_before(run: MonthRun, step: str, is_wanted: Callable[[StepRecord], bool]) -> tuple[Month, StepRecord] | None:
+    """The newest month before with such a record of a step."""
     for month in reversed(run.ledger.months()):
-        record = run.ledger.find(month, "income") if month < run.month else None
-        if record and "model" in record.facts:
-            return {month: record.facts["model"]}
-    return {}
+        record = run.ledger.find(month, step) if month < run.month else None
+        if record and is_wanted(record):
+            return month, record
+    return None
 
 
 def _previous_month(run: MonthRun) -> PreviousMonth | None:
