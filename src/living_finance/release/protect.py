@@ -8,7 +8,8 @@
    with or without; means and shares are then withheld for all categories of that region and cross, since the margin
    and the others would give it away.
 4. *Unreliable*: figures whose error is too large.
-5. *Rounding* of what is left.
+5. *Differences*: means beside which those that are withheld could be told (`release.differences`).
+6. *Rounding* of what is left.
 
 A zero is structural where rules sign it: a whole category, or regions in which nobody can be by public evidence. Evidence
 is known to readers whether or not the zero is printed, so no other cell is thought to be hidden behind one.
@@ -38,6 +39,7 @@ from scipy import sparse
 from living_finance.contracts import codes
 from living_finance.contracts import releases as r
 from living_finance.release.complement import TOP, Demands, Flags, Floats, Integers, LinkedCells, complement
+from living_finance.release.differences import Totals, withhold_differences
 from living_finance.release.rules import CATEGORIES, ReleaseRules, TableRules
 
 KEY = ("region_level", "region_code")
@@ -104,23 +106,27 @@ def protect(
     )
     memory = _memory(earlier, rules)
 
-    def status_of(population: tuple[str, pd.DataFrame]) -> pd.DataFrame:
+    def status_of(population: tuple[str, pd.DataFrame]) -> tuple[pd.DataFrame, sparse.csr_matrix]:
         name, members = population
         return _count_status(members, memory[memory[_POPULATION] == name], rules=rules)
 
     with ThreadPoolExecutor(max_workers=2) as pool:  # programs of the one leave the interpreter to the other
-        status = pd.concat(pool.map(status_of, everything.groupby(_POPULATION, sort=True)), ignore_index=True)
-    tables, zeros = {}, []
+        found = list(pool.map(status_of, everything.groupby(_POPULATION, sort=True)))
+    status = pd.concat([frame for frame, _ in found], ignore_index=True)
+    tables, cells_of, zeros = {}, {}, []
     for table in rules.tables:
         frame = complete[table.name]
-        keyed = _keyed(frame, source=table.source)
-        count_status = status["status"].to_numpy(object)[_positions(keyed, status, keys=list(_ALL_KEYS))]
-        long = _long(frame, count_status=count_status, table=table, rules=rules)
+        cell = _positions(_keyed(frame, source=table.source), status, keys=list(_ALL_KEYS))
+        count_status = status["status"].to_numpy(object)[cell]
+        long, row = _long(frame, count_status=count_status, table=table, rules=rules)
         tables[table.name] = long if earlier is None else _still_withheld(long, earlier.patterns.get(table.name))
+        cells_of[table.name] = cell, row
         printed = frame[frame["is_structural"].to_numpy() & (count_status == r.PUBLISHED)]
         for dimension in rules.with_evidence(table.source):
             at = evidence["dimension"] == dimension
             zeros.append(evidence[at & _is_among(evidence, _categorised(printed, dimension))])
+    links = sparse.block_diag([links for _, links in found], format="csr")
+    tables = _without_differences(tables, complete, cells_of, status, links, rules)
     zeros_key = list(r.ZERO_KEY)
     listed = pd.concat([evidence.iloc[:0], *zeros])[zeros_key].drop_duplicates().sort_values(zeros_key, ignore_index=True)
     return Protected(tables, _tally(tables, rules), listed)
@@ -236,8 +242,8 @@ def _memory(earlier: Earlier | None, rules: ReleaseRules) -> pd.DataFrame:
     )
 
 
-def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: ReleaseRules) -> pd.DataFrame:
-    """Status of each count of one population."""
+def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: ReleaseRules) -> tuple[pd.DataFrame, sparse.csr_matrix]:
+    """Status of each count of one population, and the links between them."""
     (number,) = _key_numbers(members, keys=list(_ALL_KEYS))
     frame = members.iloc[np.unique(number, return_index=True)[1]].reset_index(drop=True)
     at = _positions(frame, memory, keys=list(_ALL_KEYS))
@@ -294,7 +300,7 @@ def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: Release
             )
         withheld |= hidden
     status = np.where(small, r.SMALL, np.where(withheld, r.SECONDARY, r.PUBLISHED))
-    return frame[list(_ALL_KEYS)].assign(status=status)
+    return frame[list(_ALL_KEYS)].assign(status=status), layout.links
 
 
 def _no_exact(
@@ -425,8 +431,8 @@ class _Layout:
         return result
 
 
-def _long(frame: pd.DataFrame, *, count_status: Texts, table: TableRules, rules: ReleaseRules) -> pd.DataFrame:
-    """One row per cell and statistic, sorted by key."""
+def _long(frame: pd.DataFrame, *, count_status: Texts, table: TableRules, rules: ReleaseRules) -> tuple[pd.DataFrame, Integers]:
+    """One row per cell and statistic, sorted by key, and for each the row of its cell."""
     dimensions = [*r.dimension_columns(table.source)]
     crossed = (frame[list(r.DIMENSIONS[table.source])] != codes.ALL).to_numpy()
     reliability = frame["reliability"].to_numpy(object) if "reliability" in frame else np.full(len(frame), None, dtype=object)
@@ -456,7 +462,7 @@ def _long(frame: pd.DataFrame, *, count_status: Texts, table: TableRules, rules:
     order = np.lexsort((pd.factorize(found["statistic"], sort=True)[0], found["at"]))
     at, status, name_of = found["at"][order], found["status"][order], found["statistic"][order]
     units = {name: statistic.unit for name, statistic in r.STATISTICS[table.source].items()}
-    return pd.DataFrame(
+    long = pd.DataFrame(
         {
             **{name: frame[name].to_numpy(object)[at] for name in (*KEY, *dimensions)},
             "statistic": name_of,
@@ -466,6 +472,77 @@ def _long(frame: pd.DataFrame, *, count_status: Texts, table: TableRules, rules:
             "reliability": np.where(status == r.PUBLISHED, reliability[at], None),
         }
     )
+    return long, at
+
+
+def _without_differences(
+    tables: Mapping[str, pd.DataFrame],
+    complete: Mapping[str, pd.DataFrame],
+    cells_of: Mapping[str, tuple[Integers, Integers]],
+    status: pd.DataFrame,
+    links: sparse.csr_matrix,
+    rules: ReleaseRules,
+) -> dict[str, pd.DataFrame]:
+    """The tables without means beside which withheld ones could be told, a row of categories at a time.
+
+    Args:
+        tables: of `_long`.
+        complete: the cells of each table.
+        cells_of: for each table the number of each cell among all, and the row of the cell of each of its rows.
+        status: of the counts of all cells.
+        links: between all cells.
+    """
+    is_crossed = status[list(_ALL_DIMENSIONS)] != codes.ALL
+    (unit,) = _key_numbers(status[[_POPULATION, *KEY]].join(is_crossed), keys=list(_ALL_KEYS))
+    result = {name: long.copy() for name, long in tables.items()}
+    means = {
+        name: statistic.unit
+        for table in rules.tables
+        for name, statistic in r.STATISTICS[table.source].items()
+        if statistic.measured is r.Measured.MEAN
+    }
+    for name, mean_unit in means.items():
+        facts = {fact: np.zeros(len(status)) for fact in ("mean", "count", "largest", "second", "absolute")}
+        is_listed, is_printed, is_empty = np.zeros((3, len(status)), dtype=bool)
+        rows = {held: np.flatnonzero(long["statistic"] == name) for held, long in result.items()}
+        for table in (table for table in rules.tables if rows[table.name].size):
+            at, (cell, row) = rows[table.name], cells_of[table.name]
+            frame, own = complete[table.name].iloc[row[at]], cell[row[at]]
+            columns = (name, r.COUNT_OF[table.source], LARGEST + name, SECOND + name, ABSOLUTE + name)
+            for fact, column in zip(facts, columns, strict=True):
+                facts[fact][own] = np.nan_to_num(frame[column].to_numpy(float))
+            is_listed[own], is_empty[own] = True, frame["is_known"]
+            is_printed[own] |= (result[table.name]["status"].iloc[at] == r.PUBLISHED).to_numpy()
+        mean, count = facts.pop("mean"), facts.pop("count")
+        mean_ends, count_ends = (
+            _ends(mean, rules.parameters.base_of(mean_unit)),
+            _ends(count, rules.parameters.base_of("persons")),
+        )
+        ends = [one * other for one in mean_ends for other in count_ends]
+        dropped = withhold_differences(
+            links[(abs(links) @ (~is_listed).astype(float)) == 0],
+            Totals(
+                above=np.maximum(np.max(ends, axis=0) - mean * count, 0.0),
+                below=np.maximum(mean * count - np.min(ends, axis=0), 0.0),
+                **facts,
+            ),
+            is_printed=is_printed,
+            is_empty=is_empty,
+            unit=unit,
+            price=count,
+            percent=rules.parameters.dominance_percent.value,
+        )
+        for held, at in rows.items():
+            (cell, row), long = cells_of[held], result[held]
+            gone = at[dropped[cell[row[at]]] & (long["status"].to_numpy()[at] == r.PUBLISHED)]
+            long.loc[gone, ["value", "status", "reliability"]] = (np.nan, r.SECONDARY, None)
+    return result
+
+
+def _ends(value: Floats, base: float) -> tuple[Floats, Floats]:
+    """Between which a figure is, as its rounding tells."""
+    printed = _rounded(value, base)
+    return np.maximum(printed - base / 2, np.minimum(printed, 0)), printed + base / 2
 
 
 def _still_withheld(long: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFrame:

@@ -140,22 +140,25 @@ def _left_over(
         )
     links = links_of[same]
     parts, wholes = links.maximum(0), (-links).maximum(0)
-    loose = is_loose.astype(float)
-    of_parts, of_wholes = parts @ loose, wholes @ loose
-    slack = np.where(of_wholes > 0, parts @ above, wholes @ above - parts @ below)
-    asked = np.flatnonzero((of_parts > 0) != (of_wholes > 0))
-    members = links[asked].tocoo()
-    is_member = is_loose[members.col]
-    row, at = members.row[is_member], members.col[is_member]
-    largest, second, total = (np.nan_to_num(cells[f].to_numpy(float))[at] for f in ("largest", "second", "absolute"))
-    amounts, owner = np.concatenate([largest, second]), np.concatenate([row, row])
-    order = np.lexsort((-amounts, owner))
-    first = np.flatnonzero(np.r_[True, np.diff(owner[order]) > 0]) if order.size else order
-    most, next_most = amounts[order][first], amounts[order][np.minimum(first + 1, order.size - 1)] if order.size else amounts
-    rows = owner[order][first]
-    rest = np.bincount(row, weights=total, minlength=asked.size)[rows] - most - next_most
-    bad = rest + slack[asked[rows]] < limits.dominance_percent / 100 * most
-    for link in asked[rows[bad]]:
+    facts = cells[["largest", "second", "absolute"]].fillna(0.0).to_numpy(float)
+    dominated: set[int] = set()
+    while True:
+        loose = is_loose.astype(float)
+        of_parts, of_wholes = parts @ loose, wholes @ loose
+        up = np.where(of_wholes > 0, parts @ above, wholes @ above - parts @ below)
+        down = np.where(of_wholes > 0, parts @ below, wholes @ below - parts @ above)
+        asked = np.flatnonzero((of_parts > 0) != (of_wholes > 0))
+        dominated.update(_dominated(links[asked], facts, is_loose, asked, up, limits))
+        alone = links[asked[(of_parts + of_wholes)[asked] == 1]].tocoo()  # known by this link, it may tell others
+        known = is_loose[alone.col]
+        if not known.any():
+            break
+        row, at = asked[(of_parts + of_wholes)[asked] == 1][alone.row[known]], alone.col[known]
+        above[at], below[at] = np.inf, -np.inf
+        np.minimum.at(above, at, up[row])
+        np.maximum.at(below, at, down[row])
+        is_loose[at] = False
+    for link in sorted(dominated):
         whole = int(links[link].indices[links[link].data < 0][0])
         yield (
             "P8",
@@ -163,3 +166,31 @@ def _left_over(
             cell_names(cells[["region_level", "region_code", *dimensions_of(means)]].iloc[[whole]])[0],
             (f"{statistic}: dominated, in the difference of whole and parts"),
         )
+
+
+def _dominated(
+    asked: sparse.csr_matrix, facts: np.ndarray, is_loose: np.ndarray, number: np.ndarray, slack: np.ndarray, limits: Limits
+) -> list[int]:
+    """Numbers of links whose loose members, together, are one contributor's but for less than p percent.
+
+    Args:
+        asked: the links.
+        facts: of each cell, what the largest, the second largest and all contributors bring.
+        is_loose: cells that no figure tells.
+        number: of each link.
+        slack: how far beyond the true total a reader must think possible, by number.
+    """
+    members = asked.tocoo()
+    is_member = is_loose[members.col]
+    row, at = members.row[is_member], members.col[is_member]
+    if not row.size:
+        return []
+    largest, second, total = facts[at].T
+    amounts, owner = np.concatenate([largest, second]), np.concatenate([row, row])
+    order = np.lexsort((-amounts, owner))
+    first = np.flatnonzero(np.r_[True, np.diff(owner[order]) > 0])
+    most, next_most = amounts[order][first], amounts[order][first + 1]
+    rows = owner[order][first]
+    rest = np.bincount(row, weights=total, minlength=number.size)[rows] - most - next_most
+    bad = rest + slack[number[rows]] < limits.dominance_percent / 100 * most
+    return [int(link) for link in number[rows[bad]]]
