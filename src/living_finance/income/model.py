@@ -412,19 +412,22 @@ def _place_centres(slope: float, *, draw: int, draws: int, seed: int) -> PlaceCe
     Were the centre the same in all draws, they would hold none of the prior's own error.
     """
     amount, occurrence = (
-        slope + PLACE_DEVIATION * _centred(f"{seed}|property place {part}", draw=draw, draws=draws)
+        slope + PLACE_DEVIATION * _matched(f"{seed}|property place {part}", draw=draw, draws=draws)
         for part in ("amount", "occurrence")
     )
     return PlaceCentres(amount, occurrence)
 
 
-def _centred(stream: str, *, draw: int, draws: int) -> float:
-    """A standard normal number of a draw, 0 in draw 0; over the others their mean is 0. All 0 with fewer than 3 draws."""
+def _matched(stream: str, *, draw: int, draws: int) -> float:
+    """A standard normal number of a draw, 0 in draw 0; over the others their mean is 0 and their variance (of a sample) 1.
+
+    So few as they are, their own variance would be that of the errors said: the same in every month, since the seed is.
+    All 0 with fewer than 3 draws. Source: moment matching, Barraquand (1995), Management Science 41(12), 1882-1891.
+    """
     if draw == 0 or draws < 3:
         return 0.0
     numbers = normal(mixed(key_bits([stream])[0], np.arange(1, draws)))
-    centred = (numbers - numbers.mean()) * np.sqrt((draws - 1) / (draws - 2))
-    return float(centred[draw - 1])
+    return float((numbers[draw - 1] - numbers.mean()) / numbers.std(ddof=1))
 
 
 def group_errors(published: Mapping[Figure, Published]) -> dict[str, float]:
@@ -452,7 +455,7 @@ def _targets(published: Mapping[Figure, Published], *, draw: int, draws: int, se
         found = published.get(figure)
         if found is None or not found.value > 0.0:
             return None
-        moved = _centred(f"{seed}|published|{'|'.join(figure)}", draw=draw, draws=draws)
+        moved = _matched(f"{seed}|published|{'|'.join(figure)}", draw=draw, draws=draws)
         return float(found.value * np.exp(found.relative_error * moved))
 
     def those(figures: Mapping[str, Figure]) -> dict[str, float]:
