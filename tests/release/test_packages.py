@@ -504,9 +504,9 @@ def test_nothing_is_released_beside_a_public_release_that_was_changed(
     second = made(tmp_path, small_month(2, rules), rules)
     _reworded(first, "other")
     for step in range(2):
-        with pytest.raises(ReleaseDamaged, match="not what was public"):
+        with pytest.raises(ReleaseDamaged, match="it was public"):
             approve(second, approver="Kim", rules=rules)
-        with pytest.raises(ReleaseDamaged, match="not what was public"):
+        with pytest.raises(ReleaseDamaged, match="it was public"):
             made(tmp_path, small_month(2, rules), rules)
         if not step:
             withdraw(first, reason="changed", approver="Kim")
@@ -566,6 +566,14 @@ def test_the_commands_take_copies_and_the_warehouse(
         app([*approval, str(tmp_path / "another")], standalone_mode=False)
     app([*approval, str(warehouse)], standalone_mode=False)
     assert store_at(tmp_path / "releases").lines()[-1].state == r.IS_PUBLIC
+    capsys.readouterr()
+    app(["releases", str(tmp_path / "releases")], standalone_mode=False)
+    told = capsys.readouterr().err
+    assert all(word in told for word in ("202001-v1", "Kim", "✓")) and "changed" not in told
+    _reworded(folder, "other")
+    with pytest.raises(ReleaseDamaged, match="it was public|restore it"):
+        app(["releases", str(tmp_path / "releases")], standalone_mode=False)
+    assert "changed" in capsys.readouterr().err, "the list is there all the same"
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
+from rich.table import Table as RichTable
 
 from living_finance.cli.common import AllowFailedChecks, ConfigFile, WarehouseFolder, settings_of, spark_session
 from living_finance.config import conf_file
+from living_finance.errors import ReleaseDamaged
 from living_finance.months import Month
 from living_finance.progress import console, working
 
@@ -132,6 +134,35 @@ def withdraw(
 
     take_back(folder, reason=reason, approver=approver)
     console.print(f"withdrawn   {folder}")
+
+
+@app.command(rich_help_panel=_PANEL)
+def releases(
+    folder: Annotated[Path, typer.Argument(help="Folder of all releases, with their register.", exists=True, file_okay=False)],
+) -> None:
+    """List all releases: what is public, since when, by whom, and whether its files are still those that were registered.
+
+    Exit code: 62 files of a release, or the register, are not what was registered.
+    """
+    from living_finance.contracts.releases import IS_PUBLIC, WITHDRAWN
+    from living_finance.storage.releases import ReleaseStore
+
+    store = ReleaseStore(folder)
+    table = RichTable("channel", "release", "state", "since", "by", "reason", "files", title=str(folder))
+    styles = {IS_PUBLIC: "green", WITHDRAWN: "yellow"}
+    damage: ReleaseDamaged | None = None
+    for line in store.current().values():
+        try:
+            store.check(line, remedy="restore it from a copy of the releases")
+            files = "[green]✓[/green]"
+        except ReleaseDamaged as error:
+            damage = error
+            files = "[red]changed[/red]"
+        state = f"[{styles[line.state]}]{line.state}[/]" if line.state in styles else line.state
+        table.add_row(line.channel, line.id, state, line.time[:10], *map(escape, (line.approver, line.reason)), files)
+    console.print(table if table.row_count else f"No releases in {folder} yet: living-finance release makes a candidate.")
+    if damage:
+        raise damage
 
 
 def _inside(warehouse: Path, month: str, rules: ReleaseRules, config: Path | None) -> Inside:

@@ -462,8 +462,9 @@ def _approve(folder: Path, *, approver: str, rules: ReleaseRules, inside: Inside
     channel, release_id = folder.resolve().parent.name, folder.resolve().name
     line, about = store.current().get((channel, release_id)), files.about_release(folder)
     is_registered = line is not None and (about.channel, about.release_id, about.edition) == (channel, release_id, line.edition)
-    if line is None or not is_registered or files.check_hashes(folder) != line.checksums_sha256:
+    if line is None or not is_registered:
         raise ReleaseDamaged(f"{folder} is not what was registered.", remedy="make the release again")
+    store.check(line, remedy="make the release again")
     if ledger is not None and ledger.release_hash(channel, release_id) != line.checksums_sha256:
         raise ReleaseDamaged(f"{folder} is not what was made from this warehouse.", remedy="make the release again")
     if line.state not in (r.CANDIDATE, r.APPROVED):
@@ -471,8 +472,7 @@ def _approve(folder: Path, *, approver: str, rules: ReleaseRules, inside: Inside
     findings = verify_release(folder, rules=rules, inside=inside)
     if len(findings):
         raise _disclosure(findings, "make the release again")
-    if files.check_hashes(folder) != line.checksums_sha256:
-        raise ReleaseDamaged(f"{folder} was changed while it was attacked.", remedy="make the release again")
+    store.check(line, remedy="it was changed while it was attacked: make the release again")
     named = {"channel": channel, "release_id": release_id, "month": line.month, "version": line.version}
     store.register(**named, state=r.APPROVED, approver=approver)  # type: ignore[arg-type]
     files.write_approval(folder, approver=approver)
@@ -534,10 +534,8 @@ def _history(store: files.ReleaseStore) -> list[Released]:
     """
     found = []
     for line in store.ever_public():
-        folder = store.folder(line.channel, line.id)
-        if files.check_hashes(folder) != line.checksums_sha256:
-            raise ReleaseDamaged(f"{folder} is not what was public.", remedy="restore it from a copy of the releases")
-        found.append(_released(files.read_release(folder, with_csv=False)))
+        store.check(line, remedy="it was public: restore it from a copy of the releases")
+        found.append(_released(files.read_release(store.folder(line.channel, line.id), with_csv=False)))
     return found
 
 

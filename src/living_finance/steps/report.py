@@ -19,7 +19,7 @@ from living_finance.contracts import codes, gold
 from living_finance.contracts import releases as r
 from living_finance.contracts.core import Table
 from living_finance.contracts.language import Language
-from living_finance.errors import ConfigurationError, DisclosureFound, MissingInput, ReleaseDamaged, ReleaseNotReady
+from living_finance.errors import ConfigurationError, DisclosureFound, MissingInput, ReleaseNotReady
 from living_finance.methods.margins import is_margin
 from living_finance.months import Month
 from living_finance.places.boundaries import (
@@ -171,10 +171,8 @@ def data_of_release(folder: Path, *, region: str) -> ReportData:
 
 def _regions_of(store: files.ReleaseStore, line: files.RegisterLine, *, with_groups: bool) -> dict[str, pd.DataFrame]:
     """Of a release that is as it was registered the rows of whole regions, and the other tables of a report."""
-    folder = store.folder(line.channel, line.id)
-    if files.check_hashes(folder) != line.checksums_sha256:
-        raise ReleaseDamaged(f"{folder} is not what was registered.", remedy="make the release again")
-    tables = files.read_release(folder, with_csv=False).tables
+    store.check(line, remedy="make the release again")
+    tables = files.read_release(store.folder(line.channel, line.id), with_csv=False).tables
     statistics = tables["household_statistics"]
     is_whole = (statistics[list(r.DIMENSIONS["household_statistics"])] == codes.ALL).all(axis=1)
     others = {name: tables[name] for name in ("household_breakdown", "person_statistics")} if with_groups else {}

@@ -152,6 +152,16 @@ class ReleaseStore:
         seen = {(line.channel, line.id) for line in self.lines() if line.state == r.IS_PUBLIC}
         return [line for key, line in self.current().items() if key in seen]
 
+    def check(self, line: RegisterLine, *, remedy: str) -> None:
+        """Compare the files of a release with what a line of the register says of them.
+
+        Raises:
+            ReleaseDamaged: some differ.
+        """
+        folder = self.folder(line.channel, line.id)
+        if check_hashes(folder) != line.checksums_sha256:
+            raise ReleaseDamaged(f"{folder} is not what was registered.", remedy=remedy)
+
     def next_version(self, channel: str, month: str) -> int:
         """One more than the newest version that has been approved; a candidate nobody approved is replaced."""
         settled = [
