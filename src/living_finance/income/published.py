@@ -36,7 +36,8 @@ class Published:
 def published_figures(benchmarks: DataFrame, *, month: Month) -> tuple[Mapping[Figure, Published], tuple[str, ...]]:
     """The figures of the city for a month, and why others are not met (`contracts.definitions`).
 
-    Of several figures the newest year not after the month's (else the oldest), then the smallest error.
+    Of several figures the newest year not after the month's (else the oldest), then the smallest error; other sources of it are
+    named among the reasons.
 
     Args:
         benchmarks: silver.BENCHMARK used for the month.
@@ -68,6 +69,10 @@ def chosen_figures(rows: Sequence[Mapping[str, Any]], *, month: Month) -> tuple[
         candidate = (not is_past, -row["year"] if is_past else row["year"], error, row["source"], period, row["value"])
         by_figure.setdefault((row["indicator"], row["dimension"], row["category"]), []).append(candidate)
     chosen = {figure: min(candidates) for figure, candidates in sorted(by_figure.items())}
+    for (indicator, dimension, category), candidates in by_figure.items():
+        taken = chosen[indicator, dimension, category][3]
+        others = {source for _, _, _, source, _, _ in candidates} - {taken}
+        refused |= {f"{indicator} by {dimension} of {other}: not met, {taken} is newer or more exact" for other in others}
     figures = {
         figure: Published(source, abs(year), float(value), error) for figure, (_, year, error, source, _, value) in chosen.items()
     }
