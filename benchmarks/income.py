@@ -19,8 +19,8 @@ Each city: districts drawn by its number, 5 % of their people, one month. For ev
 Errors are after the error of the published figure is taken out: of the total by the city's own ratio, of a component by its
 published mean, of labour and business income by what published means leave for both. Components, debt and spending (for which
 no published figure is met) also as they are; averages over cities. The share of dongs that 90 % intervals hold is of the
-dongs of all cities, as published and (scaled) after the city's ratio. `--keep` leaves each city's landing, truth and warehouse
-in its folder, for other benchmarks.
+dongs of all cities, as published and (scaled) relative to the city's mean, whose error is then in neither. `--keep` leaves each
+city's landing, truth and warehouse in its folder, for other benchmarks.
 """
 
 from __future__ import annotations
@@ -148,11 +148,11 @@ def score(folder: Path) -> dict[str, dict[str, float]]:
         true = private.toPandas()
         told = published_errors(published, {name: float(true[f"{name}_income"].mean()) for name in COMPONENTS})
 
-        def scored(statistics: DataFrame) -> dict[str, float]:
-            return flat(errors(statistics=statistics, households=private), told)
+        def scored(statistics: DataFrame, draws: DataFrame | None = None) -> dict[str, float]:
+            return flat(errors(statistics=statistics, households=private, draws=draws), told)
 
         return {
-            "ours": scored(ours),
+            "ours": scored(ours, warehouse.read(silver.AREA_INCOME_DRAW, base_month=MONTH.date)),
             "baseline": scored(_baseline(spark, warehouse)),
             "first version": scored(_first_version(spark, warehouse)),
             "survey": survey_alone(warehouse.read(silver.SURVEY_HOUSEHOLD, base_month=MONTH.date), private),

@@ -7,9 +7,11 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from rich.console import Console
 
 from living_finance.contracts import gold
@@ -188,6 +190,29 @@ def test_intervals_hold_once_the_citys_own_error_is_out(spark: SparkSession) -> 
     found = errors(statistics=statistics(spark, published), households=households)["mean_total_income"]["dong"]
     assert found["interval_90_coverage"] == 0.0
     assert found["interval_90_coverage_scaled"] == pytest.approx(0.5)
+
+
+def test_relative_to_the_city_an_interval_has_the_error_of_the_ratio(spark: SparkSession) -> None:
+    """Errors of 66 won in all: 60 of the draws, all of them the city's, and 27 beside."""
+    households = spark.createDataFrame(truth_households([996, 2996, 3996]))
+    published = {("dong", "1101053"): 2020, ("dong", "1101054"): 4060, ("gu", "11010"): 2667, ("city", "11"): 2667}
+    of = statistics(spark, published).withColumn(
+        "rmse_mean_total_income_krw_year", F.when(F.col("region_level") == "dong", F.lit(66.0))
+    )
+    moves = {0: 9.0, 1: 1 - 60 / np.sqrt(3) / 3000, 2: 1 + 60 / np.sqrt(3) / 3000}
+    rows = [
+        (level, code, draw, float(mean * move))
+        for draw, move in moves.items()
+        for level, code, mean in (("city", "11", 2667), ("dong", "1101053", 3000), ("dong", "1101054", 3000))
+    ]
+    drawn = spark.createDataFrame(rows, "region_level string, region_code string, draw int, mean_total_income_krw_year double")
+
+    def held(draws: DataFrame | None) -> float:
+        found = errors(statistics=of, households=households, draws=draws)["mean_total_income"]["dong"]
+        return float(found["interval_90_coverage_scaled"])
+
+    assert held(None) == 1.0
+    assert held(drawn) == pytest.approx(0.5), "45 won: 20 are inside, 60 are not"
 
 
 def test_true_quantiles_and_gini(spark: SparkSession) -> None:

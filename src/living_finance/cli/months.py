@@ -168,7 +168,7 @@ def evaluate(
     config: ConfigFile = None,
 ) -> None:
     """Score a synthetic month against its truth (the only command that reads truth)."""
-    from living_finance.contracts import gold
+    from living_finance.contracts import gold, silver
     from living_finance.evaluation.report import format_scores
     from living_finance.evaluation.scores import evaluate as score
     from living_finance.storage.warehouse import Warehouse
@@ -181,6 +181,7 @@ def evaluate(
             household=store.read(gold.HOUSEHOLD, base_month=date),
             members=store.read(gold.HOUSEHOLD_MEMBER, base_month=date),
             statistics=store.read(gold.HOUSEHOLD_STATISTICS, base_month=date),
+            draws=store.read(silver.AREA_INCOME_DRAW, base_month=date),
             truth=truth,
             month=Month.parse(month),
         )

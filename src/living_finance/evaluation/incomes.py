@@ -82,17 +82,19 @@ def _relative(found: Column, true: Column) -> Column:
     return F.try_divide(found - true, true)
 
 
-def errors(*, statistics: DataFrame, households: DataFrame) -> dict[str, Any]:
+def errors(*, statistics: DataFrame, households: DataFrame, draws: DataFrame | None = None) -> dict[str, Any]:
     """Errors of the published figures.
 
     Args:
         statistics: `gold.household_statistics` of the month.
         households: private households of the truth.
+        draws: `silver.area_income_draw` of the month; None: intervals keep their width where the city's ratio is taken out.
 
     Returns:
         `mean_total_income`: level → `mape` (mean absolute relative error over regions), `mape_scaled` (after the city's own
         ratio is taken out, the published benchmark's error with it), `regions`, `missing_regions`, and where the product
-        gives an error, `interval_90_coverage` and `interval_90_coverage_scaled`; `interval_90_coverage_by_dong` of quantiles
+        gives an error, `interval_90_coverage` and `interval_90_coverage_scaled` (that of means relative to the city's, with the
+        error that draws give the ratio: the city's own error is in neither); `interval_90_coverage_by_dong` of quantiles
         (after the city's ratio) and Gini; `median_by_dong`, `debt_by_dong`,
         `spending_by_dong` (mape and mape_scaled); `components`: city's relative error and mape by dong; `city`: published,
         true, error of mean, quantiles and Gini.
@@ -114,9 +116,17 @@ def errors(*, statistics: DataFrame, households: DataFrame) -> dict[str, Any]:
     ratio = {name: _quotient(city[column], city[f"true_{name}"]) for name, column in pairs.items()}
     ratio["median"] = ratio["total_income"]
     found_mean, error = F.col("mean_total_income_krw_year"), F.col("rmse_mean_total_income_krw_year")
+    relative = error
+    if draws is not None:
+        joined = joined.join(_spreads(draws), on=["region_level", "region_code"], how="left")
+        householding = F.greatest(error**2 - F.col("_spread") ** 2, F.lit(0.0))
+        relative = F.coalesce(F.sqrt(householding + (F.col("_spread_of_ratio") * city["mean_total_income_krw_year"]) ** 2), error)
     is_inside = {
-        name: F.abs(found_mean / of - F.col("true_total_income")) <= _Z90 * error / of
-        for name, of in (("interval_90_coverage", 1.0), ("interval_90_coverage_scaled", ratio["total_income"]))
+        name: F.abs(found_mean / of - F.col("true_total_income")) <= _Z90 * width / of
+        for name, of, width in (
+            ("interval_90_coverage", 1.0, error),
+            ("interval_90_coverage_scaled", ratio["total_income"], relative),
+        )
     }
     is_inside |= {
         f"{name}_coverage": F.abs(F.col(published) / of - F.col(f"true_{name}")) <= _Z90 * F.col(f"rmse_{published}") / of
@@ -180,6 +190,21 @@ def errors(*, statistics: DataFrame, households: DataFrame) -> dict[str, Any]:
             for name in ("mean", *QUANTILES, "gini")
         },
     }
+
+
+def _spreads(draws: DataFrame) -> DataFrame:
+    """Error that draws after the first give a region's mean (`_spread`) and its ratio to the city's (`_spread_of_ratio`)."""
+    mean, later = F.col("mean_total_income_krw_year"), draws.where("draw > 0")
+    of_city = later.where(F.col("region_level") == "city").select("draw", mean.alias("_city"))
+    number = F.count(F.lit(1))
+    return (
+        join_to_one(later, of_city, on=["draw"], how="inner")
+        .groupBy("region_level", "region_code")
+        .agg(
+            (F.stddev_samp(mean) * F.sqrt(1 + 1 / number)).alias("_spread"),
+            (F.stddev_samp(mean / F.col("_city")) * F.sqrt(1 + 1 / number)).alias("_spread_of_ratio"),
+        )
+    )
 
 
 def group_errors(*, found: DataFrame, true: DataFrame) -> dict[str, dict[str, float]]:

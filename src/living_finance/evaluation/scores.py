@@ -20,7 +20,14 @@ from living_finance.months import Month
 
 
 def evaluate(
-    spark: SparkSession, *, household: DataFrame, members: DataFrame, statistics: DataFrame, truth: Path, month: Month
+    spark: SparkSession,
+    *,
+    household: DataFrame,
+    members: DataFrame,
+    statistics: DataFrame,
+    draws: DataFrame | None = None,
+    truth: Path,
+    month: Month,
 ) -> dict[str, Any]:
     """Compare the gold tables of a month with the truth.
 
@@ -29,6 +36,7 @@ def evaluate(
         household: `gold.household` of the month.
         members: `gold.household_member` of the month.
         statistics: `gold.household_statistics` of the month.
+        draws: `silver.area_income_draw` of the month; None: see `incomes.errors`.
         truth: folder that `synthesize` wrote.
         month: the month.
 
@@ -52,7 +60,7 @@ def evaluate(
             "householding": agreement(in_both.where(~F.col("is_quarters"))),
             "households": household_shares(in_both.where(~F.col("is_quarters"))),
             "distances": distances(found=found, true=private),
-            "income": errors(statistics=statistics, households=private),
+            "income": errors(statistics=statistics, households=private, draws=draws),
             "income_by_group": group_errors(found=found, true=private),
         }
     finally:
