@@ -53,7 +53,7 @@ class CleansingSettings(_Section):
 class IncomeSettings(_Section):
     """The income model."""
 
-    draws: int = Field(default=16, ge=1, description="incomes drawn per household, the first from the point fit; 3 give an error")
+    draws: int = Field(default=32, ge=1, description="incomes drawn per household, the first from the point fit; 3 give an error")
     version: int = Field(default=0, ge=0, description="registered version to score with; 0 = the champion of the month")
     householding_draws: int = Field(
         default=2, ge=0, description="draws of the assignment in a sample of areas; 0 = no error of it"
