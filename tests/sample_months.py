@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import FileLock
 from pyspark.sql import DataFrame, SparkSession
 
-from living_finance.config import Settings
+from living_finance.config import IncomeSettings, Settings
 from living_finance.contracts.core import Table
 from living_finance.months import parse_months
 from living_finance.steps.run import RunOutcome, make_months
@@ -17,6 +17,7 @@ from living_finance.storage.warehouse import Warehouse
 
 LANDING = Path(__file__).parent / "data" / "landing"
 MONTHS = parse_months("202001..202002")
+SETTINGS = Settings(income=IncomeSettings(draws=16))
 JANUARY, FEBRUARY = dt.date(2020, 1, 1), dt.date(2020, 2, 1)
 
 
@@ -25,7 +26,7 @@ def made_once(spark: SparkSession, folder: Path) -> Warehouse:
     root = str(folder / "warehouse")
     with FileLock(folder / "warehouse.lock"):
         if not all(Ledger(root).manifest(month) for month in MONTHS):
-            outcome = make_months(spark, landing=LANDING, root=root, months=MONTHS, settings=Settings())
+            outcome = make_months(spark, landing=LANDING, root=root, months=MONTHS, settings=SETTINGS)
             assert isinstance(outcome, RunOutcome)
             assert [o.is_skipped for _, o in outcome.steps] == [False] * 12
     return Warehouse(spark, root)

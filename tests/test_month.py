@@ -20,7 +20,7 @@ from rich.console import Console, RenderableType
 from living_finance import tracking
 from living_finance.catalog.explain import explain_figure, explain_household
 from living_finance.cli import app
-from living_finance.config import DatabaseSettings, Settings, TrackingSettings
+from living_finance.config import DatabaseSettings, TrackingSettings
 from living_finance.contracts import bronze, codes, gold, quality, silver
 from living_finance.contracts.core import Table
 from living_finance.contracts.language import IN_DEVELOPMENT
@@ -35,7 +35,7 @@ from living_finance.steps.run import RunOutcome, RunPlan, make_months
 from living_finance.storage.ledger import Ledger
 from living_finance.storage.postgres import Database, open_database
 from living_finance.storage.warehouse import Warehouse
-from sample_months import FEBRUARY, JANUARY, LANDING, MONTHS, read
+from sample_months import FEBRUARY, JANUARY, LANDING, MONTHS, SETTINGS, read
 
 FIFTHS = [f"fifth_{k}" for k in range(1, 6)]
 AGES = ["age_0-29", "age_30-39", "age_40-49", "age_50-59", "age_60-119"]
@@ -44,17 +44,19 @@ AGES = ["age_0-29", "age_30-39", "age_40-49", "age_50-59", "age_60-119"]
 def test_a_finished_month_is_up_to_date(spark: SparkSession, store: Warehouse) -> None:
     before = {month: Ledger(store.root).manifest(month) for month in MONTHS}
     assert all(before.values())
-    outcome = make_months(spark, landing=LANDING, root=store.root, months=MONTHS, settings=Settings())
+    outcome = make_months(spark, landing=LANDING, root=store.root, months=MONTHS, settings=SETTINGS)
     assert isinstance(outcome, RunOutcome)
     assert {r.outcome for r in outcome.receipts} == {"unchanged"}
     assert all(o.is_skipped for _, o in outcome.steps)
     assert {month: Ledger(store.root).manifest(month) for month in MONTHS} == before
-    plan = make_months(spark, landing=LANDING, root=store.root, months=MONTHS, settings=Settings(), dry_run=True)
+    plan = make_months(spark, landing=LANDING, root=store.root, months=MONTHS, settings=SETTINGS, dry_run=True)
     assert isinstance(plan, RunPlan) and {line[1] for line in plan.lines[1:]} == {"up to date"}
 
 
 def test_a_changed_setting_makes_what_depends_on_it_due(spark: SparkSession, store: Warehouse) -> None:
-    plan = make_months(spark, landing=LANDING, root=store.root, months=MONTHS[:1], settings=Settings(seed=1), dry_run=True)
+    plan = make_months(
+        spark, landing=LANDING, root=store.root, months=MONTHS[:1], settings=SETTINGS.model_copy(update={"seed": 1}), dry_run=True
+    )
     assert isinstance(plan, RunPlan) and plan.lines[1][1] == "cleanse, place, households, income, statistics, quality"
 
 
@@ -105,7 +107,7 @@ def test_another_january_makes_february_due_from_households_on(spark: SparkSessi
     record = ledger.find(month, "households")
     assert record is not None
     ledger.record(month, dataclasses.replace(record, fingerprint="another"))
-    plan = make_months(spark, landing=LANDING, root=root, months=MONTHS[1:], settings=Settings(), dry_run=True)
+    plan = make_months(spark, landing=LANDING, root=root, months=MONTHS[1:], settings=SETTINGS, dry_run=True)
     assert isinstance(plan, RunPlan) and plan.lines[1][1] == "households, income, statistics, quality"
 
 
@@ -257,7 +259,7 @@ def database(store: Warehouse) -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def published(spark: SparkSession, store: Warehouse, database: Database) -> PublishOutcome:
-    return publish_month(spark, root=store.root, month=MONTHS[0], settings=Settings(), database=database)
+    return publish_month(spark, root=store.root, month=MONTHS[0], settings=SETTINGS, database=database)
 
 
 def test_a_published_month_holds_the_rows_of_its_delta_versions(published: PublishOutcome, store: Warehouse) -> None:
@@ -276,7 +278,7 @@ def test_publishing_the_same_versions_again_changes_nothing(
     spark: SparkSession, published: PublishOutcome, store: Warehouse, database: Database
 ) -> None:
     before = database.publication(MONTHS[0])
-    again = publish_month(spark, root=store.root, month=MONTHS[0], settings=Settings(), database=database)
+    again = publish_month(spark, root=store.root, month=MONTHS[0], settings=SETTINGS, database=database)
     assert again.is_unchanged and again.rows == published.rows
     assert database.publication(MONTHS[0]) == before
     assert before is not None and before.facts["models"]["income"]["model_version"]
