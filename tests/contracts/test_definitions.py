@@ -63,8 +63,8 @@ def test_a_refused_figure_is_not_chosen_however_small_its_error() -> None:
     ]
     figures, refused = chosen_figures(rows, month=Month(2020, 1))
     assert {figure[0]: chosen.value for figure, chosen in figures.items()} == {"mean_total_income": 61.0}
-    assert len(refused) == 3 and "mean_debt" in refused[0] and "another_survey" in refused[2]
-    assert refused[1] == f"mean_total_income by all of {FINANCES}: not met, {TREND} is newer or more exact"
+    assert len(refused) == 3 and "mean_debt" in refused[0] and "another_survey" in refused[1]
+    assert refused[2] == f"mean_total_income of {FINANCES}: not met, {TREND} stands for it (newest year, then smallest error)"
 
 
 def test_means_of_groups_are_chosen_where_group_and_definition_are_ours() -> None:
@@ -95,7 +95,7 @@ def test_means_of_groups_are_chosen_where_group_and_definition_are_ours() -> Non
         "mean_property_income by tenure",
         "of housing_survey",
         "before tax",
-        f"{total} by tenure of {TREND}: not met, {FINANCES} is newer or more exact",
+        f"{total} by tenure owned of {TREND}: not met, {FINANCES} stands for it",
     ):
         assert sum(because in line for line in said) == 1, because
     assert len(said) == len(others) + 1

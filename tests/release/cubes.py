@@ -194,6 +194,11 @@ def small_rules() -> ReleaseRules:
     return portal_rules().model_copy(update={"tables": tables, "publications": ()})
 
 
+def with_parameters(rules: ReleaseRules, **values: float | tuple[int, ...]) -> ReleaseRules:
+    changed = {name: getattr(rules.parameters, name).model_copy(update={"value": value}) for name, value in values.items()}
+    return rules.model_copy(update={"parameters": rules.parameters.model_copy(update=changed)})
+
+
 def small_month(seed: int, rules: ReleaseRules) -> dict[str, pd.DataFrame]:
     return made_month(rules, seed=seed, districts=2, dongs=2, areas=3, per_area=50)
 

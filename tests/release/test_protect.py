@@ -10,7 +10,7 @@ import highspy
 import numpy as np
 import pandas as pd
 import pytest
-from cubes import ROOT, SIGNED, earlier_of, made_month, portal_rules, released, small_month
+from cubes import ROOT, SIGNED, earlier_of, made_month, portal_rules, released, small_month, with_parameters
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -25,11 +25,6 @@ from living_finance.release.rules import ReleaseRules, read_rules
 from living_finance.release.verify import Released, verify
 
 KEY = ["region_level", "region_code"]
-
-
-def with_parameters(rules: ReleaseRules, **values: float | tuple[int, ...]) -> ReleaseRules:
-    changed = {name: getattr(rules.parameters, name).model_copy(update={"value": value}) for name, value in values.items()}
-    return rules.model_copy(update={"parameters": rules.parameters.model_copy(update=changed)})
 
 
 OFF = {

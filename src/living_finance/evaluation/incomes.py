@@ -93,9 +93,9 @@ def errors(*, statistics: DataFrame, households: DataFrame, draws: DataFrame | N
     Returns:
         `mean_total_income`: level → `mape` (mean absolute relative error over regions), `mape_scaled` (after the city's own
         ratio is taken out, the published benchmark's error with it), `regions`, `missing_regions`, and where the product
-        gives an error, `interval_90_coverage` and `interval_90_coverage_scaled` (that of means relative to the city's, with the
-        error that draws give the ratio: the city's own error is in neither); `interval_90_coverage_by_dong` of quantiles
-        (after the city's ratio) and Gini; `median_by_dong`, `debt_by_dong`,
+        gives an error, `interval_90_coverage` and `interval_90_coverage_scaled` (that of means relative to the city's, with
+        the error that draws give the ratio: the city's own error is in neither; output areas have no draws, and keep it);
+        `interval_90_coverage_by_dong` of quantiles (after the city's ratio) and Gini; `median_by_dong`, `debt_by_dong`,
         `spending_by_dong` (mape and mape_scaled); `components`: city's relative error and mape by dong; `city`: published,
         true, error of mean, quantiles and Gini.
     """
@@ -120,7 +120,8 @@ def errors(*, statistics: DataFrame, households: DataFrame, draws: DataFrame | N
     if draws is not None:
         joined = joined.join(_spreads(draws), on=["region_level", "region_code"], how="left")
         householding = F.greatest(error**2 - F.col("_spread") ** 2, F.lit(0.0))
-        relative = F.coalesce(F.sqrt(householding + (F.col("_spread_of_ratio") * city["mean_total_income_krw_year"]) ** 2), error)
+        of_ratio = F.sqrt(householding + (F.col("_spread_of_ratio") * city["mean_total_income_krw_year"]) ** 2)
+        relative = F.when(F.col("region_level") != "city", F.coalesce(of_ratio, error))
     is_inside = {
         name: F.abs(found_mean / of - F.col("true_total_income")) <= _Z90 * width / of
         for name, of, width in (

@@ -72,7 +72,8 @@ def chosen_figures(rows: Sequence[Mapping[str, Any]], *, month: Month) -> tuple[
     for (indicator, dimension, category), candidates in by_figure.items():
         taken = chosen[indicator, dimension, category][3]
         others = {source for _, _, _, source, _, _ in candidates} - {taken}
-        refused |= {f"{indicator} by {dimension} of {other}: not met, {taken} is newer or more exact" for other in others}
+        what = indicator if dimension == codes.ALL else f"{indicator} by {dimension} {category}"
+        refused |= {f"{what} of {other}: not met, {taken} stands for it (newest year, then smallest error)" for other in others}
     figures = {
         figure: Published(source, abs(year), float(value), error) for figure, (_, year, error, source, _, value) in chosen.items()
     }

@@ -2,7 +2,8 @@
 
 A mean times its count is a total, and totals add up, over categories and over regions. What is withheld of a whole is known
 together, as exactly as the rounded figures tell it, so together it must pass the p% rule. What is alone in some link is known
-by it, like a published total, and then helps to tell others.
+by it, as exactly as that link and those that tell its other cells say; it must pass alone, and helps to tell others. Asked is
+one link at a time: sums that only two links tell together are not looked for.
 
 Source: Hundepool et al., ESS Handbook on Statistical Disclosure Control, 2nd edition, section 4.2 (p% rule: the second largest
 contributor, who knows the total, must not know the largest contribution to within p percent) and 4.3 (linked tables).
@@ -22,6 +23,8 @@ Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 _NONE = -1
+_SWEEPS = 30
+_LEAST_GAIN = 1e-6
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def withhold_differences(
     totals: Totals,
     *,
     is_printed: Flags,
-    is_empty: Flags,
+    is_known: Flags,
     unit: Integers,
     price: Floats,
     percent: float,
@@ -54,7 +57,7 @@ def withhold_differences(
         links: one row per whole and its parts: parts 1, whole -1; the parts add up to the whole.
         totals: of the cells.
         is_printed: cells whose mean and count would be printed.
-        is_empty: cells of which everybody knows that nobody is in them.
+        is_known: cells that are known whether or not they are printed: others have printed them, or nobody is in them.
         unit: number of the cells that are withheld together: a part of a row of categories is told by the others.
         price: of each cell; the cheapest goes first, parts before wholes.
         percent: p of the p% rule.
@@ -62,11 +65,12 @@ def withhold_differences(
     rows = _Rows(links)
     printed = is_printed.copy()
     while True:
-        known = _known(rows, totals, withheld=~printed & ~is_empty, percent=percent)
-        chosen = {rows.cheapest(row, printed, known.by, price) for row in known.dominated.tolist()} - {_NONE}
+        told = _told(rows, totals, withheld=~printed & ~is_known, percent=percent)
+        free = printed & ~is_known
+        chosen = {rows.cheapest(row, cells, free, told.by, price) for row, cells in told.dominated} - {_NONE}
         if not chosen:
             return is_printed & ~printed
-        printed &= ~np.isin(unit, unit[sorted(chosen)])
+        printed &= ~np.isin(unit, unit[sorted(chosen)]) | is_known
 
 
 class _Rows:
@@ -85,54 +89,67 @@ class _Rows:
     def most(self, values: Floats) -> Floats:
         return np.asarray(np.maximum.reduceat(values, self.first)) if self.first.size else values
 
-    def cheapest(self, row: int, printed: Flags, by: Integers, price: Floats) -> int:
-        """The cheapest printed part of a link and of those by which its cells are known, else the cheapest whole; -1: none."""
-        asked, seen = [row], {row}
+    def entries(self, row: int) -> slice:
+        return slice(self.first[row], self.first[row + 1] if row + 1 < self.first.size else self.cell.size)
+
+    def cheapest(self, row: int, asked: frozenset[int], free: Flags, by: Integers, price: Floats) -> int:
+        """The cheapest free part of a link and of those by which its cells but the asked ones are known, else whole; -1: none."""
+        links, seen = [row], {row}
         best = (True, np.inf, _NONE)
-        while asked:
-            here = asked.pop()
-            entries = slice(self.first[here], self.first[here + 1] if here + 1 < self.first.size else self.cell.size)
+        while links:
+            entries = self.entries(links.pop())
             cells, is_part = self.cell[entries], self.is_part[entries]
             of_link = zip((~is_part).tolist(), price[cells].tolist(), cells.tolist(), strict=True)
-            best = min([best, *itertools.compress(of_link, printed[cells])])
-            behind = {int(link) for link in by[cells] if link != _NONE} - seen
-            asked += sorted(behind)
+            best = min([best, *itertools.compress(of_link, free[cells])])
+            behind = {int(by[cell]) for cell in cells.tolist() if cell not in asked} - seen - {_NONE}
+            links += sorted(behind)
             seen |= behind
         return best[2]
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Told:
     by: Integers
-    """For each cell the link that tells it; -1: it is printed, or nothing does."""
-    dominated: Integers
-    """Links whose withheld cells, together, fail the p% rule."""
+    """For each cell the link that tells it best; -1: it is not withheld, or nothing tells it."""
+    dominated: list[tuple[int, frozenset[int]]]
+    """Links, and the withheld cells of each that, together or alone, fail the p% rule."""
 
 
-def _known(rows: _Rows, totals: Totals, *, withheld: Flags, percent: float) -> _Known:
+def _told(rows: _Rows, totals: Totals, *, withheld: Flags, percent: float) -> _Told:
     """What a reader gets to know of withheld cells, link by link until nothing is added."""
-    hidden = withheld.copy()
-    above, below = (np.where(withheld, 0.0, slack) for slack in (totals.above, totals.below))
+    above, below = (np.where(withheld, np.inf, slack) for slack in (totals.above, totals.below))
     by = np.full(withheld.size, _NONE, dtype=np.int64)
-    dominated = np.zeros(rows.first.size, dtype=bool)
-    while True:
-        is_hidden = hidden[rows.cell]
-        up, down = above[rows.cell], below[rows.cell]
+    dominated: set[tuple[int, frozenset[int]]] = set()
+    rest = np.maximum(totals.absolute - totals.largest - totals.second, 0.0)
+    entry_is_withheld = withheld[rows.cell]
+    for _ in range(_SWEEPS):
+        is_hidden = np.isinf(above)[rows.cell]
+        up, down = (np.where(is_hidden, 0.0, slack[rows.cell]) for slack in (above, below))
         of_parts, of_wholes = rows.total(is_hidden & rows.is_part), rows.total(is_hidden & ~rows.is_part)
         parts_up, parts_down = rows.total(up * rows.is_part), rows.total(down * rows.is_part)
         whole_up, whole_down = rows.total(up * ~rows.is_part), rows.total(down * ~rows.is_part)
         slack = np.where(of_wholes > 0, parts_up, whole_up + parts_down)
-        is_told = (of_parts > 0) != (of_wholes > 0)
-        dominated |= is_told & (_others(rows, totals, is_hidden) + slack < percent / 100 * _largest(rows, totals, is_hidden))
-        told = np.flatnonzero(is_hidden & (of_parts + of_wholes == 1)[rows.row])
-        if not told.size:
-            return _Known(by, np.flatnonzero(dominated))
-        cell, link = rows.cell[told], rows.row[told]
-        above[cell], below[cell] = np.inf, np.inf
-        np.minimum.at(above, cell, slack[link])
-        np.minimum.at(below, cell, np.where(rows.is_part[told], (whole_down + parts_up)[link], parts_down[link]))
-        by[cell] = link
-        hidden[cell] = False
+        is_together = (of_parts > 0) != (of_wholes > 0)
+        fails = _others(rows, totals, is_hidden) + slack < percent / 100 * _largest(rows, totals, is_hidden)
+        for row in np.flatnonzero(is_together & fails).tolist():
+            entries = rows.entries(row)
+            dominated.add((row, frozenset(rows.cell[entries][is_hidden[entries]].tolist())))
+        alone = np.flatnonzero(entry_is_withheld & ((of_parts + of_wholes)[rows.row] == is_hidden))
+        cell, link, is_part = rows.cell[alone], rows.row[alone], rows.is_part[alone]
+        its_above = np.where(is_part, (whole_up + parts_down)[link] - down[alone], parts_up[link])
+        its_below = np.where(is_part, (whole_down + parts_up)[link] - up[alone], parts_down[link])
+        for at in np.flatnonzero(rest[cell] + its_above < percent / 100 * totals.largest[cell]).tolist():
+            dominated.add((int(link[at]), frozenset((int(cell[at]),))))
+        before = above.copy(), below.copy()
+        np.minimum.at(above, cell, np.maximum(its_above, 0.0))
+        np.minimum.at(below, cell, np.maximum(its_below, 0.0))
+        is_nearer = above < before[0] * (1 - _LEAST_GAIN)
+        order = np.argsort(-its_above, kind="stable")
+        order = order[is_nearer[cell[order]]]
+        by[cell[order]] = link[order]
+        if not (is_nearer | (below < before[1] * (1 - _LEAST_GAIN))).any():
+            break
+    return _Told(by, sorted(dominated, key=lambda found: (found[0], sorted(found[1]))))
 
 
 def _largest(rows: _Rows, totals: Totals, is_hidden: Flags) -> Floats:

@@ -24,6 +24,7 @@ Source: Hundepool et al., ESS Handbook on Statistical Disclosure Control, 2nd ed
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -126,7 +127,7 @@ def protect(
             at = evidence["dimension"] == dimension
             zeros.append(evidence[at & _is_among(evidence, _categorised(printed, dimension))])
     links = sparse.block_diag([links for _, links in found], format="csr")
-    tables = _without_differences(tables, complete, cells_of, status, links, rules)
+    tables = _without_differences(tables, complete, cells_of, status, links, rules, earlier)
     zeros_key = list(r.ZERO_KEY)
     listed = pd.concat([evidence.iloc[:0], *zeros])[zeros_key].drop_duplicates().sort_values(zeros_key, ignore_index=True)
     return Protected(tables, _tally(tables, rules), listed)
@@ -261,8 +262,7 @@ def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: Release
     base = float(rules.parameters.count_base.value)
     is_interval = rules.parameters.rounding_protects.value and base > 0
     printed = _rounded(count, base)
-    # Persons are whole numbers: of 10 ± 2.5 a reader knows 8 to 12.
-    half = (np.ceil(base / 2) - 1 if population == "persons" else base / 2) if is_interval else 0.0
+    half = _half_width(population, rules)
     # Census and register print households by region: no rounding hides them, and withholding them helps nobody.
     is_public = layout.is_total & (population == "households")
     # In a region of which everybody knows that it has seven households, any count lies between 0 and 7.
@@ -301,6 +301,12 @@ def _count_status(members: pd.DataFrame, memory: pd.DataFrame, *, rules: Release
         withheld |= hidden
     status = np.where(small, r.SMALL, np.where(withheld, r.SECONDARY, r.PUBLISHED))
     return frame[list(_ALL_KEYS)].assign(status=status), layout.links
+
+
+def _half_width(unit: str, rules: ReleaseRules) -> float:
+    """How far a true figure can be from the printed one. Persons are whole numbers: of 10 ± 2.5 a reader knows 8 to 12."""
+    base = float(rules.parameters.base_of(unit)) if rules.parameters.rounding_protects.value else 0.0
+    return max(math.ceil(base / 2) - 1.0, 0.0) if unit == "persons" else base / 2
 
 
 def _no_exact(
@@ -482,6 +488,7 @@ def _without_differences(
     status: pd.DataFrame,
     links: sparse.csr_matrix,
     rules: ReleaseRules,
+    earlier: Earlier | None,
 ) -> dict[str, pd.DataFrame]:
     """The tables without means beside which withheld ones could be told, a row of categories at a time.
 
@@ -491,7 +498,14 @@ def _without_differences(
         cells_of: for each table the number of each cell among all, and the row of the cell of each of its rows.
         status: of the counts of all cells.
         links: between all cells.
+        rules: of the channel.
+        earlier: what of the same data others have printed is known, withheld here or not.
     """
+    shown = {
+        table.name: _shown(tables[table.name], earlier.patterns.get(table.name) if earlier else None) for table in rules.tables
+    }
+    is_person = status[_POPULATION].str.startswith("persons").to_numpy()
+    half_count = np.where(is_person, _half_width("persons", rules), _half_width("households", rules))
     is_crossed = status[list(_ALL_DIMENSIONS)] != codes.ALL
     (unit,) = _key_numbers(status[[_POPULATION, *KEY]].join(is_crossed), keys=list(_ALL_KEYS))
     result = {name: long.copy() for name, long in tables.items()}
@@ -503,31 +517,28 @@ def _without_differences(
     }
     for name, mean_unit in means.items():
         facts = {fact: np.zeros(len(status)) for fact in ("mean", "count", "largest", "second", "absolute")}
-        is_listed, is_printed, is_empty = np.zeros((3, len(status)), dtype=bool)
+        is_listed, is_printed, is_known, is_empty = np.zeros((4, len(status)), dtype=bool)
         rows = {held: np.flatnonzero(long["statistic"] == name) for held, long in result.items()}
         for table in (table for table in rules.tables if rows[table.name].size):
             at, (cell, row) = rows[table.name], cells_of[table.name]
-            frame, own = complete[table.name].iloc[row[at]], cell[row[at]]
-            columns = (name, r.COUNT_OF[table.source], LARGEST + name, SECOND + name, ABSOLUTE + name)
+            own = cell[row[at]]
+            columns = [name, r.COUNT_OF[table.source], LARGEST + name, SECOND + name, ABSOLUTE + name]
+            frame = complete[table.name][[*columns, "is_known"]].iloc[row[at]]
             for fact, column in zip(facts, columns, strict=True):
                 facts[fact][own] = np.nan_to_num(frame[column].to_numpy(float))
             is_listed[own], is_empty[own] = True, frame["is_known"]
             is_printed[own] |= (result[table.name]["status"].iloc[at] == r.PUBLISHED).to_numpy()
+            is_known[own] |= shown[table.name][at] | frame["is_known"].to_numpy()
         mean, count = facts.pop("mean"), facts.pop("count")
-        mean_ends, count_ends = (
-            _ends(mean, rules.parameters.base_of(mean_unit)),
-            _ends(count, rules.parameters.base_of("persons")),
-        )
+        mean_ends = _ends(_rounded(mean, rules.parameters.base_of(mean_unit)), _half_width(mean_unit, rules))
+        count_ends = _ends(_rounded(count, rules.parameters.base_of("persons")), half_count)
         ends = [one * other for one in mean_ends for other in count_ends]
+        above, below = np.max(ends, axis=0) - mean * count, mean * count - np.min(ends, axis=0)
         dropped = withhold_differences(
             links[(abs(links) @ (~is_listed).astype(float)) == 0],
-            Totals(
-                above=np.maximum(np.max(ends, axis=0) - mean * count, 0.0),
-                below=np.maximum(mean * count - np.min(ends, axis=0), 0.0),
-                **facts,
-            ),
+            Totals(*(np.where(is_empty, 0.0, np.maximum(slack, 0.0)) for slack in (above, below)), **facts),
             is_printed=is_printed,
-            is_empty=is_empty,
+            is_known=is_known,
             unit=unit,
             price=count,
             percent=rules.parameters.dominance_percent.value,
@@ -539,10 +550,18 @@ def _without_differences(
     return result
 
 
-def _ends(value: Floats, base: float) -> tuple[Floats, Floats]:
-    """Between which a figure is, as its rounding tells."""
-    printed = _rounded(value, base)
-    return np.maximum(printed - base / 2, np.minimum(printed, 0)), printed + base / 2
+def _ends(printed: Floats, half: float | Floats) -> tuple[Floats, Floats]:
+    """Between which a figure is, as its rounding tells; one that is not below 0 is not taken to be."""
+    return np.where(printed >= 0, np.maximum(printed - half, 0.0), printed - half), printed + half
+
+
+def _shown(long: pd.DataFrame, before: pd.DataFrame | None) -> Flags:
+    """Rows that another release of the same data prints."""
+    if before is None:
+        return np.zeros(len(long), dtype=bool)
+    keys = [name for name in long.columns if name not in r.VALUE_COLUMNS or name == "statistic"]
+    printed = before.loc[(before["status"] == r.PUBLISHED) & before["is_same_data"].astype(bool), keys].drop_duplicates()
+    return np.asarray(long[keys].merge(printed, on=keys, how="left", indicator="_in")["_in"] == "both")
 
 
 def _still_withheld(long: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFrame:

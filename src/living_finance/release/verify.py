@@ -150,7 +150,11 @@ def verify(
         ]
         if facts is not None:
             for name, frame in tables.items():
-                found += with_warehouse(name, frame, facts, limits)
+                of_same_data = [
+                    other.tables[name] for other in history if candidate.is_of_same_data(other) and name in other.tables
+                ]
+                elsewhere = pd.concat(of_same_data, ignore_index=True) if of_same_data else None
+                found += with_warehouse(name, frame, facts, limits, elsewhere)
         return found
 
     beside = []

@@ -16,9 +16,13 @@ from living_finance.contracts import releases as r
 from living_finance.release.verify_findings import Finding, Limits, cell_names, dimensions_of, findings_of, share_base
 from living_finance.release.verify_links import EXACT, half_width, key_numbers, links_between
 
+_ROUNDS, _LEAST_GAIN = 30, 1e-6
 
-def with_warehouse(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFrame], limits: Limits) -> Iterator[Finding]:
-    """P1, P8, P11 with the warehouse at hand."""
+
+def with_warehouse(
+    name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFrame], limits: Limits, elsewhere: pd.DataFrame | None = None
+) -> Iterator[Finding]:
+    """P1, P8, P11 with the warehouse at hand; `elsewhere`: the table as other releases of the same data print it."""
     source = next((s for s in facts if list(r.dimension_columns(s)) == dimensions_of(frame)), None)
     if source is None:
         yield "P8", name, "", "no cells in the warehouse to compare with"
@@ -47,8 +51,9 @@ def with_warehouse(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFr
     counts = frame[[*keys, "statistic", "value", "status"]].iloc[counted].assign(behind=contributors[counted])
     yield from _whole_groups(name, counts, behind, source)
     is_count = statistic_of_row == r.COUNT_OF[source]
+    known = value if elsewhere is None else _known_values(frame, elsewhere, keys)
     printed_count = np.full(own.size, np.nan)
-    printed_count[cell_of_row[is_count]] = value[is_count]
+    printed_count[cell_of_row[is_count]] = known[is_count]
     links_of: dict[bytes, sparse.csr_matrix] = {}
     for statistic, figure in r.STATISTICS[source].items():
         is_of = statistic_of_row == statistic
@@ -68,9 +73,10 @@ def with_warehouse(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFr
             yield from found("P8", rows[total - largest - second < limits.dominance_percent / 100 * largest], "dominated")
             everywhere = np.flatnonzero(is_of)
             means = (
-                frame[[*keys, "value", "unit"]]
+                frame[[*keys, "unit"]]
                 .iloc[everywhere]
                 .assign(
+                    value=known[everywhere],
                     cell=cell_of_row[everywhere],
                     count=printed_count[cell_of_row[everywhere]],
                     **{
@@ -91,6 +97,15 @@ def with_warehouse(name: str, frame: pd.DataFrame, facts: Mapping[str, pd.DataFr
             with_it = inside(f"with_{statistic}", at)
             fewest = np.fmin(with_it, inside(r.CONTRIBUTORS[r.COUNT_OF[source]], at) - with_it)
             yield from found("P1", rows[fewest < limits.threshold], "too few with or without it")
+
+
+def _known_values(frame: pd.DataFrame, elsewhere: pd.DataFrame, keys: list[str]) -> np.ndarray:
+    """Value of each row, where it is withheld the one that is printed elsewhere."""
+    printed = elsewhere[elsewhere["status"] == r.PUBLISHED]
+    number = key_numbers(pd.concat([f[[*keys, "statistic"]] for f in (frame, printed)]))
+    last = pd.Series(printed["value"].to_numpy(float), number[len(frame) :]).groupby(level=0).last()
+    value = frame["value"].to_numpy(float)
+    return np.where(np.isnan(value), last.reindex(number[: len(frame)]).to_numpy(float), value)
 
 
 def _whole_groups(name: str, counts: pd.DataFrame, facts: pd.DataFrame, source: str) -> Iterator[Finding]:
@@ -141,30 +156,40 @@ def _left_over(
     links = links_of[same]
     parts, wholes = links.maximum(0), (-links).maximum(0)
     facts = cells[["largest", "second", "absolute"]].fillna(0.0).to_numpy(float)
-    dominated: set[int] = set()
-    while True:
-        loose = is_loose.astype(float)
+    entries = links.tocoo()
+    of = is_loose[entries.col]
+    row, at, is_part = entries.row[of], entries.col[of], entries.data[of] > 0
+    least = limits.dominance_percent / 100 * facts[at, 0] - np.maximum(facts[at, 2] - facts[at, 0] - facts[at, 1], 0.0)
+    open_, dominated = is_loose.copy(), set[int]()
+    for _ in range(_ROUNDS):
+        loose = open_.astype(float)
         of_parts, of_wholes = parts @ loose, wholes @ loose
         up = np.where(of_wholes > 0, parts @ above, wholes @ above - parts @ below)
-        down = np.where(of_wholes > 0, parts @ below, wholes @ below - parts @ above)
         asked = np.flatnonzero((of_parts > 0) != (of_wholes > 0))
-        dominated.update(_dominated(links[asked], facts, is_loose, asked, up, limits))
-        alone = links[asked[(of_parts + of_wholes)[asked] == 1]].tocoo()  # known by this link, it may tell others
-        known = is_loose[alone.col]
-        if not known.any():
+        dominated.update(_dominated(links[asked], facts, open_, asked, up, limits))
+        # A cell beside which no other of a link is open is known by it, and tells others.
+        lonely = (of_parts + of_wholes)[row] - open_[at] == 0
+        line, cell, inside = row[lonely], at[lonely], is_part[lonely]
+        own_above, own_below = np.where(open_[cell], 0.0, above[cell]), np.where(open_[cell], 0.0, below[cell])
+        high = np.where(inside, (wholes @ above - parts @ below)[line] + own_below, (parts @ above)[line])
+        low = np.where(inside, (wholes @ below - parts @ above)[line] + own_above, (parts @ below)[line])
+        dominated.update(int(found) for found in line[high < least[lonely]])
+        nearer_above, nearer_below = np.where(open_, np.inf, above), np.where(open_, -np.inf, below)
+        np.minimum.at(nearer_above, cell, high)
+        np.maximum.at(nearer_below, cell, low)
+        told = ~(np.isinf(nearer_above) | np.isinf(nearer_below))
+        gain = np.where(told, np.abs(above - nearer_above) + np.abs(below - nearer_below), 0.0)
+        if not ((told & open_) | (gain > _LEAST_GAIN * (1.0 + np.abs(above) + np.abs(below)))).any():
             break
-        row, at = asked[(of_parts + of_wholes)[asked] == 1][alone.row[known]], alone.col[known]
-        above[at], below[at] = np.inf, -np.inf
-        np.minimum.at(above, at, up[row])
-        np.maximum.at(below, at, down[row])
-        is_loose[at] = False
+        above, below = np.where(told, nearer_above, 0.0), np.where(told, nearer_below, 0.0)
+        open_ &= ~told
     for link in sorted(dominated):
         whole = int(links[link].indices[links[link].data < 0][0])
         yield (
             "P8",
             name,
             cell_names(cells[["region_level", "region_code", *dimensions_of(means)]].iloc[[whole]])[0],
-            (f"{statistic}: dominated, in the difference of whole and parts"),
+            f"{statistic}: dominated, in the difference of whole and parts",
         )
 
 

@@ -472,7 +472,7 @@ def _approve(folder: Path, *, approver: str, rules: ReleaseRules, inside: Inside
     findings = verify_release(folder, rules=rules, inside=inside)
     if len(findings):
         raise _disclosure(findings, "make the release again")
-    store.check(line, remedy="it was changed while it was attacked: make the release again")
+    store.check(line, remedy="keep others from the folder while it is attacked; make the release again")
     named = {"channel": channel, "release_id": release_id, "month": line.month, "version": line.version}
     store.register(**named, state=r.APPROVED, approver=approver)  # type: ignore[arg-type]
     files.write_approval(folder, approver=approver)
@@ -534,7 +534,7 @@ def _history(store: files.ReleaseStore) -> list[Released]:
     """
     found = []
     for line in store.ever_public():
-        store.check(line, remedy="it was public: restore it from a copy of the releases")
+        store.check(line, remedy="restore it from a copy of the releases: it was public")
         found.append(_released(files.read_release(store.folder(line.channel, line.id), with_csv=False)))
     return found
 

@@ -159,7 +159,11 @@ class ReleaseStore:
             ReleaseDamaged: some differ.
         """
         folder = self.folder(line.channel, line.id)
-        if check_hashes(folder) != line.checksums_sha256:
+        try:
+            found = check_hashes(folder)
+        except ReleaseDamaged as error:
+            raise ReleaseDamaged(error.message, remedy=remedy) from error
+        if found != line.checksums_sha256:
             raise ReleaseDamaged(f"{folder} is not what was registered.", remedy=remedy)
 
     def next_version(self, channel: str, month: str) -> int:
