@@ -16,7 +16,7 @@ from living_finance.contracts import releases as r
 from living_finance.release.verify_findings import Finding, Limits, cell_names, dimensions_of, findings_of, share_base
 from living_finance.release.verify_links import EXACT, half_width, key_numbers, links_between
 
-_ROUNDS, _LEAST_GAIN = 30, 1e-6
+_ROUNDS, _LEAST_GAIN = 20, 0.01
 
 
 def with_warehouse(
@@ -153,7 +153,7 @@ def _left_over(
         links_of[same], _ = links_between(
             cells, pd.DataFrame({d: pd.factorize(cells[d], sort=True)[0] for d in dimensions_of(means)})
         )
-    links = links_of[same]
+    links = links_of[same][abs(links_of[same]) @ is_loose.astype(float) > 0]
     parts, wholes = links.maximum(0), (-links).maximum(0)
     facts = cells[["largest", "second", "absolute"]].fillna(0.0).to_numpy(float)
     entries = links.tocoo()
