@@ -488,7 +488,7 @@ def test_a_file_changed_while_it_is_attacked_is_not_published(
         return pd.DataFrame()
 
     monkeypatch.setattr("living_finance.steps.release.verify_release", attacked)
-    with pytest.raises(ReleaseDamaged, match="while it was attacked"):
+    with pytest.raises(ReleaseDamaged, match="while it is attacked"):
         approve(folder, approver="Kim", rules=rules)
     with pytest.raises(ReleaseDamaged, match="not what was registered"):
         store_at(tmp_path).register(channel="portal", release_id=folder.name, month="202001", version=1, state=r.APPROVED)
