@@ -44,6 +44,7 @@ from living_finance.release.differences import Totals, withhold_differences
 from living_finance.release.rules import CATEGORIES, ReleaseRules, TableRules
 
 KEY = ("region_level", "region_code")
+_OF_CATEGORY = [*KEY, "category"]
 LARGEST, SECOND, ABSOLUTE = "largest_", "second_", "absolute_"
 """Before a mean's name: its largest and second largest contribution and the sum of all, without signs."""
 BELOW, ABOVE = "below_", "above_"
@@ -125,7 +126,7 @@ def protect(
         printed = frame[frame["is_structural"].to_numpy() & (count_status == r.PUBLISHED)]
         for dimension in rules.with_evidence(table.source):
             at = evidence["dimension"] == dimension
-            zeros.append(evidence[at & _is_among(evidence, _categorised(printed, dimension))])
+            zeros.append(evidence[at & _is_among(evidence, _categorised(printed, dimension), keys=_OF_CATEGORY)])
     links = sparse.block_diag([links for _, links in found], format="csr")
     tables = _without_differences(tables, complete, cells_of, status, links, rules, earlier)
     zeros_key = list(r.ZERO_KEY)
@@ -135,12 +136,11 @@ def protect(
 
 def _categorised(frame: pd.DataFrame, dimension: str) -> pd.DataFrame:
     """Region and category of cells, by one dimension."""
-    return frame[[*KEY, dimension]].set_axis([*KEY, "category"], axis=1)
+    return frame[[*KEY, dimension]].set_axis(_OF_CATEGORY, axis=1)
 
 
-def _is_among(frame: pd.DataFrame, others: pd.DataFrame) -> Flags:
-    """Rows whose region and category are among those of others."""
-    keys = [*KEY, "category"]
+def _is_among(frame: pd.DataFrame, others: pd.DataFrame, *, keys: list[str]) -> Flags:
+    """Rows whose keys are among those of others."""
     found = frame[keys].merge(others[keys].drop_duplicates(), on=keys, how="left", indicator="_in")["_in"]
     return np.asarray(found == "both")
 
@@ -193,7 +193,7 @@ def _complete(cells: pd.DataFrame, *, table: TableRules, rules: ReleaseRules, ev
     is_known, is_structural = np.zeros((2, len(frame)), dtype=bool)
     for dimension in dimensions:
         is_signed = frame[dimension].isin(rules.signed_categories(table.source, dimension)).to_numpy()
-        is_named = _is_among(_categorised(frame, dimension), evidence[evidence["dimension"] == dimension])
+        is_named = _is_among(_categorised(frame, dimension), evidence[evidence["dimension"] == dimension], keys=_OF_CATEGORY)
         is_known |= is_signed | is_named
         is_structural |= is_signed | (is_named if dimension in rules.with_evidence(table.source) else False)
     is_nobody = (frame[contributors].fillna(0) == 0).to_numpy()
@@ -508,7 +508,7 @@ def _without_differences(
     half_count = np.where(is_person, _half_width("persons", rules), _half_width("households", rules))
     is_crossed = status[list(_ALL_DIMENSIONS)] != codes.ALL
     (unit,) = _key_numbers(status[[_POPULATION, *KEY]].join(is_crossed), keys=list(_ALL_KEYS))
-    result = {name: long.copy() for name, long in tables.items()}
+    gone = {name: np.zeros(len(long), dtype=bool) for name, long in tables.items()}
     means = {
         name: statistic.unit
         for table in rules.tables
@@ -518,7 +518,7 @@ def _without_differences(
     for name, mean_unit in means.items():
         facts = {fact: np.zeros(len(status)) for fact in ("mean", "count", "largest", "second", "absolute")}
         is_listed, is_printed, is_known, is_empty = np.zeros((4, len(status)), dtype=bool)
-        rows = {held: np.flatnonzero(long["statistic"] == name) for held, long in result.items()}
+        rows = {held: np.flatnonzero(long["statistic"] == name) for held, long in tables.items()}
         for table in (table for table in rules.tables if rows[table.name].size):
             at, (cell, row) = rows[table.name], cells_of[table.name]
             own = cell[row[at]]
@@ -527,7 +527,7 @@ def _without_differences(
             for fact, column in zip(facts, columns, strict=True):
                 facts[fact][own] = np.nan_to_num(frame[column].to_numpy(float))
             is_listed[own], is_empty[own] = True, frame["is_known"]
-            is_printed[own] |= (result[table.name]["status"].iloc[at] == r.PUBLISHED).to_numpy()
+            is_printed[own] |= (tables[table.name]["status"].iloc[at] == r.PUBLISHED).to_numpy()
             is_known[own] |= shown[table.name][at] | frame["is_known"].to_numpy()
         mean, count = facts.pop("mean"), facts.pop("count")
         mean_ends = _ends(_rounded(mean, rules.parameters.base_of(mean_unit)), _half_width(mean_unit, rules))
@@ -544,10 +544,9 @@ def _without_differences(
             percent=rules.parameters.dominance_percent.value,
         )
         for held, at in rows.items():
-            (cell, row), long = cells_of[held], result[held]
-            gone = at[dropped[cell[row[at]]] & (long["status"].to_numpy()[at] == r.PUBLISHED)]
-            long.loc[gone, ["value", "status", "reliability"]] = (np.nan, r.SECONDARY, None)
-    return result
+            cell, row = cells_of[held]
+            gone[held][at] = dropped[cell[row[at]]]
+    return {name: _withhold(long, gone[name]) for name, long in tables.items()}
 
 
 def _ends(printed: Floats, half: float | Floats) -> tuple[Floats, Floats]:
@@ -559,23 +558,29 @@ def _shown(long: pd.DataFrame, before: pd.DataFrame | None) -> Flags:
     """Rows that another release of the same data prints."""
     if before is None:
         return np.zeros(len(long), dtype=bool)
-    keys = [name for name in long.columns if name not in r.VALUE_COLUMNS or name == "statistic"]
-    printed = before.loc[(before["status"] == r.PUBLISHED) & before["is_same_data"].astype(bool), keys].drop_duplicates()
-    return np.asarray(long[keys].merge(printed, on=keys, how="left", indicator="_in")["_in"] == "both")
+    printed = before[(before["status"] == r.PUBLISHED) & before["is_same_data"].astype(bool)]
+    return _is_among(long, printed, keys=_keys_of(long))
 
 
 def _still_withheld(long: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFrame:
     """Statistics that an earlier release of the month withheld stay withheld; errors may become smaller."""
     if before is None:
         return long
-    keys = [name for name in long.columns if name not in r.VALUE_COLUMNS or name == "statistic"]
-    was_withheld = before.loc[~before["status"].isin((r.PUBLISHED, r.UNRELIABLE)), keys].drop_duplicates()
-    known = long[keys].merge(was_withheld, on=keys, how="left", indicator="_in")["_in"] == "both"
-    again = (known & (long["status"] == r.PUBLISHED)).to_numpy()
+    was_withheld = before[~before["status"].isin((r.PUBLISHED, r.UNRELIABLE))]
+    return _withhold(long, _is_among(long, was_withheld, keys=_keys_of(long)))
+
+
+def _keys_of(long: pd.DataFrame) -> list[str]:
+    return [name for name in long.columns if name not in r.VALUE_COLUMNS or name == "statistic"]
+
+
+def _withhold(long: pd.DataFrame, rows: Flags) -> pd.DataFrame:
+    """The table with published ones of these rows withheld for others' sake."""
+    gone = rows & (long["status"] == r.PUBLISHED).to_numpy()
     return long.assign(
-        status=long["status"].mask(again, r.SECONDARY),
-        value=long["value"].mask(again),
-        reliability=long["reliability"].mask(again),
+        status=long["status"].mask(gone, r.SECONDARY),
+        value=long["value"].mask(gone),
+        reliability=long["reliability"].mask(gone),
     )
 
 
