@@ -95,7 +95,7 @@ def errors_of_one(
         found[name] = {
             "month": ours[position] / true - 1.0,
             "survey": by_survey / true - 1.0,
-            "reference": references[f"{name}_abs"],
+            "reference": references[f"{name}_abs_as_published"],
         }
     return found
 

@@ -88,6 +88,7 @@ def city_of(random: np.random.Generator, count: int) -> CityHouseholds:
         people=People(
             households.size, adults, children, adults * (households.head_age_band >= 70), households.head_age_band, key
         ),
+        spending=np.rint(np.exp(14.0 + 0.3 * random.normal(size=count))),
         weight=0.8 + 0.4 * random.random(count),
         key=key,
         dongs=dongs.tolist(),

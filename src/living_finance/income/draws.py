@@ -10,7 +10,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from living_finance.contracts.silver import UNSEEN_CLASSES
 from living_finance.income.evidence import NEEDED, as_city
 from living_finance.income.model import CityHouseholds, DrawModel, IncomeModel, market_need
 from living_finance.income.programmes import SCORE_BINS, Benefits, DongProgrammes, score_counts
@@ -180,8 +179,7 @@ def drawn_households(
                 if number == 0:
                     first = np.rint(amount).astype(np.int64)
             mean /= draws
-            spent = batch["bureau_spending_krw_month"].to_numpy(zero_copy_only=False).astype(np.float64)
-            spending = _spending(spent, batch, city, fitted, total=first.sum(axis=0))
+            spending = _spending(city, fitted, total=first.sum(axis=0))
             offsets = np.arange(0, totals.size + 1, totals.shape[1], dtype=np.int32)
             yield pa.RecordBatch.from_arrays(
                 [
@@ -194,18 +192,14 @@ def drawn_households(
                 names=schema.fieldNames(),
             )
 
-    needed = dict.fromkeys((*_KEPT, *NEEDED, "bureau_spending_krw_month"))
+    needed = dict.fromkeys((*_KEPT, *NEEDED))
     return evidence.select(*needed).mapInArrow(draw_all, schema)
 
 
-def _spending(spent: Floats, batch: pa.RecordBatch, city: CityHouseholds, model: IncomeModel, *, total: Integers) -> Floats:
-    """The bureau's spending grossed up for adults of 20 or more whom it does not know; drawn where it knows nobody."""
-    known = batch["bureau_members"].to_numpy(zero_copy_only=False).astype(np.int64)
-    is_grown = np.array([age >= 20 for _, age in UNSEEN_CLASSES])[city.earners.unseen_class]
-    unknown = np.bincount(city.earners.unseen_household[is_grown], minlength=known.size)
-    grossed: Floats = spent * (known + unknown) / np.maximum(known, 1)
+def _spending(city: CityHouseholds, model: IncomeModel, *, total: Integers) -> Floats:
+    """The bureau's spending, grossed up for adults of 20 or more whom it does not know; drawn where it knows nobody."""
     if model.spending is None:
-        return grossed
+        return np.nan_to_num(city.spending)
     drawn = model.spending.draw(total.astype(np.float64), city.households.size, key=mixed(_SPENDING_KEY, city.key))
-    spending: Floats = np.where(known > 0, grossed, drawn)
+    spending: Floats = np.where(np.isfinite(city.spending), city.spending, drawn)
     return spending

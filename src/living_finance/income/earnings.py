@@ -9,7 +9,7 @@ peers (people of one sex and five-year age band): a log-linear correction
 whose level and slope carry centre and spread of *household* earnings above 0 to those of the survey, for labour and for business
 each; how many households earn at all is better known from the bureau than from a survey of a thousand. A few hundred surveyed
 households have business income, too few for a slope of its own: it has the slope of labour, as one bureau pulls both to the
-middle, unless the survey contradicts that (a test at 1 %). If a share of a
+middle, unless the survey contradicts that (a test at 1 %), and a centre moved by what they spend (`spending_contrast`). If a share of a
 score's variance is noise of the person, the spread of scores is due to it in part, the slope is too small by sqrt(1 - share),
 and differences between places, where noise averages out, are widened too little. The share is not known: it is taken as uniform
 between 0 and 0.3, updated by how survey incomes differ between places (`noise_share`), and places have a slope of their own,

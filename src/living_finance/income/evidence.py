@@ -31,7 +31,7 @@ _EARNERS = T.ArrayType(
 )
 NEEDED = (
     *("household_id", "head_age_band", "household_size", "tenure", "dwelling_type", "household_type", "dong_code", "weight"),
-    *("adults", "children", "elderly", "unseen_adults", "_place", "_earners"),
+    *("adults", "children", "elderly", "unseen_adults", "bureau_members", "bureau_spending_krw_month", "_place", "_earners"),
 )
 """Columns that `as_city` reads."""
 
@@ -163,10 +163,16 @@ def as_city(table: pa.Table) -> CityHouseholds:
     size, adults, children, elderly = (
         column[name].astype(np.int64) for name in ("household_size", "adults", "children", "elderly")
     )
+    known = column["bureau_members"].astype(np.int64)
+    is_grown = np.array([age >= 20 for _, age in UNSEEN_CLASSES])[unseen_class]
+    unknown = np.bincount(unseen_household[is_grown], minlength=rows)
+    spent = column["bureau_spending_krw_month"].astype(np.float64)
+    spending = np.where(known > 0, spent * (known + unknown) / np.maximum(known, 1), np.nan)
     dongs, dong = np.unique(column["dong_code"].astype(str), return_inverse=True)
     return CityHouseholds(
         households=households,
         earners=earners,
+        spending=spending,
         people=People(size, adults, children, elderly, column["head_age_band"].astype(np.int64), key),
         weight=column["weight"].astype(np.float64),
         key=key,

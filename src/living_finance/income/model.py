@@ -56,10 +56,12 @@ from living_finance.income.programmes import (
 )
 from living_finance.income.published import Figure, Published
 from living_finance.income.small_area_model import SmallAreaModel
+from living_finance.income.spending_contrast import NO_MOVE, Move, Spenders, business_move
 from living_finance.income.survey_weights import FIFTHS, SurveyTargets, calibrated_weights, margin_classes
 from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENT_NAMES, COMPONENTS, TENURES, Targets
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import Bits, key_bits, mixed, normal, uniform_value, unit_interval
+from living_finance.methods.least_squares import least_squares, with_one
 
 FORMAT = 3
 """Of stored models; another is not read."""
@@ -92,6 +94,8 @@ class CityHouseholds:
     """`earnings` are not used: they are what is drawn."""
     earners: Earners
     people: People
+    spending: Floats
+    """KRW/month as the bureau has it, with that of adults it does not know; NaN where it knows nobody or it is not said."""
     weight: Floats
     key: Bits
     """`key_bits` of each household."""
@@ -309,6 +313,8 @@ def fit_income(
     index = _place_index(survey, city)
     fitted: list[DrawModel] = []
     notes: tuple[str, ...] = ()
+    contradicted: tuple[str, ...] = ()
+    spenders: Spenders | None = _spenders(city)
     spending = None
     after = design = weighted_mean(_total(survey), survey.weight)
     own = survey.weight
@@ -323,12 +329,16 @@ def fit_income(
         if draw == 0:
             own = weight
         replicate = None if draw == 0 else np.divide(weight, own, out=np.zeros(own.size), where=own > 0.0)
-        earned = {name: EarningsTargets.of(np.nan_to_num(survey.amounts[name]), weight) for name in ("labour", "business")}
+        earned = {name: EarningsTargets.of(np.nan_to_num(survey.amounts[name]), weight) for name in _EARNED}
+        move = _business_move(survey, weight, spenders)
+        if draw == 0 and not move.is_plausible:
+            spenders, move = None, NO_MOVE
+            contradicted = _CONTRADICTED
         earnings, said = fit_earnings(
             city.earners,
             city.weight,
             labour=earned["labour"],
-            business=earned["business"],
+            business=replace(earned["business"], centre=earned["business"].centre + move.by),
             donors=donors,
             draw=draw,
             places=_place_slope(survey, weight, index),
@@ -370,7 +380,7 @@ def fit_income(
                 for name in MODELLED
                 if components[name].model is None
             )
-            notes = (*said, *empty)
+            notes = (*said, *contradicted, *empty)
     return IncomeModel(seed, tuple(fitted), spending, notes, design, after)
 
 
@@ -486,6 +496,28 @@ def weighted_mean(value: Floats, weight: Floats) -> float:
     return float(np.sum(value[known] * weight[known]) / weight[known].sum()) if known.any() else 0.0
 
 
+_CONTRADICTED = (
+    "사업: 사업소득 가구의 소비가 조사와 신용정보에서 너무 달라 조사의 평균을 소비로 보정하지 않음; "
+    "what households with business income spend differs too much between survey and bureau: the survey's mean is not moved by it",
+)
+
+
+def _spenders(city: CityHouseholds) -> Spenders:
+    """Who earns what by the scores of members whom the bureau knows."""
+    nobody = np.zeros(city.earners.unseen_household.size)
+    labour, business = (
+        city.earners.sums((of > 0.0).astype(np.float64), nobody) for of in (city.earners.labour, city.earners.business)
+    )
+    return Spenders(labour > 0.0, business > 0.0, city.spending, city.households.size, city.weight)
+
+
+def _business_move(survey: SurveyHouseholds, weight: Floats, city: Spenders | None) -> Move:
+    if city is None:
+        return NO_MOVE
+    labour, business = (np.nan_to_num(survey.amounts[name]) for name in _EARNED)
+    return business_move(Spenders(labour > 0.0, business > 0.0, survey.spending, survey.households.size, weight), city, business)
+
+
 _PLACE_TERMS = ("place", "apartment")
 _CONTROLS = ("under_30", "age_40", "age_60", "age_70", "one_person", "log_size", "families")
 
@@ -497,7 +529,7 @@ def _place_index(survey: SurveyHouseholds, city: CityHouseholds) -> Floats | Non
     names = (*_CONTROLS, *_PLACE_TERMS)
     if has.sum() < 10 * len(names):
         return None
-    of_score, _ = _least_squares(_with_one(city.households.terms(names))[has], np.log(score[has]), city.weight[has])
+    of_score, _ = least_squares(with_one(city.households.terms(names))[has], np.log(score[has]), city.weight[has])
     index: Floats = survey.households.terms(_PLACE_TERMS) @ of_score[-len(_PLACE_TERMS) :]
     return index
 
@@ -512,22 +544,9 @@ def _place_slope(survey: SurveyHouseholds, weight: Floats, index: Floats | None)
     has = np.isfinite(answer) & (answer > 0.0) & (weight > 0.0)
     if index is None or has.sum() < 10 * (len(_CONTROLS) + len(_PLACE_TERMS)):
         return PlaceSlope(1.0, np.inf)
-    terms = np.column_stack([index, _with_one(survey.households.terms(_CONTROLS))])[has]
-    solved, error = _least_squares(terms, np.log(answer[has]), weight[has])
+    terms = np.column_stack([index, with_one(survey.households.terms(_CONTROLS))])[has]
+    solved, error = least_squares(terms, np.log(answer[has]), weight[has])
     return PlaceSlope(float(solved[0]), float(error[0]) if error[0] > 0.0 else np.inf)
-
-
-def _with_one(terms: Floats) -> Floats:
-    return np.column_stack([np.ones(len(terms)), terms])
-
-
-def _least_squares(terms: Floats, value: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Weighted least squares: coefficients and their robust standard errors (White 1980)."""
-    inverse = np.linalg.pinv(terms.T @ (terms * weight[:, None]))
-    solved = inverse @ (terms.T @ (weight * value))
-    scores = terms * (weight * (value - terms @ solved))[:, None]
-    error = np.sqrt(np.maximum(np.diag(inverse @ (scores.T @ scores) @ inverse), 0.0))
-    return solved, error
 
 
 def _log_income(total: Floats) -> Floats:
@@ -542,7 +561,7 @@ def _fit_spending(survey: SurveyHouseholds, weight: Floats) -> SpendingModel | N
     terms = np.column_stack(
         [np.ones(known.sum()), _log_income(total[known]), np.log(np.maximum(survey.households.size[known], 1))]
     )
-    solved, _ = _least_squares(terms, np.log(survey.spending[known]), weight[known])
+    solved, _ = least_squares(terms, np.log(survey.spending[known]), weight[known])
     left = np.log(survey.spending[known]) - terms @ solved
     spread = float(np.sqrt(np.sum(weight[known] * left**2) / weight[known].sum()))
     intercept, income, size = (float(value) for value in solved)

@@ -121,6 +121,7 @@ def _as_city(rows: pd.DataFrame) -> CityHouseholds:
     return CityHouseholds(
         households=households,
         earners=earners,
+        spending=np.full(len(rows), np.nan),
         people=People(size, adults, children, elderly, rows["head_age_band"].to_numpy(dtype=np.int64), key),
         weight=np.ones(len(rows)),
         key=key,
