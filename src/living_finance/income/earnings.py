@@ -9,13 +9,13 @@ peers (people of one sex and five-year age band): a log-linear correction
 whose level and slope carry centre and spread of *household* earnings above 0 to those of the survey, for labour and for business
 each; how many households earn at all is better known from the bureau than from a survey of a thousand. A few hundred surveyed
 households have business income, too few for a slope of its own: it has the slope of labour, as one bureau pulls both to the
-middle, unless the survey contradicts that (a test at 1 %), and a centre moved by what they spend (`spending_contrast`). If a share of a
-score's variance is noise of the person, the spread of scores is due to it in part, the slope is too small by sqrt(1 - share),
-and differences between places, where noise averages out, are widened too little. The share is not known: it is taken as uniform
-between 0 and 0.3, updated by how survey incomes differ between places (`noise_share`), and places have a slope of their own,
-slope / sqrt(1 - share). Draws after the first take what each person earns given a noisy score: nearer to the middle of peers
-and place by sqrt(1 - share), with a spread that gives the distribution back. The error of an area then has the luck of its
-people in it.
+middle, unless the survey contradicts that (a test at 1 %), and a centre moved by what they spend (`spending_contrast`). If a
+share of a score's variance is noise of the person, the spread of scores is due to it in part, the slope is too small by
+sqrt(1 - share), and differences between places, where noise averages out, are widened too little. The share is not known: it is
+taken as uniform between 0 and 0.3, updated by how survey incomes differ between places (`noise_share`), and places have a slope of
+their own, slope / sqrt(1 - share). Draws after the first take what each person earns given a noisy score: nearer to the middle
+of peers and place by sqrt(1 - share), with a spread that gives the distribution back. The error of an area then has the luck
+of its people in it.
 
 Adults whom the bureau does not know earn what known ones of their sex and age do (missing at random within classes), moved
 by how scores of their dong lie among peers.
