@@ -25,6 +25,7 @@ from living_finance.income.model import DrawModel, IncomeModel, SurveyHouseholds
 from living_finance.income.model_card import model_card
 from living_finance.income.programme_rules import rules_of_month
 from living_finance.income.programmes import Eligibility, Programmes
+from living_finance.income.sensitivity import rank_sensitivity
 from living_finance.income.serving import expected_income, made_up_households
 from living_finance.income.training import (
     Assessment,
@@ -204,7 +205,11 @@ def test_nothing_stored_is_a_value_or_a_key_of_a_row(data: TrainingData, trained
     amounts = np.concatenate([*data.survey.amounts.values(), data.city.earners.labour, data.city.earners.business])
     known = set(amounts[amounts > 0].tolist()) | set(data.survey.weight.tolist()) | set(data.weight.tolist())
     logs = set(np.round(np.log(amounts[amounts > 0]), 9).tolist())
-    texts = [trained.model.to_json(), folds_to_json(trained.folds), model_card(trained, facts=(), verdict=Words.same(""))]
+    texts = [
+        trained.model.to_json(),
+        folds_to_json(trained.folds),
+        model_card(trained, facts=(), verdict=Words.same(""), alternatives=()),
+    ]
     for text in texts[:2]:
         stored = set(numbers(json.loads(text)))
         assert len(stored) > 500
@@ -224,7 +229,9 @@ def test_the_card_says_in_one_language_what_it_says_in_the_other(data: TrainingD
     nobody = {**data.survey.amounts, **dict.fromkeys(("business", "irregular"), np.zeros(len(data.survey.keys)))}
     notes = fit_income(replace(data.survey, amounts=nobody), data.city, data.published, draws=1, seed=7).notes
     facts = [Words(ko="기준월: 202001", en="Month: 202001")]
-    card = model_card(replace(trained, model=replace(trained.model, notes=notes)), facts=facts, verdict=said.words)
+    others = rank_sensitivity(data, trained.model.draws[0], seed=7)
+    of_notes = replace(trained, model=replace(trained.model, notes=notes))
+    card = model_card(of_notes, facts=facts, verdict=said.words, alternatives=others)
     sections = card.split("\n## ")
     for section in sections[1:]:
         title, *lines = section.splitlines()

@@ -11,11 +11,11 @@ each; how many households earn at all is better known from the bureau than from 
 households have business income, too few for a slope of its own: it has the slope of labour, as one bureau pulls both to the
 middle, unless the survey contradicts that (a test at 1 %), and a centre moved by what they spend (`spending_contrast`). If a
 share of a score's variance is noise of the person, the spread of scores is due to it in part, the slope is too small by
-sqrt(1 - share), and differences between places, where noise averages out, are widened too little. The share is not known: it is
-taken as uniform between 0 and 0.3, updated by how survey incomes differ between places (`noise_share`), and places have a slope of
-their own, slope / sqrt(1 - share). Draws after the first take what each person earns given a noisy score: nearer to the middle
-of peers and place by sqrt(1 - share), with a spread that gives the distribution back. The error of an area then has the luck
-of its people in it.
+sqrt(1 - share), and differences between places, where noise averages out, are widened too little. The share is not known: it
+is taken as uniform between 0 and 0.3, updated by how survey incomes differ between places (`noise_share`), and places have a
+slope of their own, slope / sqrt(1 - share). Draws after the first take what each person earns given a noisy score: nearer to
+the middle of peers and place by sqrt(1 - share), with a spread that gives the distribution back. The error of an area then
+has the luck of its people in it.
 
 Adults whom the bureau does not know earn what known ones of their sex and age do (missing at random within classes), moved
 by how scores of their dong lie among peers.
@@ -335,6 +335,7 @@ def fit_earnings(
     places: PlaceSlope,
     chance: float | None,
     has_one_slope: bool | None = None,
+    noise: float | None = None,
 ) -> tuple[EarningsModel, tuple[str, ...]]:
     """Corrections that give weighted household earnings the survey's centre and spread.
 
@@ -348,6 +349,7 @@ def fit_earnings(
         places: how survey incomes differ between places.
         chance: a number in (0, 1) that picks the share of noise from its posterior; None for its mean.
         has_one_slope: whether business income takes the slope of labour; None: unless the survey contradicts it.
+        noise: the share of noise, taken as known; None: as places say.
 
     Returns:
         The model, and notes on what could not be met.
@@ -366,7 +368,8 @@ def fit_earnings(
     # The share follows the slope and the slope, a little, the share: twice is enough for the digits that count.
     for _ in range(2):
         fitted, _ = _matched(found, of_labour, weight, target=labour, name="labour")
-        found = replace(found, noise_share=noise_share(fitted.slope, places, chance=chance))
+        share = noise_share(fitted.slope, places, chance=chance) if noise is None else noise
+        found = replace(found, noise_share=share)
     for_labour, notes = _matched(found, of_labour, weight, target=labour, name="labour")
     start = Correction(middle["business"], noise_share=found.noise_share, spread=spread["business"])
     if has_one_slope is None:

@@ -293,6 +293,7 @@ def fit_income(
     seed: int,
     benefits: Benefits = NO_BENEFITS,
     sample_share: float = 1.0,
+    noise: float | None = None,
 ) -> IncomeModel:
     """Fit all draws.
 
@@ -304,6 +305,7 @@ def fit_income(
         seed: the run's seed.
         benefits: what the month's programmes were paid.
         sample_share: share of the month's households in `city`.
+        noise: share of noise in the scores, taken as known (`sensitivity`); None: each draw its own.
 
     Other components are fitted with the calibrated weights of draw 0, scaled within dongs, times the replicate's factors: its own
     calibrated weights relative to those of draw 0. They hold the bootstrap and what calibration makes of it, between dongs too.
@@ -344,6 +346,7 @@ def fit_income(
             places=_place_slope(survey, weight, index),
             chance=None if draw == 0 else uniform_value(draw, seed=seed, purpose="noise share"),
             has_one_slope=fitted[0].earnings.has_one_slope if fitted else None,
+            noise=noise,
         )
 
         centres = _place_centres(earnings.labour.place_slope, draw=draw, draws=draws, seed=seed)

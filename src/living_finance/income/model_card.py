@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from living_finance.contracts.codes import TENURE
 from living_finance.contracts.language import Words
+from living_finance.income.sensitivity import MEASURES, Alternative
 from living_finance.income.training import TOTAL, HeldOut, TrainedIncome
 from living_finance.income.value_benchmark import COMPONENT_NAMES, COMPONENTS
 
@@ -42,6 +43,12 @@ _METHOD = (
         en="Assumption: ranks are kept within sex and five-year age but for a share of noise.",
     ),
 )
+_ALTERNATIVES = (
+    Words(
+        ko="조사와 신용정보에 공통 식별자가 없어 이 가정은 검증할 수 없다. 도시 평균에 대한 총소득의 상대 변화를 보인다.",
+        en="Survey and bureau have no common key: no data can test it. Moves of total income relative to the city's mean.",
+    ),
+)
 _LIMITS = (
     Words(
         ko="조사가구가 8가구 미만인 행정동은 고유 효과가 없다.",
@@ -65,13 +72,14 @@ _PRIVACY = (
 )
 
 
-def model_card(trained: TrainedIncome, *, facts: Sequence[Words], verdict: Words) -> str:
+def model_card(trained: TrainedIncome, *, facts: Sequence[Words], verdict: Words, alternatives: Sequence[Alternative]) -> str:
     """Markdown; list items come in pairs, Korean first, but for notes, which hold both (`한국어; English`).
 
     Args:
         trained: what was trained.
         facts: month, references, versions: shown as they are.
         verdict: what the gate says of it.
+        alternatives: how figures move under other assumptions.
     """
     model, found = trained.model, trained.assessment
     pooled = {name: found.pooled(name) for name in (*COMPONENTS, TOTAL)}
@@ -103,6 +111,11 @@ def model_card(trained: TrainedIncome, *, facts: Sequence[Words], verdict: Words
         "| 총소득: 집단 total income by group | 상대편향 relative bias | 95 % | 조사가구 surveyed households |",
         "|---|---|---|---|",
         *(_row(_group(cell.area), cell) for cell in found.shown(found.groups) if cell.component == TOTAL),
+        *_section(Words(ko="순위 가정이 다르면", en="If ranks were kept otherwise"), _ALTERNATIVES),
+        "",
+        f"| 가정 assumption | {' | '.join(f'{name.ko} {name.en}' for name in MEASURES.values())} |",
+        "|---" * (1 + len(MEASURES)) + "|",
+        *(_alternative(other) for other in alternatives),
         *_section(Words(ko="한계", en="Limits"), _LIMITS),
         *_section(Words(ko="사생활", en="Privacy"), _PRIVACY),
     ]
@@ -119,6 +132,11 @@ def _section(title: Words, items: Sequence[Words]) -> Iterator[str]:
 def _row(name: Words, cell: HeldOut) -> str:
     half = 1.96 * cell.error / cell.mean
     return f"| {name.ko} {name.en} | {cell.bias / cell.mean:+.1%} | ± {half:.1%} | {cell.households} |"
+
+
+def _alternative(other: Alternative) -> str:
+    moves = (f"{other.moves[name]:+.1%}" if name in other.moves else "" for name in MEASURES)
+    return f"| {other.name.ko} {other.name.en} | {' | '.join(moves)} |"
 
 
 def _group(area: str) -> Words:

@@ -17,6 +17,7 @@ from living_finance.income.estimate import IncomeEvidence
 from living_finance.income.gate import Verdict, compare, due, unfit_for, verdict
 from living_finance.income.model import FORMAT, IncomeModel
 from living_finance.income.model_card import model_card
+from living_finance.income.sensitivity import rank_sensitivity
 from living_finance.income.serving import expected_income, made_up_households
 from living_finance.income.training import assess, folds_from_json, folds_to_json, train_income
 from living_finance.months import Month
@@ -164,13 +165,15 @@ def train_version(
     said = verdict(metrics, settings=settings.models, has_champion=champion is not None)
     example = made_up_households()
     point = trained.model.draws[0]
+    alternatives = rank_sensitivity(data, point, seed=settings.seed)
+    metrics |= {f"sensitivity_{other.key}_{name}": move for other in alternatives for name, move in other.moves.items()}
     training = Training(
         month=where.month,
         references={name: str(month) for name, month in sorted(where.references.items())},
         content=trained.model.to_json(),
         folds=folds_to_json(trained.folds),
         content_version=trained.model.version(),
-        card=model_card(trained, facts=_card_facts(where), verdict=said.words),
+        card=model_card(trained, facts=_card_facts(where), verdict=said.words, alternatives=alternatives),
         plots=plots(diagnose(trained.model, data), trained.assessment),
         parameters={
             "draws": settings.income.draws,
