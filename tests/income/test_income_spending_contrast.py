@@ -5,109 +5,155 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import statsmodels.api as sm
 from made_income import training_data
 
-from living_finance.income.model import fit_income
+from living_finance.income import model
+from living_finance.income.model import (
+    IncomeModel,
+    SurveyHouseholds,
+    city_shares,
+    fit_income,
+    month_targets,
+    move_of_business,
+    spenders_of,
+)
 from living_finance.income.spending_contrast import NO_MOVE, Move, Spenders, business_move
+from living_finance.income.survey_weights import SurveyTargets, calibrated_weights
+from living_finance.income.training import TrainingData
 
 CITY, SURVEY, SURVEYS = 40_000, 1_000, 200
 CENTRE, SPREAD, TOLD = 16.5, 0.8, 0.5
 """Of log business income: mean, standard deviation, and share of the variance that spending tells."""
 
 
-def population(random: np.random.Generator, count: int) -> tuple[Spenders, np.ndarray]:
-    """Households, a fifth of them with business income, and what they earn by it."""
-    has_business = random.random(count) < 0.2
+def population(random: np.random.Generator, count: int) -> dict[str, np.ndarray]:
+    """Households as `Spenders.of` takes them, a fifth of them with business income."""
+    trades = random.random(count) < 0.2
     luck = random.normal(size=count)
-    business = np.exp(CENTRE + SPREAD * luck)
     told = np.sqrt(TOLD) * luck + np.sqrt(1.0 - TOLD) * random.normal(size=count)
-    spending = np.exp(14.5 + 0.2 * has_business + 0.4 * told)
-    households = Spenders(
-        has_labour=~has_business | (random.random(count) < 0.4),
-        has_business=has_business,
-        spending=spending,
-        size=random.integers(1, 5, count),
-        weight=0.5 + random.random(count),
-    )
-    return households, np.where(has_business, business, 0.0)
+    return {
+        "labour": np.where(~trades | (random.random(count) < 0.4), 3e7, 0.0),
+        "business": np.where(trades, np.exp(CENTRE + SPREAD * luck), 0.0),
+        "spending": np.exp(14.5 + 0.2 * trades + 0.4 * told),
+        "size": random.integers(1, 5, count),
+        "weight": 0.5 + random.random(count),
+    }
 
 
-def taken(households: Spenders, rows: np.ndarray) -> Spenders:
-    return Spenders(**{name: getattr(households, name)[rows] for name in vars(households)})
+def mean_log(made: dict[str, np.ndarray]) -> float:
+    trades = made["business"] > 0.0
+    return float(np.average(np.log(made["business"][trades]), weights=made["weight"][trades]))
 
 
-def test_the_move_takes_away_what_spending_tells_of_the_luck_whatever_files_call_spending() -> None:
+def moved(survey: dict[str, np.ndarray], city: dict[str, np.ndarray]) -> Move:
+    return business_move(Spenders.of(**survey), Spenders.of(**city), survey["business"])
+
+
+@pytest.mark.parametrize("known", [1.0, 0.7])
+def test_the_move_takes_away_what_spending_tells_of_the_luck_whatever_files_call_spending(known: float) -> None:
     random = np.random.default_rng(5)
-    city, business = population(random, CITY)
-    log = np.log(np.maximum(business, 1.0))
-    true = np.average(log[city.has_business], weights=city.weight[city.has_business])
-    counted_otherwise = replace(city, spending=0.6 * city.spending)
+    city = population(random, CITY)
+    counted_otherwise = {**city, "spending": 0.6 * city["spending"]}
     before, after, said = [], [], []
     for _ in range(SURVEYS):
         rows = random.choice(CITY, SURVEY, replace=False)
-        survey = taken(city, rows)
-        has = survey.has_business
-        surveyed = np.average(log[rows][has], weights=survey.weight[has])
-        move = business_move(survey, counted_otherwise, business[rows])
+        survey = {name: values[rows] for name, values in city.items()}
+        survey["spending"] = np.where(random.random(SURVEY) < known, survey["spending"], np.nan)
+        move = moved(survey, counted_otherwise)
         assert move.is_plausible
-        before.append(surveyed - true)
-        after.append(surveyed + move.by - true)
+        before.append(mean_log(survey) - mean_log(city))
+        after.append(before[-1] + move.by)
         said.append(move.by / move.error)
-    # What is left is what spending does not tell, and the luck of those with labour income alone, a quarter as large.
+    # What is left is what spending does not tell, the luck of those without business, a quarter as large, and of the unknown.
     left = np.var(after) / np.var(before)
-    assert (1.0 - TOLD) * 0.85 < left < (1.0 - TOLD) + TOLD / 4.0 + 0.15
+    assert (1.0 - TOLD) * 0.85 < left < (1.0 - TOLD * known) + TOLD / 4.0 + 0.15
     assert abs(np.mean(after)) < 3.0 * np.std(after) / np.sqrt(SURVEYS)
     assert 0.85 < np.std(said) < 1.15
 
 
 def test_the_move_is_the_regression_estimate_of_another_implementation() -> None:
     random = np.random.default_rng(6)
-    city, _ = population(random, CITY)
-    survey, business = population(random, SURVEY)
-    rows, others = survey.has_business, ~survey.has_business
+    city, survey = population(random, CITY), population(random, SURVEY)
 
-    def terms(file: Spenders, rows: np.ndarray) -> np.ndarray:
-        return np.column_stack([np.log(file.spending[rows]), np.log(file.size[rows])])
+    def terms(file: dict[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
+        return np.column_stack([np.log(file["spending"][rows]), np.log(file["size"][rows])])
 
-    def mean(file: Spenders, rows: np.ndarray) -> np.ndarray:
-        return np.average(terms(file, rows), axis=0, weights=file.weight[rows])
+    def mean(file: dict[str, np.ndarray], *, trades: bool) -> np.ndarray:
+        rows = (file["business"] > 0.0) == trades
+        return np.average(terms(file, rows), axis=0, weights=file["weight"][rows])
 
-    fit = sm.WLS(np.log(business[rows]), sm.add_constant(terms(survey, rows)), weights=survey.weight[rows]).fit()
-    moved = mean(city, city.has_business) - mean(city, ~city.has_business) + mean(survey, others)
-    expected = float(fit.predict(np.r_[1.0, moved])[0] - fit.predict(np.r_[1.0, mean(survey, rows)])[0])
-    np.testing.assert_allclose(business_move(survey, city, business).by, expected, rtol=1e-9)
+    rows = survey["business"] > 0.0
+    fit = sm.WLS(np.log(survey["business"][rows]), sm.add_constant(terms(survey, rows)), weights=survey["weight"][rows]).fit()
+    wanted = mean(city, trades=True) - mean(city, trades=False) + mean(survey, trades=False)
+    expected = float(fit.predict(np.r_[1.0, wanted])[0] - fit.predict(np.r_[1.0, mean(survey, trades=True)])[0])
+    np.testing.assert_allclose(moved(survey, city).by, expected, rtol=1e-9)
 
 
-def test_too_few_move_nothing_and_unknown_spending_is_left_out() -> None:
+def test_what_does_not_vary_has_no_slope() -> None:
+    random = np.random.default_rng(8)
+    city, survey = population(random, CITY), population(random, SURVEY)
+    trades = survey["business"] > 0.0
+    without_size = {**survey, "size": np.ones(SURVEY, np.int64)}
+    one_size = {**survey, "size": np.where(trades, 2, survey["size"])}
+    assert moved(one_size, city).by == pytest.approx(moved(without_size, city).by, abs=1e-9)
+    alike = moved({**without_size, "spending": np.full(SURVEY, 1e6)}, city)
+    assert (alike.by, alike.error) == pytest.approx((0.0, 0.0), abs=1e-9)
+
+
+def test_too_few_move_nothing() -> None:
     random = np.random.default_rng(7)
-    city, _ = population(random, CITY)
-    survey, business = population(random, SURVEY)
-    few = taken(survey, np.flatnonzero(~survey.has_business | (np.cumsum(survey.has_business) <= 29)))
-    assert business_move(few, city, business) == NO_MOVE
-    unknown = replace(survey, spending=np.where(np.arange(SURVEY) % 3 == 0, np.nan, survey.spending))
-    kept = np.arange(SURVEY) % 3 > 0
-    assert business_move(unknown, city, business) == business_move(taken(survey, kept), city, business[kept])
+    city, survey = population(random, CITY), population(random, SURVEY)
+    trades = survey["business"] > 0.0
+
+    def known(rows: np.ndarray) -> Move:
+        return moved({**survey, "spending": np.where(rows, survey["spending"], np.nan)}, city)
+
+    some = random.random(SURVEY)
+    assert known(~trades | (np.cumsum(trades) <= 29)) == NO_MOVE != known(some < 0.8)
+    assert known(some < 0.4) == NO_MOVE
+    assert moved(survey, {**city, "spending": np.full(CITY, np.nan)}) == NO_MOVE
     assert NO_MOVE.is_plausible
     assert not Move(0.2, 0.04).is_plausible
 
 
-def test_files_that_speak_of_different_things_are_said_and_left() -> None:
+def test_a_loss_or_an_unknown_business_income_is_of_neither_kind() -> None:
+    numbers = np.array([0.0, 1e7, -1e6, np.nan])
+    ones = np.ones(4)
+    found = Spenders.of(labour=ones, business=numbers, spending=ones, size=np.ones(4, np.int64), weight=ones)
+    assert found.traders.tolist() == [False, True, False, False]
+    assert found.others.tolist() == [True, False, False, False]
+
+
+def test_every_draw_moves_its_own_mean_unless_files_speak_of_different_things() -> None:
     data = training_data(answers=900)
     scores = data.city.earners
     trades = scores.sums(scores.business, np.zeros(scores.unseen_household.size)) > 0.0
     survey = replace(data.survey, spending=np.exp(10.0 + 0.25 * np.log(1e6 + data.survey.amounts["business"])))
 
-    def fitted(spending: np.ndarray) -> tuple[float, bool]:
-        city = replace(data.city, spending=spending)
-        model = fit_income(survey, city, data.published, draws=1, seed=1)
-        return model.draws[0].earnings.business.level, any("사업소득 가구의 소비" in note for note in model.notes)
+    def fitted(spending: np.ndarray) -> IncomeModel:
+        return fit_income(survey, replace(data.city, spending=spending), data.published, draws=2, seed=1)
 
-    nowhere = np.full(trades.size, np.nan)
-    alike = np.median(survey.spending[survey.amounts["business"] > 0.0]) / np.median(survey.spending)
-    level, is_said = fitted(nowhere)
-    assert not is_said
-    assert fitted(np.where(trades, 1e9, 1e6)) == (level, True)
-    moved, is_said = fitted(np.where(trades, alike * 1.03, 1.0) * 1e6)
-    assert not is_said
-    assert moved != level
+    def notes(model: IncomeModel) -> str:
+        return " ".join(note for note in model.notes if "소비" in note)
+
+    left, wild = fitted(np.full(trades.size, np.nan)), fitted(np.where(trades, 1e9, 1e6))
+    told = np.where(trades, 1.03 * np.median(survey.spending[survey.amounts["business"] > 0.0]), np.median(survey.spending))
+    used = fitted(told)
+    assert "too few" in notes(left) and "differs too much" in notes(wild) and not notes(used)
+    weights = np.array([_weights(survey, data, draw) for draw in (0, 1)])
+    for draw, weight in enumerate(weights):
+        before, of_wild, after = (model.draws[draw].earnings.business for model in (left, wild, used))
+        expected = move_of_business(survey, weight, spenders_of(replace(data.city, spending=told))).by
+        assert before == of_wild
+        assert after.level - before.level == pytest.approx(expected, abs=1e-9) != 0.0
+
+
+def _weights(survey: SurveyHouseholds, data: TrainingData, draw: int) -> np.ndarray:
+    """Of a draw, as `fit_income` has them."""
+    targets = month_targets(data.published, draws=2, seed=1)[draw]
+    wanted = SurveyTargets(shares=city_shares(data.city), means=targets.means, fifths=targets.fifths)
+    return calibrated_weights(
+        survey.households, survey.amounts, survey.weight * model._bootstrap(survey.keys, draw=draw, seed=1), targets=wanted
+    )

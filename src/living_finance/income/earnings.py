@@ -41,7 +41,9 @@ FIRST_BAND, BANDS = 15, 14
 PEERS = 2 * BANDS
 """Men from 15, 20, … 80 years on, then women."""
 _SLOPES = (0.4, 3.0)
-_NOISE_SHARES = np.linspace(0.0, 0.3, 61)
+MOST_NOISE = 0.3
+"""Largest share of noise in the scores that is thought possible."""
+_NOISE_SHARES = np.linspace(0.0, MOST_NOISE, 61)
 _CONTRADICTED = 2.58
 """Standard errors between the log slopes of labour and of business from which each has its own."""
 _LEAST_PEERS = 30
@@ -335,7 +337,7 @@ def fit_earnings(
     places: PlaceSlope,
     chance: float | None,
     has_one_slope: bool | None = None,
-    noise: float | None = None,
+    known_noise_share: float | None = None,
 ) -> tuple[EarningsModel, tuple[str, ...]]:
     """Corrections that give weighted household earnings the survey's centre and spread.
 
@@ -349,7 +351,7 @@ def fit_earnings(
         places: how survey incomes differ between places.
         chance: a number in (0, 1) that picks the share of noise from its posterior; None for its mean.
         has_one_slope: whether business income takes the slope of labour; None: unless the survey contradicts it.
-        noise: the share of noise, taken as known; None: as places say.
+        known_noise_share: the share of noise where it is taken as known; None: as places say.
 
     Returns:
         The model, and notes on what could not be met.
@@ -368,8 +370,10 @@ def fit_earnings(
     # The share follows the slope and the slope, a little, the share: twice is enough for the digits that count.
     for _ in range(2):
         fitted, _ = _matched(found, of_labour, weight, target=labour, name="labour")
-        share = noise_share(fitted.slope, places, chance=chance) if noise is None else noise
-        found = replace(found, noise_share=share)
+        found = replace(
+            found,
+            noise_share=noise_share(fitted.slope, places, chance=chance) if known_noise_share is None else known_noise_share,
+        )
     for_labour, notes = _matched(found, of_labour, weight, target=labour, name="labour")
     start = Correction(middle["business"], noise_share=found.noise_share, spread=spread["business"])
     if has_one_slope is None:

@@ -293,7 +293,7 @@ def fit_income(
     seed: int,
     benefits: Benefits = NO_BENEFITS,
     sample_share: float = 1.0,
-    noise: float | None = None,
+    known_noise_share: float | None = None,
 ) -> IncomeModel:
     """Fit all draws.
 
@@ -305,7 +305,7 @@ def fit_income(
         seed: the run's seed.
         benefits: what the month's programmes were paid.
         sample_share: share of the month's households in `city`.
-        noise: share of noise in the scores, taken as known (`sensitivity`); None: each draw its own.
+        known_noise_share: share of noise in the scores where it is taken as known (`sensitivity`); None: each draw its own.
 
     Other components are fitted with the calibrated weights of draw 0, scaled within dongs, times the replicate's factors: its own
     calibrated weights relative to those of draw 0. They hold the bootstrap and what calibration makes of it, between dongs too.
@@ -315,8 +315,9 @@ def fit_income(
     index = _place_index(survey, city)
     fitted: list[DrawModel] = []
     notes: tuple[str, ...] = ()
-    contradicted: tuple[str, ...] = ()
-    spenders: Spenders | None = _spenders(city)
+    spenders = spenders_of(city)
+    is_moved = False
+    of_move: tuple[str, ...] = ()
     spending = None
     after = design = weighted_mean(_total(survey), survey.weight)
     own = survey.weight
@@ -332,21 +333,20 @@ def fit_income(
             own = weight
         replicate = None if draw == 0 else np.divide(weight, own, out=np.zeros(own.size), where=own > 0.0)
         earned = {name: EarningsTargets.of(np.nan_to_num(survey.amounts[name]), weight) for name in _EARNED}
-        move = _business_move(survey, weight, spenders)
-        if draw == 0 and not move.is_plausible:
-            spenders, move = None, NO_MOVE
-            contradicted = _CONTRADICTED
+        move = move_of_business(survey, weight, spenders)
+        if draw == 0:
+            is_moved, of_move = move.is_plausible, _move_notes(move)
         earnings, said = fit_earnings(
             city.earners,
             city.weight,
             labour=earned["labour"],
-            business=replace(earned["business"], centre=earned["business"].centre + move.by),
+            business=replace(earned["business"], centre=earned["business"].centre + (move.by if is_moved else 0.0)),
             donors=donors,
             draw=draw,
             places=_place_slope(survey, weight, index),
             chance=None if draw == 0 else uniform_value(draw, seed=seed, purpose="noise share"),
             has_one_slope=fitted[0].earnings.has_one_slope if fitted else None,
-            noise=noise,
+            known_noise_share=known_noise_share,
         )
 
         centres = _place_centres(earnings.labour.place_slope, draw=draw, draws=draws, seed=seed)
@@ -383,7 +383,7 @@ def fit_income(
                 for name in MODELLED
                 if components[name].model is None
             )
-            notes = (*said, *contradicted, *empty)
+            notes = (*said, *of_move, *empty)
     return IncomeModel(seed, tuple(fitted), spending, notes, design, after)
 
 
@@ -499,26 +499,38 @@ def weighted_mean(value: Floats, weight: Floats) -> float:
     return float(np.sum(value[known] * weight[known]) / weight[known].sum()) if known.any() else 0.0
 
 
-_CONTRADICTED = (
-    "사업: 사업소득 가구의 소비가 조사와 신용정보에서 너무 달라 조사의 평균을 소비로 보정하지 않음; "
-    "what households with business income spend differs too much between survey and bureau: the survey's mean is not moved by it",
-)
-
-
-def _spenders(city: CityHouseholds) -> Spenders:
-    """Who earns what by the scores of members whom the bureau knows."""
-    nobody = np.zeros(city.earners.unseen_household.size)
-    labour, business = (
-        city.earners.sums((of > 0.0).astype(np.float64), nobody) for of in (city.earners.labour, city.earners.business)
+def spenders_of(city: CityHouseholds) -> Spenders:
+    """Who earns what by the scores of members whom the bureau knows; a loss counts where no member has business income."""
+    earners = city.earners
+    nobody = np.zeros(earners.unseen_household.size)
+    labour, gains, losses = (
+        earners.sums(has.astype(np.float64), nobody)
+        for has in (earners.labour > 0.0, earners.business > 0.0, earners.business < 0.0)
     )
-    return Spenders(labour > 0.0, business > 0.0, city.spending, city.households.size, city.weight)
+    business = np.where(gains > 0.0, gains, -losses)
+    return Spenders.of(labour=labour, business=business, spending=city.spending, size=city.households.size, weight=city.weight)
 
 
-def _business_move(survey: SurveyHouseholds, weight: Floats, city: Spenders | None) -> Move:
-    if city is None:
-        return NO_MOVE
-    labour, business = (np.nan_to_num(survey.amounts[name]) for name in _EARNED)
-    return business_move(Spenders(labour > 0.0, business > 0.0, survey.spending, survey.households.size, weight), city, business)
+def move_of_business(survey: SurveyHouseholds, weight: Floats, city: Spenders) -> Move:
+    """`business_move` of a survey with these weights."""
+    labour, business = (survey.amounts[name] for name in _EARNED)
+    asked = Spenders.of(labour=labour, business=business, spending=survey.spending, size=survey.households.size, weight=weight)
+    return business_move(asked, city, business)
+
+
+def _move_notes(move: Move) -> tuple[str, ...]:
+    """Why the survey's mean is not moved."""
+    if move == NO_MOVE:
+        return (
+            "사업: 사업소득이 있고 소비를 아는 가구가 너무 적어 조사의 평균을 소비로 보정하지 않음; "
+            "business: too few households with business income and known spending: the survey's mean is not moved by it",
+        )
+    if not move.is_plausible:
+        return (
+            "사업: 사업소득 가구의 소비가 조사와 신용정보에서 너무 달라 조사의 평균을 소비로 보정하지 않음; "
+            "business: spending of those who have it differs too much between survey and bureau: the survey's mean is not moved",
+        )
+    return ()
 
 
 _PLACE_TERMS = ("place", "apartment")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from living_finance.contracts.codes import TENURE
 from living_finance.contracts.language import Words
-from living_finance.income.sensitivity import MEASURES, Alternative
+from living_finance.income.sensitivity import DONGS, MEASURES, Alternative
 from living_finance.income.training import TOTAL, HeldOut, TrainedIncome
 from living_finance.income.value_benchmark import COMPONENT_NAMES, COMPONENTS
 
@@ -45,8 +45,9 @@ _METHOD = (
 )
 _ALTERNATIVES = (
     Words(
-        ko="조사와 신용정보에 공통 식별자가 없어 이 가정은 검증할 수 없다. 도시 평균에 대한 총소득의 상대 변화를 보인다.",
-        en="Survey and bureau have no common key: no data can test it. Moves of total income relative to the city's mean.",
+        ko="조사와 신용정보에 공통 식별자가 없어 이 가정은 일부만 검증된다. 공표값 보정 전 총소득의, 도시 평균 대비 상대 변화다.",
+        en="Survey and bureau have no common key: data test it in part only. Relative moves of total income over the city's "
+        "mean, before published figures are met.",
     ),
 )
 _LIMITS = (
@@ -135,7 +136,7 @@ def _row(name: Words, cell: HeldOut) -> str:
 
 
 def _alternative(other: Alternative) -> str:
-    moves = (f"{other.moves[name]:+.1%}" if name in other.moves else "" for name in MEASURES)
+    moves = (f"{other.moves[name]:{'' if name == DONGS else '+'}.1%}" if name in other.moves else "" for name in MEASURES)
     return f"| {other.name.ko} {other.name.en} | {' | '.join(moves)} |"
 
 

@@ -4,7 +4,7 @@ A survey of a thousand households has some two hundred with business income, and
 or worse off than others. The bureau knows no true income of anybody, but what all such households spend and how many live in
 them; so the mean of the survey's log business income is moved by a regression estimate to households that spend and live
 as the city's do. What the two files call spending, and whom they know, differs: spending and size are taken relative to
-households of the same file that have labour income alone, of whom the survey has three times as many.
+households of the same file with labour and no business income, of whom the survey has three times as many.
 
 Source: Särndal, Swensson & Wretman (1992), Model Assisted Survey Sampling, section 6.4 (regression estimator).
 """
@@ -20,42 +20,43 @@ from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.least_squares import least_squares, with_one
 
 _ROWS_PER_TERM = 10
-"""Surveyed households of each kind that a term needs; with fewer nothing is moved."""
+"""Households of each kind that a term needs in either file; with fewer nothing is moved."""
+_LEAST_KNOWN = 0.5
+"""Share of the surveyed households with business income whose spending must be known; below nothing is moved."""
 _BEYOND_CHANCE = 4.0
-"""Standard errors of the survey's contrasts from which files speak of different things: nothing is moved."""
+"""Standard errors of the survey's contrasts from which files speak of different things."""
 
 
 @dataclass(frozen=True)
 class Spenders:
     """Households of one file; arrays of one length."""
 
-    has_labour: npt.NDArray[np.bool_]
+    terms: Floats
+    """Log spending and log size; 0 where spending is not known."""
     has_business: npt.NDArray[np.bool_]
-    spending: Floats
-    """KRW/month in the file's own sense; NaN or 0 where it is not known."""
-    size: Integers
+    is_known: npt.NDArray[np.bool_]
+    """Spending is known and the weight counts."""
+    traders: npt.NDArray[np.bool_]
+    """With business income, and known."""
+    others: npt.NDArray[np.bool_]
+    """With labour and no business income, and known."""
     weight: Floats
 
-    @property
-    def terms(self) -> Floats:
-        """Log spending and log size of the households; 0 where spending is not known."""
-        spent = np.where(self.is_known, self.spending, 1.0)
-        return np.column_stack([np.log(spent), np.log(np.maximum(self.size, 1))])
+    @classmethod
+    def of(cls, *, labour: Floats, business: Floats, spending: Floats, size: Integers, weight: Floats) -> Spenders:
+        """Tell the kinds apart.
 
-    @property
-    def is_known(self) -> npt.NDArray[np.bool_]:
-        """Whose spending is known and whose weight counts."""
-        return np.isfinite(self.spending) & (self.spending > 0.0) & (self.weight > 0.0)
-
-    @property
-    def traders(self) -> npt.NDArray[np.bool_]:
-        """Households with business income."""
-        return self.has_business & self.is_known
-
-    @property
-    def others(self) -> npt.NDArray[np.bool_]:
-        """Households with labour income alone."""
-        return self.has_labour & ~self.has_business & self.is_known
+        Args:
+            labour: income or score of each household, NaN where it is not known; only whether it is above 0 counts.
+            business: the same; a household with a loss, or whose business income is not known, is of neither kind.
+            spending: KRW/month in the file's own sense, NaN or 0 where it is not known.
+            size: persons.
+            weight: of each household.
+        """
+        is_known = np.isfinite(spending) & (spending > 0.0) & (weight > 0.0)
+        terms = np.column_stack([np.log(np.where(is_known, spending, 1.0)), np.log(np.maximum(size, 1))])
+        trades = business > 0.0
+        return cls(terms, trades, is_known, trades & is_known, (labour > 0.0) & (business == 0.0) & is_known, weight)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,9 @@ NO_MOVE = Move()
 
 
 def business_move(survey: Spenders, city: Spenders, business: Floats) -> Move:
-    """The regression estimate's move of the mean log business income.
+    """The regression estimate's move of the mean log business income of all surveyed households that have any.
+
+    Those whose spending is not known stay where they are.
 
     Args:
         survey: surveyed households.
@@ -84,25 +87,29 @@ def business_move(survey: Spenders, city: Spenders, business: Floats) -> Move:
         business: of the surveyed households, KRW/year.
 
     Returns:
-        `NO_MOVE` where either file has too few.
+        `NO_MOVE` where either file knows too few.
     """
-    terms = survey.terms
-    least = _ROWS_PER_TERM * (1 + terms.shape[1])
+    least = _ROWS_PER_TERM * (1 + survey.terms.shape[1])
     if min(int(rows.sum()) for file in (survey, city) for rows in (file.traders, file.others)) < least:
         return NO_MOVE
-    traders, others = survey.traders, survey.others
-    solved, _ = least_squares(with_one(terms[traders]), np.log(business[traders]), survey.weight[traders])
-    explained = terms @ solved[1:]
-    of_city = city.terms @ solved[1:]
-    contrast = _mean(of_city, city.weight, city.traders) - _mean(of_city, city.weight, city.others)
-    surveyed, error = 0.0, 0.0
-    for rows, sign in ((traders, 1.0), (others, -1.0)):
-        mean = _mean(explained, survey.weight, rows)
-        share = survey.weight[rows] / survey.weight[rows].sum()
-        surveyed += sign * mean
-        error += float(share**2 @ (explained[rows] - mean) ** 2)
-    return Move(contrast - surveyed, float(np.sqrt(error)))
+    known = float(survey.weight[survey.traders].sum() / survey.weight[survey.has_business].sum())
+    if known < _LEAST_KNOWN:
+        return NO_MOVE
+    # About their mean: what does not vary has no slope.
+    middle = np.average(survey.terms[survey.traders], axis=0, weights=survey.weight[survey.traders])
+    terms = survey.terms[survey.traders] - middle
+    solved, _ = least_squares(with_one(terms), np.log(business[survey.traders]), survey.weight[survey.traders])
+    slope = solved[1:]
+    contrast, error = _contrast(survey, slope)
+    return Move(known * (_contrast(city, slope)[0] - contrast), known * error)
 
 
-def _mean(value: Floats, weight: Floats, rows: npt.NDArray[np.bool_]) -> float:
-    return float(np.average(value[rows], weights=weight[rows]))
+def _contrast(file: Spenders, slope: Floats) -> tuple[float, float]:
+    """What terms say of traders less what they say of others, and its standard error were the file a sample."""
+    explained = file.terms @ slope
+    mean, variance = [], 0.0
+    for rows in (file.traders, file.others):
+        share = file.weight[rows] / file.weight[rows].sum()
+        mean.append(float(share @ explained[rows]))
+        variance += float(share**2 @ (explained[rows] - mean[-1]) ** 2)
+    return mean[0] - mean[1], float(np.sqrt(variance))

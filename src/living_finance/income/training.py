@@ -27,11 +27,14 @@ from living_finance.income.model import (
     city_shares,
     fit_income,
     month_targets,
+    move_of_business,
+    spenders_of,
     weighted_mean,
 )
 from living_finance.income.other_components import MODELLED, Characteristics
 from living_finance.income.programmes import NO_BENEFITS, Benefits
 from living_finance.income.published import Figure, Published
+from living_finance.income.spending_contrast import Move
 from living_finance.income.survey_weights import SurveyTargets, calibrated_weights
 from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENTS, age_group_of
 from living_finance.methods.grouped import Floats, Integers
@@ -67,6 +70,11 @@ class TrainingData:
         targets = month_targets(self.published, draws=1, seed=0)[0]
         wanted = SurveyTargets(shares=city_shares(self.city), means=targets.means, fifths=targets.fifths)
         return calibrated_weights(self.survey.households, self.survey.amounts, self.survey.weight, targets=wanted)
+
+    @cached_property
+    def move_of_business(self) -> Move:
+        """What spending says of the survey's luck with business income; used if it is plausible (`spending_contrast`)."""
+        return move_of_business(self.survey, self.weight, spenders_of(self.city))
 
     def answers(self, component: str) -> Floats:
         """Of surveyed households, KRW/year, NaN where missing; a total lacks nothing."""

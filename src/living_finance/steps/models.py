@@ -185,6 +185,8 @@ def train_version(
             "noise_share": point.earnings.labour.noise_share,
             "business_level": point.earnings.business.level,
             "business_slope": point.earnings.business.slope,
+            "business_move": data.move_of_business.by,
+            "business_move_error": data.move_of_business.error,
         },
         metrics=metrics,
         shares={"inputs": now, "scores": score_shares(sample_profile(point, data.city))},
