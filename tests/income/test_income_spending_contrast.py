@@ -100,6 +100,7 @@ def test_what_does_not_vary_has_no_slope() -> None:
     assert moved(one_size, city).by == pytest.approx(moved(without_size, city).by, abs=1e-9)
     alike = moved({**without_size, "spending": np.full(SURVEY, 1e6)}, city)
     assert (alike.by, alike.error) == pytest.approx((0.0, 0.0), abs=1e-9)
+    assert alike.is_plausible
 
 
 def test_too_few_move_nothing() -> None:

@@ -23,8 +23,8 @@ _ROWS_PER_TERM = 10
 """Households of each kind that a term needs in either file; with fewer nothing is moved."""
 _LEAST_KNOWN = 0.5
 """Share of the surveyed households with business income whose spending must be known; below nothing is moved."""
-_BEYOND_CHANCE = 4.0
-"""Standard errors of the survey's contrasts from which files speak of different things."""
+_BEYOND_CHANCE, _NOTHING = 4.0, 1e-9
+"""Standard errors of the survey's contrasts from which files speak of different things; a move that rounding brings about."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Move:
     @property
     def is_plausible(self) -> bool:
         """Whether chance and who answers may have brought it about."""
-        return bool(abs(self.by) <= _BEYOND_CHANCE * self.error)
+        return bool(abs(self.by) <= _BEYOND_CHANCE * self.error + _NOTHING)
 
 
 NO_MOVE = Move()
