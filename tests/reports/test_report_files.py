@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
+import uuid
 import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
@@ -194,6 +196,15 @@ def test_hwpx_names_no_author_and_no_time(report: Report, hwpx: bytes) -> None:
     assert report.title in package
     assert "fixture" not in package
     assert "Date" not in package
+
+
+def test_hwpx_does_not_depend_on_how_many_digits_chance_gives_its_ids(
+    report: Report, hwpx: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = itertools.count(1)
+    monkeypatch.setattr("hwpx.oxml._document_primitives.uuid4", lambda: uuid.UUID(int=next(numbers)))
+    assert to_hwpx(report) == hwpx
+    assert next(numbers) > 100
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))

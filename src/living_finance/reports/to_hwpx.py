@@ -24,7 +24,8 @@ _FULL_WIDTH = 42520
 """HWP units (1/7200 inch) between the margins of the template's page."""
 _PICTURE_MM = 140.0
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_RANDOM_ID = re.compile(r'\b(id|instid|idRef)="(\d{5,})"')
+_OBJECT_ID = re.compile(r'\b(id|instid|idRef)="([1-9]\d*)"')
+"""Drawn by chance, with few digits now and then; 0 is the template's."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def _numbered(section: str) -> str:
             numbers[match[2]] = next(counter)
         return f'{match[1]}="{numbers[match[2]]}"'
 
-    return _RANDOM_ID.sub(number, section)
+    return _OBJECT_ID.sub(number, section)
 
 
 def _described(package: str, *, title: str) -> str:
