@@ -9,19 +9,16 @@ import pytest
 import statsmodels.api as sm
 from made_income import training_data
 
-from living_finance.income import model
 from living_finance.income.model import (
     IncomeModel,
-    SurveyHouseholds,
     city_shares,
     fit_income,
     month_targets,
     move_of_business,
     spenders_of,
+    weights_of_draw,
 )
 from living_finance.income.spending_contrast import NO_MOVE, Move, Spenders, business_move
-from living_finance.income.survey_weights import SurveyTargets, calibrated_weights
-from living_finance.income.training import TrainingData
 
 CITY, SURVEY, SURVEYS = 40_000, 1_000, 200
 CENTRE, SPREAD, TOLD = 16.5, 0.8, 0.5
@@ -143,18 +140,9 @@ def test_every_draw_moves_its_own_mean_unless_files_speak_of_different_things() 
     told = np.where(trades, 1.03 * np.median(survey.spending[survey.amounts["business"] > 0.0]), np.median(survey.spending))
     used = fitted(told)
     assert "too few" in notes(left) and "differs too much" in notes(wild) and not notes(used)
-    weights = np.array([_weights(survey, data, draw) for draw in (0, 1)])
-    for draw, weight in enumerate(weights):
+    for draw, targets in enumerate(month_targets(data.published, draws=2, seed=1)):
+        weight = weights_of_draw(survey, city_shares(data.city), targets, draw=draw, seed=1)
         before, of_wild, after = (model.draws[draw].earnings.business for model in (left, wild, used))
         expected = move_of_business(survey, weight, spenders_of(replace(data.city, spending=told))).by
         assert before == of_wild
         assert after.level - before.level == pytest.approx(expected, abs=1e-9) != 0.0
-
-
-def _weights(survey: SurveyHouseholds, data: TrainingData, draw: int) -> np.ndarray:
-    """Of a draw, as `fit_income` has them."""
-    targets = month_targets(data.published, draws=2, seed=1)[draw]
-    wanted = SurveyTargets(shares=city_shares(data.city), means=targets.means, fifths=targets.fifths)
-    return calibrated_weights(
-        survey.households, survey.amounts, survey.weight * model._bootstrap(survey.keys, draw=draw, seed=1), targets=wanted
-    )

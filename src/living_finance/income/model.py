@@ -317,25 +317,18 @@ def fit_income(
     notes: tuple[str, ...] = ()
     spenders = spenders_of(city)
     is_moved = False
-    of_move: tuple[str, ...] = ()
     spending = None
     after = design = weighted_mean(_total(survey), survey.weight)
     own = survey.weight
     for draw, targets in enumerate(month_targets(published, draws=draws, seed=seed)):
-        weight = survey.weight * _bootstrap(survey.keys, draw=draw, seed=seed)
-        weight = calibrated_weights(
-            survey.households,
-            survey.amounts,
-            weight,
-            targets=SurveyTargets(shares=shares, means=targets.means, fifths=targets.fifths),
-        )
+        weight = weights_of_draw(survey, shares, targets, draw=draw, seed=seed)
         if draw == 0:
             own = weight
         replicate = None if draw == 0 else np.divide(weight, own, out=np.zeros(own.size), where=own > 0.0)
         earned = {name: EarningsTargets.of(np.nan_to_num(survey.amounts[name]), weight) for name in _EARNED}
         move = move_of_business(survey, weight, spenders)
         if draw == 0:
-            is_moved, of_move = move.is_plausible, _move_notes(move)
+            is_moved = move.is_plausible
         earnings, said = fit_earnings(
             city.earners,
             city.weight,
@@ -383,8 +376,26 @@ def fit_income(
                 for name in MODELLED
                 if components[name].model is None
             )
-            notes = (*said, *of_move, *empty)
+            notes = (*said, *_move_notes(move), *empty)
     return IncomeModel(seed, tuple(fitted), spending, notes, design, after)
+
+
+def weights_of_draw(survey: SurveyHouseholds, shares: Mapping[str, float], targets: Targets, *, draw: int, seed: int) -> Floats:
+    """Of surveyed households: design weights, bootstrapped after draw 0, calibrated to the city.
+
+    Args:
+        survey: of the month.
+        shares: `city_shares`.
+        targets: published figures as the draw takes them.
+        draw: which.
+        seed: the run's seed; draw 0 does not depend on it.
+    """
+    return calibrated_weights(
+        survey.households,
+        survey.amounts,
+        survey.weight * _bootstrap(survey.keys, draw=draw, seed=seed),
+        targets=SurveyTargets(shares=shares, means=targets.means, fifths=targets.fifths),
+    )
 
 
 def other_transfers(

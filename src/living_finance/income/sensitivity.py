@@ -28,9 +28,9 @@ NOISE_SHARES = (0.0, MOST_NOISE / 2.0, MOST_NOISE)
 DONGS = "dongs"
 MEASURES: Mapping[str, Words] = {
     DONGS: Words(ko="행정동 평균(평균 절대 변화)", en="means of dongs (mean absolute)"),
-    "p10": Words(ko="10분위수", en="P10"),
+    "p10": Words(ko="제10백분위", en="P10"),
     "median": Words(ko="중위수", en="median"),
-    "p90": Words(ko="90분위수", en="P90"),
+    "p90": Words(ko="제90백분위", en="P90"),
     "gini": Words(ko="지니계수", en="Gini"),
     "owners": Words(ko="자가 가구 평균", en="mean of owners"),
     "one_person": Words(ko="1인 가구 평균", en="mean of one-person households"),

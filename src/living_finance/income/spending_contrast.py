@@ -23,8 +23,10 @@ _ROWS_PER_TERM = 10
 """Households of each kind that a term needs in either file; with fewer nothing is moved."""
 _LEAST_KNOWN = 0.5
 """Share of the surveyed households with business income whose spending must be known; below nothing is moved."""
-_BEYOND_CHANCE, _NOTHING = 4.0, 1e-9
-"""Standard errors of the survey's contrasts from which files speak of different things; a move that rounding brings about."""
+_BEYOND_CHANCE = 4.0
+"""Standard errors of the survey's contrasts from which files speak of different things."""
+_ROUNDING = 1e-9
+"""A move that rounding brings about."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,10 @@ class Spenders:
     terms: Floats
     """Log spending and log size; 0 where spending is not known."""
     has_business: npt.NDArray[np.bool_]
-    is_known: npt.NDArray[np.bool_]
-    """Spending is known and the weight counts."""
     traders: npt.NDArray[np.bool_]
-    """With business income, and known."""
+    """With business income, known spending and a weight that counts."""
     others: npt.NDArray[np.bool_]
-    """With labour and no business income, and known."""
+    """The same, with labour and no business income."""
     weight: Floats
 
     @classmethod
@@ -56,7 +56,7 @@ class Spenders:
         is_known = np.isfinite(spending) & (spending > 0.0) & (weight > 0.0)
         terms = np.column_stack([np.log(np.where(is_known, spending, 1.0)), np.log(np.maximum(size, 1))])
         trades = business > 0.0
-        return cls(terms, trades, is_known, trades & is_known, (labour > 0.0) & (business == 0.0) & is_known, weight)
+        return cls(terms, trades, trades & is_known, (labour > 0.0) & (business == 0.0) & is_known, weight)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Move:
     @property
     def is_plausible(self) -> bool:
         """Whether chance and who answers may have brought it about."""
-        return bool(abs(self.by) <= _BEYOND_CHANCE * self.error + _NOTHING)
+        return bool(abs(self.by) <= _BEYOND_CHANCE * self.error + _ROUNDING)
 
 
 NO_MOVE = Move()

@@ -30,12 +30,12 @@ from living_finance.income.model import (
     move_of_business,
     spenders_of,
     weighted_mean,
+    weights_of_draw,
 )
 from living_finance.income.other_components import MODELLED, Characteristics
 from living_finance.income.programmes import NO_BENEFITS, Benefits
 from living_finance.income.published import Figure, Published
 from living_finance.income.spending_contrast import Move
-from living_finance.income.survey_weights import SurveyTargets, calibrated_weights
 from living_finance.income.value_benchmark import AGE_GROUPS, COMPONENTS, age_group_of
 from living_finance.methods.grouped import Floats, Integers
 from living_finance.methods.keyed_random import key_bits, mixed, unit_interval
@@ -67,9 +67,8 @@ class TrainingData:
     @cached_property
     def weight(self) -> Floats:
         """Of surveyed households, calibrated."""
-        targets = month_targets(self.published, draws=1, seed=0)[0]
-        wanted = SurveyTargets(shares=city_shares(self.city), means=targets.means, fifths=targets.fifths)
-        return calibrated_weights(self.survey.households, self.survey.amounts, self.survey.weight, targets=wanted)
+        (targets,) = month_targets(self.published, draws=1, seed=0)
+        return weights_of_draw(self.survey, city_shares(self.city), targets, draw=0, seed=0)
 
     @cached_property
     def move_of_business(self) -> Move:
