@@ -1,9 +1,9 @@
 """Income on made cities that were not used in building, beside its baselines.
 
-    python benchmarks/income.py [--cities 3] [--first 1] [--districts 3] [--out .bench/income] [--keep]
+    python benchmarks/income.py [--cities 3] [--first 1] [--districts 3] [--whole N] [--out .bench/income] [--keep]
 
-Each city: districts drawn by its number, 5 % of their people, one month. For every city the month is made by
-`living-finance run`; then, from the same tables and against the same truth:
+Each city: districts drawn by its number, 5 % of their people, one month; city N, if asked for, has all 25. For every city the
+month is made by `living-finance run`; then, from the same tables and against the same truth:
 
 - ours, with the city furthest off and how many cities are above the aim;
 - the baseline: register households, bureau persons put to them by first fit (`householding.py`), labour and business scores by
@@ -81,13 +81,17 @@ def main() -> None:
     parser.add_argument("--cities", type=int, default=3)
     parser.add_argument("--first", type=int, default=1, help="number of the first city; decides districts and seed")
     parser.add_argument("--districts", type=int, default=3)
+    parser.add_argument("--whole", type=int, metavar="N", help="number of a city of all districts, made after the others")
     parser.add_argument("--out", type=Path, default=Path(".bench/income"))
     parser.add_argument("--keep", action="store_true", help="leave landing, truth and warehouse of each city")
     options = parser.parse_args()
     scores: list[dict[str, Any]] = []
-    for number in range(options.first, options.first + options.cities):
+    cities = dict.fromkeys(range(options.first, options.first + options.cities), options.districts)
+    if options.whole is not None:
+        cities[options.whole] = len(DISTRICTS)
+    for number, size in cities.items():
         folder = options.out / str(number)
-        districts = sorted(np.random.default_rng(number).choice(DISTRICTS, options.districts, replace=False).tolist())
+        districts = sorted(np.random.default_rng(number).choice(DISTRICTS, size, replace=False).tolist())
         make(folder, districts=districts, seed=9000 + number)
         scored = score(folder)
         scores.append({"city": number, "districts": districts, **scored})
@@ -97,7 +101,8 @@ def main() -> None:
             shutil.rmtree(folder)
     print(beside_aims(scores).round(4).to_string())
     print(pd.Series(mean_of([s["survey"] for s in scores])).round(4).to_string())
-    dongs = [s["survey"]["dongs"] for s in scores]
+    dongs = [s["ours"]["dongs"] for s in scores]
+    print("dongs", int(sum(dongs)))
     for name in (name for name in scores[0]["ours"] if name.startswith("interval_90")):
         held = float(np.average([s["ours"][name] for s in scores], weights=dongs))
         of_mean = name in ("interval_90_dong", "interval_90_dong_scaled")
@@ -264,6 +269,7 @@ def flat(found: dict[str, Any], told: Mapping[str, float]) -> dict[str, float]:
             for name, row in found["city"].items()
             if name != "mean"
         },
+        "dongs": float(means["dong"]["regions"]),
         "interval_90_dong": means["dong"]["interval_90_coverage"] or 0.0,
         "interval_90_dong_scaled": means["dong"]["interval_90_coverage_scaled"] or 0.0,
         **{f"interval_90_dong_{name}": held or 0.0 for name, held in found["interval_90_coverage_by_dong"].items()},
@@ -285,7 +291,7 @@ def survey_alone(survey: DataFrame, private: DataFrame) -> dict[str, float]:
     none, areas = np.zeros((len(joined), 0)), list(joined.index)
     fitted = FayHerriot().fit(none, joined["mean"].to_numpy(), areas=areas, variances=variance).predict(none, areas=areas)
     return {
-        "dongs": float(len(joined)),
+        "sampled_dongs": float(len(joined)),
         "direct_dong_mape": _mape(joined["mean"].to_numpy(), joined["true"].to_numpy(), joined["n"].to_numpy()),
         "fay_herriot_dong_mape": _mape(fitted["estimate"].to_numpy(), joined["true"].to_numpy(), joined["n"].to_numpy()),
     }

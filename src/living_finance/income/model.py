@@ -12,6 +12,7 @@ of Statistics 9(1), 130-134.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -324,7 +325,6 @@ def fit_income(
         weight = weights_of_draw(survey, shares, targets, draw=draw, seed=seed)
         if draw == 0:
             own = weight
-        replicate = None if draw == 0 else np.divide(weight, own, out=np.zeros(own.size), where=own > 0.0)
         earned = {name: EarningsTargets.of(np.nan_to_num(survey.amounts[name]), weight) for name in _EARNED}
         move = move_of_business(survey, weight, spenders)
         if draw == 0:
@@ -341,26 +341,14 @@ def fit_income(
             has_one_slope=fitted[0].earnings.has_one_slope if fitted else None,
             known_noise_share=known_noise_share,
         )
-
-        centres = _place_centres(earnings.labour.place_slope, draw=draw, draws=draws, seed=seed)
-
-        def fit(
-            name: str,
-            amount: Floats,
-            weight: Floats = own,
-            replicate: Floats | None = replicate,
-            centres: PlaceCentres = centres,
-        ) -> ComponentModel:
-            return fit_component(
-                name,
-                survey.households,
-                amount,
-                weight,
-                seed=int(key_bits([f"{seed}|{name}"])[0] >> np.uint64(1)),
-                replicate=replicate,
-                place=centres if name == "property" else None,
-            )
-
+        fit = functools.partial(
+            _fitted_component,
+            survey.households,
+            own,
+            seed=seed,
+            replicate=None if draw == 0 else np.divide(weight, own, out=np.zeros(own.size), where=own > 0.0),
+            centres=_place_centres(earnings.labour.place_slope, draw=draw, draws=draws, seed=seed),
+        )
         # Who receives programmes goes by the other income, and transfers beyond them are what is left.
         components = {name: NO_COMPONENT if name == "transfer" else fit(name, survey.amounts[name]) for name in MODELLED}
         need = market_need(DrawModel(draw, earnings, components).amounts(city), city)
@@ -378,6 +366,28 @@ def fit_income(
             )
             notes = (*said, *_move_notes(move), *empty)
     return IncomeModel(seed, tuple(fitted), spending, notes, design, after)
+
+
+def _fitted_component(
+    households: Characteristics,
+    weight: Floats,
+    name: str,
+    amount: Floats,
+    *,
+    seed: int,
+    replicate: Floats | None,
+    centres: PlaceCentres,
+) -> ComponentModel:
+    """`fit_component` with random numbers of the component's own; what is known of `place` is of property income."""
+    return fit_component(
+        name,
+        households,
+        amount,
+        weight,
+        seed=int(key_bits([f"{seed}|{name}"])[0] >> np.uint64(1)),
+        replicate=replicate,
+        place=centres if name == "property" else None,
+    )
 
 
 def weights_of_draw(survey: SurveyHouseholds, shares: Mapping[str, float], targets: Targets, *, draw: int, seed: int) -> Floats:
