@@ -72,8 +72,8 @@ def test_measured_errors_are_those_of_the_benchmarks() -> None:
     told = {
         ("1.68 %", "304c7d2"): "commit 304c7d2[^)]*[)], mean over cities, errors after.* mean by dong [|] 1.68 %",
         ("91.5 %", "304c7d2"): "commit 304c7d2.* 90 % intervals by dong hold, pooled over the cities: mean .* 91.5 % relative to",
-        ("0.8 %", "35d92f7"): "scores of the whole city say .commit 35d92f7.* Mean income by output area 2.7 %, dong 0.8 %",
-        ("0.923", "35d92f7"): "scores of the whole city say .commit 35d92f7[^:]*: pairwise F1 of households 0.923",
+        ("0.8 %", "b431a32"): "scores of the whole city say .commit b431a32.* Mean income by output area 2.7 %, dong 0.8 %",
+        ("0.923", "b431a32"): "scores of the whole city say .commit b431a32[^:]*: pairwise F1 of households 0.923",
     }
     rows = re.findall(r"^[|] [^|]+ [|] [^|]+ [|] ([^|]+) [|] ([0-9a-f]{7}) [|] `python benchmarks/", TEXT, re.MULTILINE)
     assert rows and {*rows} == {*told}

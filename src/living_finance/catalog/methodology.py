@@ -41,7 +41,7 @@ _MEASURED: dict[str, str] = {
 }
 
 _TEN_CITIES = ("304c7d2", "`python benchmarks/income.py --cities 10 --first 81`")
-_WHOLE_CITY = ("35d92f7", "`python benchmarks/full_city.py`")
+_WHOLE_CITY = ("b431a32", "`python benchmarks/full_city.py`")
 _ERRORS: tuple[tuple[str, str, str, str, str], ...] = (
     ("mean income by dong: error, ten cities", "행정동 평균소득 오차, 열 개 도시", "1.68 %", *_TEN_CITIES),
     ("90 % intervals of it that hold, ten cities", "그 90% 구간의 포함률, 열 개 도시", "91.5 %", *_TEN_CITIES),
