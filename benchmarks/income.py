@@ -17,8 +17,8 @@ month is made by `living-finance run`; then, from the same tables and against th
   published figures say of the city's means together, each by its standard error, without the bureau.
 
 Errors are after the error of the published figure is taken out: of the total by the city's own ratio, of a component by its
-published mean, of labour and business income by what published means leave for both. Components, debt and spending (for which
-no published figure is met) also as they are; averages over cities. The share of dongs that 90 % intervals hold is of the
+published mean, of labour and business income by what published means leave for both. Components, debt and spending also as
+they are; averages over cities. The share of dongs that 90 % intervals hold is of the
 dongs of all cities, as published and (scaled) relative to the city's mean, whose error is then in neither. `--keep` leaves each
 city's landing, truth and warehouse in its folder, for other benchmarks.
 """
@@ -100,7 +100,9 @@ def main() -> None:
         if not options.keep:
             shutil.rmtree(folder)
     print(beside_aims(scores).round(4).to_string())
-    print(pd.Series(mean_of([s["survey"] for s in scores])).round(4).to_string())
+    for some in ([s for s in scores if s["city"] != options.whole], [s for s in scores if s["city"] == options.whole]):
+        if some:  # A survey of two households a dong is not one of twenty.
+            print(pd.Series(mean_of([s["survey"] for s in some])).round(4).to_string())
     dongs = [s["ours"]["dongs"] for s in scores]
     print("dongs", int(sum(dongs)))
     for name in (name for name in scores[0]["ours"] if name.startswith("interval_90")):

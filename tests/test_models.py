@@ -19,7 +19,7 @@ from living_finance.income.model import FORMAT, IncomeModel
 from living_finance.income.serving import expected_income, made_up_households
 from living_finance.income.training import TrainingData
 from living_finance.months import Month
-from living_finance.registry import CHALLENGER, CHAMPION, Registry
+from living_finance.registry import CHALLENGER, CHAMPION, Registry, _described
 from living_finance.steps import models
 from living_finance.steps.models import Circumstances, choose_model, promote, train_version
 from living_finance.steps.month import MonthRun, _scored_before
@@ -178,6 +178,24 @@ def test_promotion_is_by_the_gate_against_the_present_champion(root: Path, regis
     with pytest.raises(ModelRefused, match="held against 1"):
         promote(SETTINGS, root=str(root), number=stale.number)
     assert next(v for v in registry.versions() if CHAMPION in v.aliases).number == again.number
+
+
+def test_a_champion_of_another_format_bars_nobody(tmp_path: Path) -> None:
+    registry = Registry(SETTINGS.tracking, str(tmp_path))
+    choose_model(at(tmp_path), evidence(), fingerprint="january")
+    with registry._client() as (client, _):
+        client.set_model_version_tag(registry.name, "1", "trained_with", "draws 2, seed 1, format 0")
+    champion = registry.versions()[0]
+    made, said = train_version(at(tmp_path, FEBRUARY), evidence(4), registry=registry, champion=champion, now=SHARES)
+    assert said.passes and promote(SETTINGS, root=str(tmp_path), number=None).number == made.number == 2
+
+
+def test_a_long_card_is_shown_in_whole_lines_and_says_where_the_rest_is() -> None:
+    assert _described("# card\n- line\n") == "# card\n- line\n"
+    shown = _described("- a line of a card\n" * 400)
+    assert 4900 < len(shown) <= 5000
+    lines = shown.split("\n")
+    assert set(lines[:-2]) == {"- a line of a card"} and lines[-2] == "" and "model_card.md" in lines[-1]
 
 
 def test_drift_makes_a_training_due(root: Path, registry: Registry) -> None:

@@ -37,7 +37,8 @@ _PROMOTED, _SCORED = "promoted", "scored."
 _ENOUGH = 1000
 _METRICS_AT_ONCE = 500
 _LONGEST_DESCRIPTION = 5000
-"""What MLflow's tables hold; the whole card is an artifact of the run."""
+"""What MLflow's tables hold."""
+_REST = f"\n\n… 전체: 실행의 {_CARD_FILE} · the whole card: {_CARD_FILE} of the run"
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class Registry:
                 source=f"models:/{model_id}",
                 run_id=run_id,
                 tags=facts,
-                description=training.card[:_LONGEST_DESCRIPTION],
+                description=_described(training.card),
                 model_id=model_id,
             )
             log.info("registered %s as version %s of %s", training.content_version, made.version, self.name)
@@ -317,6 +318,13 @@ def _package(folder: Path, training: Training) -> Path:
 def _scratch() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="living-finance-") as name:
         yield Path(name)
+
+
+def _described(card: str) -> str:
+    """The card as far as whole lines of it fit, and where the rest is."""
+    if len(card) <= _LONGEST_DESCRIPTION:
+        return card
+    return card[: card.rindex("\n", 0, _LONGEST_DESCRIPTION - len(_REST))] + _REST
 
 
 def _fingerprint(training: Training) -> str:

@@ -268,10 +268,31 @@ def test_diagnostics_are_about_groups(data: TrainingData, trained: TrainedIncome
     for name, (_, ranked) in found.quantiles.items():
         assert 0 < ranked.size <= (data.survey.amounts[name] > 0).sum() // 10
     made = plots(found, trained.assessment)
-    assert {"residuals.png", "normal_quantiles.png", "shrinkage.png", "calibration.png", "importance.png"} <= made.keys()
+    assert {
+        "residuals.png",
+        "normal_quantiles.png",
+        "earnings.png",
+        "shrinkage.png",
+        "calibration.png",
+        "importance.png",
+    } <= made.keys()
     assert all(png.startswith(b"\x89PNG") and b"tEXt" not in png for png in made.values())
     thin = TrainingData(surveyed(np.random.default_rng(4), 12), data.city, data.published)
     assert all(ranked.size == 0 for _, ranked in diagnose(trained.model, thin).quantiles.values())
+
+
+def test_earnings_are_beside_the_survey_by_rank(data: TrainingData, trained: TrainedIncome) -> None:
+    rng = np.random.default_rng(3)
+    answer, weight = rng.lognormal(17.0, 0.7, 300), rng.uniform(0.5, 2.0, 300)
+    again = np.tile(answer, 4)
+    asked, ranked = diagnostics._ranked_beside(answer, weight, 1.2 * again, np.tile(weight, 4))
+    assert asked.size == 20 and ranked - asked == pytest.approx(np.full(20, np.log(1.2)), abs=0.02)
+    heavier = np.where(again > np.median(answer), 3.0, 1.0) * np.tile(weight, 4)
+    assert (diagnostics._ranked_beside(answer, weight, again, heavier)[1] > asked - 1e-9)[1:-1].all()
+    few = diagnostics._ranked_beside(answer, weight, answer[:90], weight[:90])[1]
+    assert np.isnan(few).any() and diagnostics._ranked_beside(answer[:9], weight[:9], again, heavier)[0].size == 0
+    labour = diagnose(trained.model, data).earned["labour"]
+    assert np.nanmean(labour[1] - labour[0]) == pytest.approx(0.0, abs=0.1)
 
 
 def test_every_point_of_a_plot_is_of_ten_or_more(
@@ -301,6 +322,7 @@ def test_every_point_of_a_plot_is_of_ten_or_more(
         monkeypatch.setattr(Axes, method, noted)
     plots(found, small)
     known = {round(float(v), 9) for of in (*found.residuals.values(), *found.quantiles.values()) for part in of for v in part}
+    known |= {round(float(v), 9) for of in found.earned.values() for part in of for v in part if np.isfinite(v)}
     known |= {round(float(v), 9) for kept in found.shrinkage.values() for v in kept}
     known |= {round(float(v) / 1e4, 9) for of in found.calibration.values() for part in of for v in part if np.isfinite(v)}
     values = {round(float(v), 9) for part in drawn for v in part if np.isfinite(v)}

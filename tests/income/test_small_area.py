@@ -110,6 +110,14 @@ def test_units_do_not_matter() -> None:
         assert thousands["gini"].to_numpy() == pytest.approx(won["gini"].to_numpy(), rel=rough)
 
 
+def test_an_area_whose_surveyed_households_have_nothing_is_sampled() -> None:
+    population, sample = made_city(5)
+    poor = sample["area"].iloc[0]
+    by_turns = np.where((sample["area"] == poor) | (np.arange(len(sample)) % 3 == 0), 0.0, sample["amount"])
+    found = predicted(fitted(sample.assign(amount=by_turns), two_part=True), population).set_index("area")
+    assert set(found.index[found["is_sampled"]]) == set(sample["area"]) and (~found["is_sampled"]).any()
+
+
 def test_untransformed_means_are_the_linear_predictor() -> None:
     """Sampled areas: with their effect; others: synthetic. Pairs of draws leave no Monte-Carlo error."""
     population, sample = made_city(4, log=False)

@@ -54,6 +54,7 @@ _TICKS = {
 }
 _BLUE, _ORANGE, _GREY = "#005a9c", "#e69f00", "#9ca3af"
 """Of Okabe & Ito (2008), Color universal design."""
+_EARNED = ("labour", "business")
 _MOST_BESIDE = 3
 _MANWON = 1e4
 _NO_VARIANCE = 1e-12
@@ -67,6 +68,9 @@ class Diagnostics:
     """Component → by groups of fitted log amounts: fitted, mean and spread of standardised residuals."""
     quantiles: Mapping[str, tuple[Floats, Floats]]
     """Component → normal quantiles, means of ranked standardised residuals."""
+    earned: Mapping[str, tuple[Floats, Floats]]
+    """labour, business → by rank among those who have any: mean logs of the survey's amounts, and of the corrected scores' in the
+    same weighted share of households (NaN: of fewer than ten)."""
     shrinkage: Mapping[str, tuple[float, ...]]
     """Component → shares of the effects of surveyed dongs that are kept, sorted in groups of ten dongs."""
     calibration: Mapping[str, tuple[Floats, Floats, Floats]]
@@ -117,7 +121,36 @@ def diagnose(model: IncomeModel, data: TrainingData) -> Diagnostics:
             term: float(coefficient * of)
             for term, coefficient, of in zip(component.terms, regression.coefficients[1:], spread, strict=True)
         }
-    return Diagnostics(residuals, quantiles, shrinkage, _calibration(model, data), importance)
+    return Diagnostics(residuals, quantiles, _earned(model, data), shrinkage, _calibration(model, data), importance)
+
+
+def _earned(model: IncomeModel, data: TrainingData) -> dict[str, tuple[Floats, Floats]]:
+    drawn = dict(zip(_EARNED, model.draws[0].earnings.amounts(data.city.earners, draw=0), strict=True))
+    return {name: _ranked_beside(data.survey.amounts[name], data.weight, drawn[name], data.city.weight) for name in _EARNED}
+
+
+def _ranked_beside(answer: Floats, weight: Floats, drawn: Floats, of_drawn: Floats) -> tuple[Floats, Floats]:
+    """Mean logs of positive answers in groups of neighbours, and of the same weighted share of what is drawn.
+
+    >>> _ranked_beside(np.full(20, np.e), np.ones(20), np.r_[np.full(10, 1.0), np.full(30, np.e)], np.ones(40))
+    (array([1., 1.]), array([0.5, 1. ]))
+    """
+    has = np.isfinite(answer) & (answer > 0.0) & (weight > 0.0)
+    order = np.argsort(answer[has], kind="stable")
+    groups = list(zip(_groups(np.log(answer[has])[order]), _groups(weight[has][order]), strict=True))
+    if not groups:
+        return np.zeros(0), np.zeros(0)
+    asked = np.array([np.average(logs, weights=of) for logs, of in groups])
+    through = np.cumsum([of.sum() for _, of in groups])
+    ranked = np.flatnonzero((drawn > 0.0) & (of_drawn > 0.0))
+    ranked = ranked[np.argsort(drawn[ranked], kind="stable")]
+    share = of_drawn[ranked]
+    place = np.searchsorted(through[:-1] / through[-1], (np.cumsum(share) - share / 2) / max(share.sum(), 1e-300))
+    number, whole, logs = (
+        np.bincount(place, weights=each, minlength=asked.size).astype(np.float64)
+        for each in (np.ones(share.size), share, share * np.log(drawn[ranked]))
+    )
+    return asked, _of_ten(np.divide(logs, whole, out=np.zeros(asked.size), where=whole > 0.0), number)
 
 
 def _kept(area_variance: float, remaining: float) -> float:
@@ -225,6 +258,12 @@ def plots(found: Diagnostics, assessment: Assessment) -> dict[str, bytes]:
             axes.plot(normal, normal, color=_GREY, linewidth=0.8)
             axes.plot(normal, ranked, "o", markersize=4, color=_BLUE)
 
+    def earned(axes: Axes, name: str) -> None:
+        asked, ranked = found.earned[name]
+        if asked.size:
+            axes.plot(asked, asked, color=_GREY, linewidth=0.8)
+            axes.plot(asked, ranked, "o", markersize=4, color=_BLUE)
+
     def shrinkage(axes: Axes, name: str) -> None:
         kept = found.shrinkage[name]
         axes.set_ylim(-0.04, 1.04)
@@ -275,6 +314,13 @@ def plots(found: Diagnostics, assessment: Assessment) -> dict[str, bytes]:
         ),
         "normal_quantiles.png": drawn(
             "정규 Q–Q: 10가구 이상 집단 groups of ten or more", modelled, against_normal, x="정규 normal", y="잔차 residuals"
+        ),
+        "earnings.png": drawn(
+            "근로·사업소득 Q–Q: 조사와 보정된 점수 survey and corrected scores, groups of ten or more",
+            list(found.earned),
+            earned,
+            x="조사 survey (log 원 KRW)",
+            y="모형 model",
         ),
         "shrinkage.png": drawn(
             "축소 shrinkage: 행정동 효과가 남는 비율 share of dong effects kept",

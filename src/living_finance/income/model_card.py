@@ -91,6 +91,8 @@ def model_card(trained: TrainedIncome, *, facts: Sequence[Words], verdict: Words
         "",
         f"`{model.version()}`",
         *_section(Words(ko="용도", en="Use"), _USE),
+        *_section(Words(ko="한계", en="Limits"), _LIMITS),
+        *_section(Words(ko="사생활", en="Privacy"), _PRIVACY),
         *_section(Words(ko="자료", en="Data"), facts),
         *_section(
             Words(ko="방법", en="Method"),
@@ -117,8 +119,6 @@ def model_card(trained: TrainedIncome, *, facts: Sequence[Words], verdict: Words
         f"| 가정 assumption | {' | '.join(f'{name.ko} {name.en}' for name in MEASURES.values())} |",
         "|---" * (1 + len(MEASURES)) + "|",
         *(_alternative(other) for other in alternatives),
-        *_section(Words(ko="한계", en="Limits"), _LIMITS),
-        *_section(Words(ko="사생활", en="Privacy"), _PRIVACY),
     ]
     lines += ["", "## 알림 · Notes", "", *(f"- {note}" for note in model.notes)] if model.notes else []
     return "\n".join(lines) + "\n"

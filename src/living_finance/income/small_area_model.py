@@ -146,13 +146,14 @@ class SmallAreaModel:
             ContractViolation: keys or weights that are not as said.
         """
         households = Households.of(areas=areas, keys=keys, weights=weights)
+        sampled = self.amount.effects.keys() | (self.occurrence.effects.keys() if self.occurrence else set())
         ordered = _as_terms(terms, self)[households.order]
         estimate = self.estimates(ordered, households, draws=draws, indicators=indicators, poverty_line=poverty_line)
         frame = pd.DataFrame(
             {
                 "area": households.labels.astype(object),
                 "households": np.bincount(households.area, minlength=households.labels.size),
-                "is_sampled": [str(label) in self.amount.effects for label in households.labels],
+                "is_sampled": [str(label) in sampled for label in households.labels],
             }
         )
         return frame.assign(**{name: estimate[:, k] for k, name in enumerate(indicators)})

@@ -150,8 +150,7 @@ def train_version(
         now: `input_shares` of the month.
     """
     settings = where.settings
-    if champion is not None and not champion.tags.get(_TRAINED_WITH, "").endswith(_FORMAT):
-        champion = None
+    champion = _comparable(champion)
     data = evidence.training()
     trained = train_income(data, draws=settings.income.draws, seed=settings.seed, folds=settings.models.folds)
     metrics = trained.assessment.metrics()
@@ -230,7 +229,7 @@ def promote(settings: Settings, *, root: str, number: int | None) -> ModelVersio
         )
     if CHAMPION in wanted.aliases:
         return wanted
-    champion = champion_of(versions)
+    champion = _comparable(champion_of(versions))
     compared = wanted.tags.get(_COMPARED, "")
     if champion is not None and not wanted.is_promoted and compared != str(champion.number):
         raise ModelRefused(
@@ -261,6 +260,11 @@ def _current(where: Circumstances, versions: list[ModelVersion], fingerprint: st
     fit = [v for v in versions if v.is_promoted and v.tags.get(_TRAINED_WITH) == where.trained_with and _unfit(where, v) is None]
     best = max(fit, key=lambda v: (CHAMPION in v.aliases, v.month, v.number), default=None)
     return best, "champion"
+
+
+def _comparable(champion: ModelVersion | None) -> ModelVersion | None:
+    """The champion, unless it is stored in another format: then it cannot be read, and the stated bounds count."""
+    return champion if champion is not None and champion.tags.get(_TRAINED_WITH, "").endswith(_FORMAT) else None
 
 
 def _unfit(where: Circumstances, version: ModelVersion) -> str | None:

@@ -23,7 +23,7 @@ from living_finance.cleansing import persons as person_rules
 from living_finance.cleansing import reference, register, yearly
 from living_finance.cleansing.disposition import Cleansed
 from living_finance.config import Settings, conf_file
-from living_finance.contracts import bronze, gold, silver
+from living_finance.contracts import bronze, codes, gold, silver
 from living_finance.contracts.core import Table
 from living_finance.errors import ContractViolation, MissingInput
 from living_finance.households import PreviousMonth, householding
@@ -34,6 +34,7 @@ from living_finance.income.estimate import EstimatedIncome, IncomeEvidence, adju
 from living_finance.income.gate import Verdict
 from living_finance.income.householding_error import HouseholdingError, fit_householding_error
 from living_finance.income.programme_rules import MonthRules, rules_of_month
+from living_finance.income.published import published_figures
 from living_finance.months import Month
 from living_finance.places.placing import place_persons, summarise_addresses
 from living_finance.quality import indicators as quality
@@ -529,11 +530,10 @@ def refuse_purged(run: MonthRun, month: Month, tables: set[str]) -> None:
 
 
 def _benchmark_rse(run: MonthRun) -> float | None:
-    published = run.read(silver.BENCHMARK).where(
-        (F.col("region_code") == "11") & (F.col("indicator") == "mean_total_income") & (F.col("dimension") == "all")
-    )
-    row = published.agg(F.min("relative_standard_error")).first()
-    return None if row is None else row[0]
+    """Relative standard error of the published mean that incomes meet."""
+    published, _ = published_figures(run.read(silver.BENCHMARK), month=run.month)
+    met = published.get(("mean_total_income", codes.ALL, codes.ALL))
+    return None if met is None else met.relative_error
 
 
 @dataclass(frozen=True)
