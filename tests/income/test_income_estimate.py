@@ -378,6 +378,11 @@ def test_shares_of_inputs_are_those_of_the_households(inputs: dict[str, Any]) ->
     owned = counted["weight"][counted["tenure"] == "owned"].sum() / counted["weight"].sum()
     assert shares["tenure"]["owned"] == pytest.approx(owned, abs=2e-3)
     assert shares["labour_score"].keys() > {"0", "3", "4"}
+    nobody = counted["weight"][counted["unseen_adults"] == 0].sum() / counted["weight"].sum()
+    assert shares["unseen_adults"]["0"] == pytest.approx(nobody, abs=2e-3) and 0.0 < nobody < 1.0
+    spends = counted["weight"][counted["bureau_spending_krw_month"] > 0].sum() / counted["weight"].sum()
+    assert 1.0 - shares["spending"].get("0", 0.0) == pytest.approx(spends, abs=2e-3)
+    assert shares.keys() >= {"children", "elderly", "place", "business_score"}
     evidence.release()
 
 
