@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from scipy import stats
 
 from living_finance.errors import ConfigurationError
+from living_finance.methods import nested_error
 from living_finance.methods.area_logistic import fit_area_logistic
 from living_finance.methods.nested_error import NestedErrorDesign, NestedErrorFit, huber_consistency
 from living_finance.methods.transformations import Transformation, estimate_transformation
@@ -82,6 +84,16 @@ def test_outliers_move_a_bounded_fit_less() -> None:
     assert plain.unit_variance > 8.0
     assert bounded.unit_variance < 2.4
     assert abs(bounded.coefficients[0] - 2.0) < 0.6 * abs(plain.coefficients[0] - 2.0)
+
+
+def test_robust_effects_that_are_not_reached_are_no_reached_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    terms, area, response = corn()
+    design = NestedErrorDesign(terms, area, response=response)
+    fit = design.fit(response[design.order])
+    orthonormal = replace(fit, coefficients=design.triangle @ fit.coefficients)
+    assert design._with_effects(response[design.order], orthonormal, bound=1.0).convergence.reached
+    monkeypatch.setattr(nested_error, "_MAX_ROUNDS", 1)
+    assert not design._with_effects(response[design.order], orthonormal, bound=1.0).convergence.reached
 
 
 def test_no_area_variance_is_a_solution() -> None:

@@ -259,6 +259,8 @@ class NestedErrorDesign:
                 before, mean = mean, self.sums(kept * residual) / (self.sums(kept) + held)
                 if np.abs(mean - before).max() <= _ROBUST_TOLERANCE * np.sqrt(fit.area_variance):
                     break
+            else:
+                fit = replace(fit, convergence=replace(fit.convergence, reached=False))
         return replace(fit, effect_mean=mean, effect_variance=fit.area_variance * (1.0 - shrinkage))
 
     def _robust(self, response: Floats, fit: NestedErrorFit, *, bound: float) -> NestedErrorFit:
