@@ -6,7 +6,8 @@ Each time other households are interviewed and other errors published: household
 less, as they do in ours; answers off by some per cent; published means with their errors about the true ones. The month's
 bureau, register and weights stay. Prints for each component the bias over surveys, the spread between them and the mean
 absolute error of the city's mean: of the point fit benchmarked as a month is, of the survey's mean after calibration, and the
-reference of `income.py`: survey and published figures put together by their errors, without the bureau.
+reference of `income.py`: survey and published figures put together by their errors, without the bureau. Of business income also
+what the survey's sample leaves unknown were everything known but its level (`level`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pyspark.sql import functions as F
 from income import without_bureau
 from living_finance.config import Settings, SparkSettings
 from living_finance.contracts import codes
+from living_finance.income.earnings import EarningsTargets
 from living_finance.income.model import SurveyHouseholds, fit_income, month_targets
 from living_finance.income.other_components import Characteristics
 from living_finance.income.published import Figure, Published
@@ -97,7 +99,16 @@ def errors_of_one(
             "survey": by_survey / true - 1.0,
             "reference": references[f"{name}_abs_as_published"],
         }
+    found["business"]["level"] = level_alone(survey.amounts["business"], calibrated, private)
     return found
+
+
+def level_alone(answer: Floats, weight: Floats, private: pd.DataFrame) -> float:
+    """Relative error of mean business income were nothing unknown but its level: what the survey tells without help, no floor."""
+    true, labour = private["business_income"].to_numpy(float), float(private["labour_income"].mean())
+    asked, whole = (EarningsTargets.of(a, w, power=0.5).centre for a, w in ((answer, weight), (true, np.ones(true.size))))
+    found = np.exp(asked - whole) * true.mean()
+    return float(found / (found + labour) * (1.0 + labour / true.mean()) - 1.0)
 
 
 def as_survey(chosen: pd.DataFrame, *, place: dict[str, float], weight: float, random: np.random.Generator) -> SurveyHouseholds:

@@ -88,6 +88,35 @@ def test_the_move_is_the_regression_estimate_of_another_implementation() -> None
     np.testing.assert_allclose(moved(survey, city).by, expected, rtol=1e-9)
 
 
+def test_what_both_files_know_alike_is_compared_as_it_is() -> None:
+    random = np.random.default_rng(9)
+    city, survey = population(random, CITY), population(random, SURVEY)
+    for file, count in ((city, CITY), (survey, SURVEY)):
+        file["alike"] = random.normal(size=(count, 2)) + (0.3 if file is city else 0.0)
+        file["business"] = file["business"] * np.exp(0.5 * file["alike"][:, 0])
+    rows = survey["business"] > 0.0
+
+    def terms(file: dict[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
+        return np.column_stack([np.log(file["spending"][rows]), np.log(file["size"][rows]), file["alike"][rows]])
+
+    def mean(file: dict[str, np.ndarray], *, trades: bool) -> np.ndarray:
+        rows = (file["business"] > 0.0) == trades
+        return np.average(terms(file, rows), axis=0, weights=file["weight"][rows])
+
+    fit = sm.WLS(np.log(survey["business"][rows]), sm.add_constant(terms(survey, rows)), weights=survey["weight"][rows]).fit()
+    apart = mean(city, trades=True) - mean(survey, trades=True)
+    apart[:2] -= (mean(city, trades=False) - mean(survey, trades=False))[:2]
+    found = moved(survey, city)
+    assert found.by == pytest.approx(float(fit.params[1:] @ apart), rel=1e-9)
+    without = moved(*({name: values for name, values in file.items() if name != "alike"} for file in (survey, city)))
+    assert found.by - without.by == pytest.approx(0.5 * 0.3, abs=0.08)
+    # Of 45 households three terms can be told: spending, size and the first of these.
+    few = {**survey, "spending": np.where(~rows | (np.cumsum(rows) <= 45), survey["spending"], np.nan)}
+    few = {name: values[~rows | (np.cumsum(rows) <= 45)] for name, values in few.items()}
+    first = moved({**few, "alike": few["alike"][:, :1]}, {**city, "alike": city["alike"][:, :1]})
+    assert moved(few, city) == first != moved({**few, "alike": few["alike"][:, :0]}, {**city, "alike": city["alike"][:, :0]})
+
+
 def test_what_does_not_vary_has_no_slope() -> None:
     random = np.random.default_rng(8)
     city, survey = population(random, CITY), population(random, SURVEY)

@@ -153,18 +153,24 @@ class EarningsTargets:
     households: int
     """With some."""
     centre: float
-    """Mean of their log earnings (KRW/year)."""
+    """Log of their power mean (KRW/year): with power 0 the mean of their log earnings."""
     spread: float
     """Mean distance of log earnings from their median: outliers weigh once, not squared."""
     error: float
     """Relative standard error of the spread."""
+    power: float = 0.0
+    """Of the mean: of 0 that of logs, which small amounts move most; of 1 that of amounts, which large ones do."""
 
     @classmethod
-    def of(cls, amount: Floats, weight: Floats) -> EarningsTargets:
-        """What weighted amounts have."""
+    def of(cls, amount: Floats, weight: Floats, *, power: float = 0.0) -> EarningsTargets:
+        """What weighted amounts have.
+
+        >>> float(np.exp(EarningsTargets.of(np.array([1.0, 9.0]), np.ones(2), power=0.5).centre))
+        4.0
+        """
         has = (amount > 0.0) & (weight > 0.0)
         if not has.any():
-            return cls(0, 0.0, 0.0, np.inf)
+            return cls(0, 0.0, 0.0, np.inf, power)
         log, of = np.log(amount[has]), weight[has] / weight[has].sum()
         order = np.argsort(log, kind="stable")
         reached = np.cumsum(of[order])
@@ -172,7 +178,8 @@ class EarningsTargets:
         distance = np.abs(log - median)
         spread = float(of @ distance)
         error = float(np.sqrt(of**2 @ (distance - spread) ** 2) / spread) if spread > 0.0 else np.inf
-        return cls(int(has.sum()), float(of @ log), spread, error)
+        centre = np.log(of @ np.exp(power * log)) / power if power else of @ log
+        return cls(int(has.sum()), float(centre), spread, error, power)
 
 
 @dataclass(frozen=True)
@@ -415,5 +422,5 @@ def _matched(
                 f"{COMPONENT_NAMES[name].ko}: 조사의 산포가 기울기로 맞출 수 있는 범위를 벗어나 산포를 보정하지 않음; "
                 f"the spread of {name} income in the survey is beyond what a slope reaches: its spread is not corrected",
             )
-    found = EarningsTargets.of(amounts(replace(given, slope=slope)), weight)
+    found = EarningsTargets.of(amounts(replace(given, slope=slope)), weight, power=target.power)
     return replace(given, slope=slope, level=target.centre - found.centre), notes

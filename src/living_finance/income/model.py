@@ -68,6 +68,10 @@ FORMAT = 3
 """Of stored models; another is not read."""
 _EARNED = ("labour", "business")
 _MARKET = (*_EARNED, "property")
+_POWER = {"labour": 0.0, "business": 0.5}
+"""Of the mean by which a component's level is matched (decision 0072): business income is skew, and few households have any."""
+_KNOWN_ALIKE = ("place", "age_60", "age_40", "age_70", "under_30")
+"""Terms that survey and city know alike of a household with business income."""
 _MOST_ALIKE = 5
 """Size from which households are of one kind."""
 _OLD = 60
@@ -325,7 +329,7 @@ def fit_income(
         weight = weights_of_draw(survey, shares, targets, draw=draw, seed=seed)
         if draw == 0:
             own = weight
-        earned = {name: EarningsTargets.of(np.nan_to_num(survey.amounts[name]), weight) for name in _EARNED}
+        earned = {name: EarningsTargets.of(np.nan_to_num(survey.amounts[name]), weight, power=_POWER[name]) for name in _EARNED}
         move = move_of_business(survey, weight, spenders)
         if draw == 0:
             is_moved = move.is_plausible
@@ -529,14 +533,20 @@ def spenders_of(city: CityHouseholds) -> Spenders:
         for has in (earners.labour > 0.0, earners.business > 0.0, earners.business < 0.0)
     )
     business = np.where(gains > 0.0, gains, -losses)
-    return Spenders.of(labour=labour, business=business, spending=city.spending, size=city.households.size, weight=city.weight)
+    return _spenders(city.households, city.spending, labour=labour, business=business, weight=city.weight)
 
 
 def move_of_business(survey: SurveyHouseholds, weight: Floats, city: Spenders) -> Move:
     """`business_move` of a survey with these weights."""
     labour, business = (survey.amounts[name] for name in _EARNED)
-    asked = Spenders.of(labour=labour, business=business, spending=survey.spending, size=survey.households.size, weight=weight)
-    return business_move(asked, city, business)
+    return business_move(
+        _spenders(survey.households, survey.spending, labour=labour, business=business, weight=weight), city, business
+    )
+
+
+def _spenders(households: Characteristics, spending: Floats, *, labour: Floats, business: Floats, weight: Floats) -> Spenders:
+    alike = households.terms(_KNOWN_ALIKE)
+    return Spenders.of(labour=labour, business=business, spending=spending, size=households.size, weight=weight, alike=alike)
 
 
 def _move_notes(move: Move) -> tuple[str, ...]:
