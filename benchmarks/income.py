@@ -18,7 +18,7 @@ month is made by `living-finance run`; then, from the same tables and against th
 
 Errors are after the error of the published figure is taken out: of the total by the city's own ratio, of a component by its
 published mean, of labour and business income by what published means leave for both. Components, debt and spending also as
-they are; averages over cities. The share of dongs that 90 % intervals hold is of the
+they are; averages over cities, of components those with their sign too. The share of dongs that 90 % intervals hold is of the
 dongs of all cities, as published and (scaled) relative to the city's mean, whose error is then in neither. `--keep` leaves each
 city's landing, truth and warehouse in its folder, for other benchmarks.
 """
@@ -103,6 +103,8 @@ def main() -> None:
     for some in ([s for s in scores if s["city"] != options.whole], [s for s in scores if s["city"] == options.whole]):
         if some:  # A survey of two households a dong is not one of twenty.
             print(pd.Series(mean_of([s["survey"] for s in some])).round(4).to_string())
+    signed = mean_of([{name: s["ours"][f"{name}_signed"] for name in COMPONENTS} for s in scores])
+    print("signed", pd.Series(signed).round(4).to_dict())
     dongs = [s["ours"]["dongs"] for s in scores]
     print("dongs", int(sum(dongs)))
     for name in (name for name in scores[0]["ours"] if name.startswith("interval_90")):
@@ -257,6 +259,7 @@ def flat(found: dict[str, Any], told: Mapping[str, float]) -> dict[str, float]:
     """The scores that have targets, one number each; `told`: `published_errors`."""
     means = found["mean_total_income"]
     off = {name: found["components"][name]["city_error"] for name in COMPONENTS}
+    left = {name: (1.0 + error) / (1.0 + told.get(name, 0.0)) - 1.0 for name, error in off.items()}
     return {
         **{f"mean_{level}_mape": means[level]["mape_scaled"] for level in ("output_area", "dong", "gu")},
         "median_dong_mape": found["median_by_dong"]["mape_scaled"],
@@ -264,7 +267,8 @@ def flat(found: dict[str, Any], told: Mapping[str, float]) -> dict[str, float]:
         "debt_dong_mape_as_published": found["debt_by_dong"]["mape"],
         "spending_dong_mape": found["spending_by_dong"]["mape_scaled"],
         "spending_dong_mape_as_published": found["spending_by_dong"]["mape"],
-        **{f"{name}_abs": abs((1.0 + error) / (1.0 + told.get(name, 0.0)) - 1.0) for name, error in off.items()},
+        **{f"{name}_signed": error for name, error in left.items()},
+        **{f"{name}_abs": abs(error) for name, error in left.items()},
         **{f"{name}_abs_as_published": abs(error) for name, error in off.items()},
         **{
             f"{name}_abs": abs(row["error"] - (found["city"]["mean"]["error"] if name != "gini" else 0.0))
