@@ -25,7 +25,7 @@ from income import without_bureau
 from living_finance.config import Settings, SparkSettings
 from living_finance.contracts import codes
 from living_finance.income.earnings import EarningsTargets
-from living_finance.income.model import SurveyHouseholds, fit_income, month_targets
+from living_finance.income.model import POWER, SurveyHouseholds, fit_income, month_targets
 from living_finance.income.other_components import Characteristics
 from living_finance.income.published import Figure, Published
 from living_finance.income.training import TrainingData
@@ -106,7 +106,8 @@ def errors_of_one(
 def level_alone(answer: Floats, weight: Floats, private: pd.DataFrame) -> float:
     """Relative error of mean business income were nothing unknown but its level: what the survey tells without help, no floor."""
     true, labour = private["business_income"].to_numpy(float), float(private["labour_income"].mean())
-    asked, whole = (EarningsTargets.of(a, w, power=0.5).centre for a, w in ((answer, weight), (true, np.ones(true.size))))
+    power = POWER["business"]
+    asked, whole = (EarningsTargets.of(a, w, power=power).centre for a, w in ((answer, weight), (true, np.ones(true.size))))
     found = np.exp(asked - whole) * true.mean()
     return float(found / (found + labour) * (1.0 + labour / true.mean()) - 1.0)
 

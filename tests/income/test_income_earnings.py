@@ -63,18 +63,25 @@ def target(amount: np.ndarray) -> EarningsTargets:
     return EarningsTargets.of(amount, np.ones(amount.size))
 
 
-def fitted(earners: Earners, labour: np.ndarray, business: np.ndarray) -> tuple[EarningsModel, tuple[str, ...]]:
+def fitted_to(
+    earners: Earners, labour: EarningsTargets, business: EarningsTargets, *, has_one_slope: bool | None = None
+) -> tuple[EarningsModel, tuple[str, ...]]:
     """The fit where places say how far scores pull to the middle."""
     return fit_earnings(
         earners,
         np.ones(HOUSEHOLDS),
-        labour=target(labour),
-        business=target(business),
+        labour=labour,
+        business=business,
         draw=0,
         donors=donors_of(earners),
         places=PlaceSlope(1 / PULL, 0.001),
         chance=None,
+        has_one_slope=has_one_slope,
     )
+
+
+def fitted(earners: Earners, labour: np.ndarray, business: np.ndarray) -> tuple[EarningsModel, tuple[str, ...]]:
+    return fitted_to(earners, target(labour), target(business))
 
 
 def test_pull_and_understatement_are_undone() -> None:
@@ -162,17 +169,7 @@ def test_business_has_the_slope_of_labour_unless_the_survey_contradicts_it() -> 
 
     def fit(spread: float, *, has_one_slope: bool | None = None) -> EarningsModel:
         few = of_few(business, spread=spread, error=0.07)
-        return fit_earnings(
-            earners,
-            np.ones(HOUSEHOLDS),
-            labour=target(labour),
-            business=few,
-            donors=donors_of(earners),
-            draw=0,
-            places=PlaceSlope(1 / PULL, 0.001),
-            chance=None,
-            has_one_slope=has_one_slope,
-        )[0]
+        return fitted_to(earners, target(labour), few, has_one_slope=has_one_slope)[0]
 
     by_chance, apart = fit(1.1), fit(1.3)
     assert by_chance.has_one_slope and by_chance.business.slope == by_chance.labour.slope
@@ -187,22 +184,11 @@ def test_business_has_the_slope_of_labour_unless_the_survey_contradicts_it() -> 
 
 def test_a_level_by_a_power_mean_is_met_and_rests_less_on_small_amounts() -> None:
     earners, labour, business = made()
-
     asked = EarningsTargets.of(business, np.ones(business.size), power=0.5)
-    model, _ = fit_earnings(
-        earners,
-        np.ones(HOUSEHOLDS),
-        labour=target(labour),
-        business=asked,
-        donors=donors_of(earners),
-        draw=0,
-        places=PlaceSlope(1 / PULL, 0.001),
-        chance=None,
-        has_one_slope=True,
-    )
-    found = EarningsTargets.of(model.amounts(earners, draw=0)[1], np.ones(HOUSEHOLDS), power=0.5)
+    amounts = fitted_to(earners, target(labour), asked, has_one_slope=True)[0].amounts(earners, draw=0)[1]
+    found = EarningsTargets.of(amounts, np.ones(HOUSEHOLDS), power=0.5)
     assert found.centre == pytest.approx(asked.centre, abs=1e-9)
-    assert abs(found.centre - target(model.amounts(earners, draw=0)[1]).centre) > 0.05
+    assert abs(found.centre - target(amounts).centre) > 0.05
     # Gamma amounts, as skew to the left in their logs: a mean by the half-power is nearer the truth than one by logs.
     random = np.random.default_rng(8)
     samples = random.gamma(1.5, 2e7, (2000, 200))

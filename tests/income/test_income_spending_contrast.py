@@ -44,6 +44,17 @@ def mean_log(made: dict[str, np.ndarray]) -> float:
     return float(np.average(np.log(made["business"][trades]), weights=made["weight"][trades]))
 
 
+def terms(file: dict[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
+    return np.column_stack(
+        [np.log(file["spending"][rows]), np.log(file["size"][rows]), file.get("alike", np.zeros((rows.size, 0)))[rows]]
+    )
+
+
+def mean(file: dict[str, np.ndarray], *, trades: bool) -> np.ndarray:
+    rows = (file["business"] > 0.0) == trades
+    return np.average(terms(file, rows), axis=0, weights=file["weight"][rows])
+
+
 def moved(survey: dict[str, np.ndarray], city: dict[str, np.ndarray]) -> Move:
     return business_move(Spenders.of(**survey), Spenders.of(**city), survey["business"])
 
@@ -74,13 +85,6 @@ def test_the_move_is_the_regression_estimate_of_another_implementation() -> None
     random = np.random.default_rng(6)
     city, survey = population(random, CITY), population(random, SURVEY)
 
-    def terms(file: dict[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
-        return np.column_stack([np.log(file["spending"][rows]), np.log(file["size"][rows])])
-
-    def mean(file: dict[str, np.ndarray], *, trades: bool) -> np.ndarray:
-        rows = (file["business"] > 0.0) == trades
-        return np.average(terms(file, rows), axis=0, weights=file["weight"][rows])
-
     rows = survey["business"] > 0.0
     fit = sm.WLS(np.log(survey["business"][rows]), sm.add_constant(terms(survey, rows)), weights=survey["weight"][rows]).fit()
     wanted = mean(city, trades=True) - mean(city, trades=False) + mean(survey, trades=False)
@@ -96,13 +100,6 @@ def test_what_both_files_know_alike_is_compared_as_it_is() -> None:
         file["business"] = file["business"] * np.exp(0.5 * file["alike"][:, 0])
     rows = survey["business"] > 0.0
 
-    def terms(file: dict[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
-        return np.column_stack([np.log(file["spending"][rows]), np.log(file["size"][rows]), file["alike"][rows]])
-
-    def mean(file: dict[str, np.ndarray], *, trades: bool) -> np.ndarray:
-        rows = (file["business"] > 0.0) == trades
-        return np.average(terms(file, rows), axis=0, weights=file["weight"][rows])
-
     fit = sm.WLS(np.log(survey["business"][rows]), sm.add_constant(terms(survey, rows)), weights=survey["weight"][rows]).fit()
     apart = mean(city, trades=True) - mean(survey, trades=True)
     apart[:2] -= (mean(city, trades=False) - mean(survey, trades=False))[:2]
@@ -111,8 +108,7 @@ def test_what_both_files_know_alike_is_compared_as_it_is() -> None:
     without = moved(*({name: values for name, values in file.items() if name != "alike"} for file in (survey, city)))
     assert found.by - without.by == pytest.approx(0.5 * 0.3, abs=0.08)
     # Of 45 households three terms can be told: spending, size and the first of these.
-    few = {**survey, "spending": np.where(~rows | (np.cumsum(rows) <= 45), survey["spending"], np.nan)}
-    few = {name: values[~rows | (np.cumsum(rows) <= 45)] for name, values in few.items()}
+    few = {name: values[~rows | (np.cumsum(rows) <= 45)] for name, values in survey.items()}
     first = moved({**few, "alike": few["alike"][:, :1]}, {**city, "alike": city["alike"][:, :1]})
     assert moved(few, city) == first != moved({**few, "alike": few["alike"][:, :0]}, {**city, "alike": city["alike"][:, :0]})
 

@@ -11,7 +11,15 @@ import numpy as np
 from scipy.special import ndtri
 
 from living_finance.contracts import codes
-from living_finance.income.model import CityHouseholds, DrawModel, IncomeModel, group_errors, month_targets, other_transfers
+from living_finance.income.model import (
+    EARNED,
+    CityHouseholds,
+    DrawModel,
+    IncomeModel,
+    group_errors,
+    month_targets,
+    other_transfers,
+)
 from living_finance.income.other_components import MODELLED
 from living_finance.income.survey_weights import FIFTHS, fifths
 from living_finance.income.training import TOTAL, Assessment, TrainingData
@@ -54,7 +62,6 @@ _TICKS = {
 }
 _BLUE, _ORANGE, _GREY = "#005a9c", "#e69f00", "#9ca3af"
 """Of Okabe & Ito (2008), Color universal design."""
-_EARNED = ("labour", "business")
 _MOST_BESIDE = 3
 _MANWON = 1e4
 _NO_VARIANCE = 1e-12
@@ -121,12 +128,12 @@ def diagnose(model: IncomeModel, data: TrainingData) -> Diagnostics:
             term: float(coefficient * of)
             for term, coefficient, of in zip(component.terms, regression.coefficients[1:], spread, strict=True)
         }
-    return Diagnostics(residuals, quantiles, _earned(model, data), shrinkage, _calibration(model, data), importance)
-
-
-def _earned(model: IncomeModel, data: TrainingData) -> dict[str, tuple[Floats, Floats]]:
-    drawn = dict(zip(_EARNED, model.draws[0].earnings.amounts(data.city.earners, draw=0), strict=True))
-    return {name: _ranked_beside(data.survey.amounts[name], data.weight, drawn[name], data.city.weight) for name in _EARNED}
+    drawn = model.draws[0].amounts(data.city)
+    earned = {
+        name: _ranked_beside(data.survey.amounts[name], data.weight, drawn[COMPONENTS.index(name)], data.city.weight)
+        for name in EARNED
+    }
+    return Diagnostics(residuals, quantiles, earned, shrinkage, _calibration(model, data, drawn), importance)
 
 
 def _ranked_beside(answer: Floats, weight: Floats, drawn: Floats, of_drawn: Floats) -> tuple[Floats, Floats]:
@@ -162,14 +169,15 @@ def _kept(area_variance: float, remaining: float) -> float:
     return 1.0 - remaining / area_variance if area_variance > _NO_VARIANCE else 0.0
 
 
-def _calibration(model: IncomeModel, data: TrainingData) -> Mapping[str, tuple[Floats, Floats, Floats]]:
+def _calibration(model: IncomeModel, data: TrainingData, amount: Floats) -> Mapping[str, tuple[Floats, Floats, Floats]]:
+    """Means before and after benchmarking; `amount`: of the first draw, components x households."""
     targets = month_targets(data.published, draws=len(model.draws), seed=model.seed)[: len(model.draws[:_PROFILED_DRAWS])]
     by_tenure = bool(targets[0].tenures)
-    profiles = [sample_profile(draw, data.city, by_tenure=by_tenure) for draw in model.draws[:_PROFILED_DRAWS]]
+    others = (sample_profile(draw, data.city, by_tenure=by_tenure) for draw in model.draws[1:_PROFILED_DRAWS])
+    profiles = [_profile(amount, data.city, by_tenure=by_tenure), *others]
     errors = group_errors(data.published)
     own = own_errors(profiles[1:] or profiles, targets[1:] or targets, errors=errors)
     found = factors(profiles[0], targets[0], own=own, errors=errors)
-    amount = model.draws[0].amounts(data.city)
     band, tenure = data.city.households.head_age_band, tenure_of(data.city.households.tenure)
     moved = amount * np.asarray(found.ratios)[:, None] * found.of_households(amount.sum(axis=0), band, tenure)
     before, after = group_means(profiles[0]), group_means(_profile(moved, data.city, by_tenure=by_tenure))
@@ -252,17 +260,14 @@ def plots(found: Diagnostics, assessment: Assessment) -> dict[str, bytes]:
         if fitted.size:
             axes.errorbar(fitted, mean, yerr=spread, fmt="o", markersize=4, linewidth=0.8, color=_BLUE)
 
-    def against_normal(axes: Axes, name: str) -> None:
-        normal, ranked = found.quantiles[name]
-        if normal.size:
-            axes.plot(normal, normal, color=_GREY, linewidth=0.8)
-            axes.plot(normal, ranked, "o", markersize=4, color=_BLUE)
+    def quantiles(of: Mapping[str, tuple[Floats, Floats]]) -> Callable[[Axes, str], None]:
+        def beside(axes: Axes, name: str) -> None:
+            expected, ranked = of[name]
+            if expected.size:
+                axes.plot(expected, expected, color=_GREY, linewidth=0.8)
+                axes.plot(expected, ranked, "o", markersize=4, color=_BLUE)
 
-    def earned(axes: Axes, name: str) -> None:
-        asked, ranked = found.earned[name]
-        if asked.size:
-            axes.plot(asked, asked, color=_GREY, linewidth=0.8)
-            axes.plot(asked, ranked, "o", markersize=4, color=_BLUE)
+        return beside
 
     def shrinkage(axes: Axes, name: str) -> None:
         kept = found.shrinkage[name]
@@ -313,12 +318,16 @@ def plots(found: Diagnostics, assessment: Assessment) -> dict[str, bytes]:
             y="표준화 잔차 standardised",
         ),
         "normal_quantiles.png": drawn(
-            "정규 Q–Q: 10가구 이상 집단 groups of ten or more", modelled, against_normal, x="정규 normal", y="잔차 residuals"
+            "정규 Q–Q: 10가구 이상 집단 groups of ten or more",
+            modelled,
+            quantiles(found.quantiles),
+            x="정규 normal",
+            y="잔차 residuals",
         ),
         "earnings.png": drawn(
             "근로·사업소득 Q–Q: 조사와 보정된 점수 survey and corrected scores, groups of ten or more",
             list(found.earned),
-            earned,
+            quantiles(found.earned),
             x="조사 survey (log 원 KRW)",
             y="모형 model",
         ),

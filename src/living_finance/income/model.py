@@ -66,9 +66,10 @@ from living_finance.methods.least_squares import least_squares, with_one
 
 FORMAT = 3
 """Of stored models; another is not read."""
-_EARNED = ("labour", "business")
-_MARKET = (*_EARNED, "property")
-_POWER = {"labour": 0.0, "business": 0.5}
+EARNED = ("labour", "business")
+"""Components of which the bureau has scores."""
+_MARKET = (*EARNED, "property")
+POWER = {"labour": 0.0, "business": 0.5}
 """Of the mean by which a component's level is matched (decision 0072): business income is skew, and few households have any."""
 _KNOWN_ALIKE = ("place", "age_60", "age_40", "age_70", "under_30")
 """Terms that survey and city know alike of a household with business income."""
@@ -191,7 +192,7 @@ class IncomeModel:
                 "start": list(donors.start),
                 **{name: getattr(donors, name).tolist() for name in ("through", "peer", "labour", "business")},
             },
-            "middles": {kind: list(getattr(self.draws[0].earnings, kind).middle) for kind in _EARNED},
+            "middles": {kind: list(getattr(self.draws[0].earnings, kind).middle) for kind in EARNED},
             "draws": [
                 {
                     "draw": each.draw,
@@ -200,7 +201,7 @@ class IncomeModel:
                             name: getattr(getattr(each.earnings, kind), name)
                             for name in ("level", "slope", "noise_share", "spread")
                         }
-                        for kind in _EARNED
+                        for kind in EARNED
                     },
                     "components": {
                         name: {
@@ -248,7 +249,7 @@ class IncomeModel:
             np.array(stored["labour"], dtype=np.float64),
             np.array(stored["business"], dtype=np.float64),
         )
-        middles = {kind: tuple(values["middles"][kind]) for kind in _EARNED}
+        middles = {kind: tuple(values["middles"][kind]) for kind in EARNED}
         return cls(
             seed=values["seed"],
             draws=tuple(
@@ -329,7 +330,7 @@ def fit_income(
         weight = weights_of_draw(survey, shares, targets, draw=draw, seed=seed)
         if draw == 0:
             own = weight
-        earned = {name: EarningsTargets.of(np.nan_to_num(survey.amounts[name]), weight, power=_POWER[name]) for name in _EARNED}
+        earned = {name: EarningsTargets.of(np.nan_to_num(survey.amounts[name]), weight, power=POWER[name]) for name in EARNED}
         move = move_of_business(survey, weight, spenders)
         if draw == 0:
             is_moved = move.is_plausible
@@ -538,7 +539,7 @@ def spenders_of(city: CityHouseholds) -> Spenders:
 
 def move_of_business(survey: SurveyHouseholds, weight: Floats, city: Spenders) -> Move:
     """`business_move` of a survey with these weights."""
-    labour, business = (survey.amounts[name] for name in _EARNED)
+    labour, business = (survey.amounts[name] for name in EARNED)
     return business_move(
         _spenders(survey.households, survey.spending, labour=labour, business=business, weight=weight), city, business
     )
