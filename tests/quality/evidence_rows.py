@@ -86,8 +86,8 @@ def evidence(*, before: MonthFacts | None = None) -> Evidence:
         statistics=statistics_rows(),
         models={"code": "a"},
     )
-    survey = {"gu_code": "11110", "surveyed": 40, "w_total": 10.0, "s_total": 10.0 * 45e6}
-    survey |= {f"{part}_{name}": 10.0 for name in SURVEY_MEASURES for part in "ws"}
+    survey = {f"{part}_{name}": 10.0 for name in (*SURVEY_MEASURES, "total") for part in ("n", "w", "s", "ww", "ws", "ss")}
+    survey |= {"gu_code": "11110", "surveyed": 40, "s_total": 10.0 * 45e6}
     empty = pd.DataFrame({"dong_code": pd.Series(dtype=str), "observed": pd.Series(dtype=int)})
     return Evidence(
         now=now,

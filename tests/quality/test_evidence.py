@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from evidence_rows import DONGS, evidence, two_months
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
+from statsmodels.regression.linear_model import WLS
 
 from living_finance.config import QualitySettings
 from living_finance.contracts import gold
 from living_finance.contracts import quality as q
 from living_finance.contracts.core import Table
 from living_finance.quality import evidence as ev
+from living_finance.quality.cross_validation import cross_validation
 from living_finance.quality.tables import quality_tables
 from living_finance.storage.warehouse import Warehouse
 
@@ -67,6 +71,23 @@ def test_sums_are_the_same_in_any_order(spark: SparkSession) -> None:
     schema = f"gu_code string, weight double, {', '.join(f'{name} double' for name in names)}"
     found = [ev.survey_sums(spark.createDataFrame(given, schema).coalesce(1)).collect() for given in (rows, rows[::-1])]
     assert found[0] == found[1]
+
+
+def test_means_of_the_survey_have_the_error_of_its_sample(spark: SparkSession) -> None:
+    """As a weighted regression on a constant has with robust errors (HC1); who did not answer counts for nothing."""
+    rng = np.random.default_rng(5)
+    names = [*gold.INCOME_COMPONENTS, "debt_krw", "spending_krw_month"]
+    weight, debt = rng.uniform(100.0, 900.0, 80), rng.lognormal(17.0, 1.5, 80)
+    debt[rng.random(80) < 0.4] = 0.0
+    answers = [None] * 7 + debt[7:].tolist()
+    rows = [("11110", float(w), *(1.0,) * 5, y, 1.0) for w, y in zip(weight, answers, strict=True)]
+    schema = f"gu_code string, weight double, {', '.join(f'{name} double' for name in names)}"
+    given = replace(evidence(), survey=ev.survey_sums(spark.createDataFrame(rows, schema)).toPandas())
+    found = cross_validation(given).query("measure == 'mean_debt_krw' and source == 'survey'")
+    fitted = WLS(debt[7:], np.ones(73), weights=weight[7:]).fit(cov_type="HC1")
+    assert sorted(found["region_level"]) == ["city", "gu"]
+    for row in found.itertuples():
+        assert row.value == pytest.approx(fitted.params[0]) and row.standard_error == pytest.approx(fitted.bse[0], rel=1e-6)
 
 
 def test_survey_areas_and_targets_are_summed(spark: SparkSession) -> None:

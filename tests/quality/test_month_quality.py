@@ -247,6 +247,8 @@ def test_sources_stand_beside_their_reference() -> None:
     assert value_of(city, "ratio", measure="persons_15_and_over", source="bureau") == pytest.approx(0.8)
     assert value_of(city, "ratio", measure="persons_65_and_over", source="benefits") == pytest.approx(60 / 300)
     assert value_of(city, "ratio", measure="mean_total_income_krw_year", source="survey") == pytest.approx(0.9)
+    assert value_of(city, "standard_error", measure="mean_total_income_krw_year", source="benchmark") == pytest.approx(50e4)
+    assert value_of(city, "standard_error", measure="share_owned", source="benchmark") == pytest.approx(0.005)
     assert value_of(city, "value", measure="mean_transfer_income_krw_year", source="benefits") == pytest.approx(36e6 / 300)
     assert value_of(city, "value", measure="mean_debt_krw", source="bureau") == pytest.approx(600 * 2e7 / 300)
     assert value_of(city, "ratio", measure="share_owned", source="statistics") == pytest.approx((2 / 3) / 0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,17 @@ def test_a_slice_may_be_empty(spark: SparkSession, warehouse: Warehouse) -> None
     for counts, rows in (((), 0), ((1, 2), 2), ((), 0)):
         done = warehouse.commit(OUTPUT_AREA, areas(spark, march, *counts), partition={"base_month": march}, expected_rows=rows)
         assert done.rows == rows == warehouse.read(OUTPUT_AREA, base_month=march).count()
+
+
+def test_a_column_that_the_contract_has_gained_joins_the_table(spark: SparkSession, tmp_path: Path) -> None:
+    """A warehouse of an earlier version goes on: what is there has no value of it."""
+    store = Warehouse(spark, str(tmp_path))
+    gained = OUTPUT_AREA.columns[-1].name
+    earlier = replace(OUTPUT_AREA, columns=OUTPUT_AREA.columns[:-1])
+    store.commit(earlier, areas(spark, JANUARY, 5, 6).drop(gained), partition={"base_month": JANUARY})
+    store.commit(OUTPUT_AREA, areas(spark, FEBRUARY, 4), partition={"base_month": FEBRUARY})
+    found = store.read(OUTPUT_AREA).groupBy("base_month").agg(F.count(F.lit(1)), F.count(gained)).orderBy("base_month")
+    assert [tuple(row) for row in found.collect()] == [(JANUARY, 2, 0), (FEBRUARY, 1, 1)]
 
 
 BROKEN: list[tuple[str, dict[str, str | None], str]] = [

@@ -163,6 +163,12 @@ CROSS_VALIDATION = Table(
         _text("measure", "측정 항목", "measure"),
         _code("source", "자료", "source", SOURCE),
         _number("value", "값", "value"),
+        _number(
+            "standard_error",
+            "표준오차",
+            "standard error of the value",
+            "survey: of its sample; published figures: as published; estimates: root mean squared error; missing: not known",
+        ),
         _text("unit", "단위", "unit"),
         _code("reference_source", "기준 자료", "source compared with", SOURCE),
         _number("reference_value", "기준값", "its value"),

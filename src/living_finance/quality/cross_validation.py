@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -70,6 +71,7 @@ _SURVEYED: Mapping[str, str] = {
     "mean_spending_krw_month": "spending_krw_month",
 }
 """Column of the statistics → measure of `survey_sums`."""
+_CITY = {"region_level": "city", "region_code": codes.CITY_CODE}
 _UNITS = {"krw_year": "KRW/year", "krw_month": "KRW/month", "krw": "KRW"}
 
 
@@ -77,7 +79,8 @@ def cross_validation(evidence: Evidence) -> pd.DataFrame:
     """One row per region, measure and source that knows it, beside the source it is compared with.
 
     Counts of people and households are compared with the census, means with published figures (of the city) or the
-    survey. Ratios away from 1 are expected where `is_same_definition` is false.
+    survey. Ratios away from 1 are expected where `is_same_definition` is false. The survey's standard errors are those of ratios
+    of weighted sums over a sample of households (Särndal, Swensson & Wretman 1992, Model Assisted Survey Sampling, ch. 5).
 
     Returns:
         Columns of gold.cross_validation but `base_month`.
@@ -157,13 +160,12 @@ def _means(evidence: Evidence) -> Iterator[pd.DataFrame]:
         unit = next(unit for ending, unit in _UNITS.items() if column.endswith(ending))
         figure = published(evidence, by_column[column]) if column in by_column else None
         frames = {
-            "statistics": upper[regions].assign(value=upper[column].astype(float)),
-            "survey": survey[[*regions]].assign(
-                value=survey[f"s_{surveyed}"] / survey[f"w_{surveyed}"].where(survey[f"w_{surveyed}"] > 0)
-            ),
+            "statistics": upper[regions].assign(value=upper[column].astype(float), standard_error=_rmse(upper, column)),
+            "survey": _survey_means(survey, surveyed),
         }
         if figure is not None:
-            frames["benchmark"] = pd.DataFrame([{"region_level": "city", "region_code": codes.CITY_CODE, "value": figure[0]}])
+            error = figure.value * figure.relative_error or math.nan
+            frames["benchmark"] = pd.DataFrame([_CITY | {"value": figure.value, "standard_error": error}])
         frames |= {source: frame for (name, source), frame in delivered.items() if name == column}
         for source, frame in frames.items():
             is_city = frame["region_level"] == "city"
@@ -177,11 +179,26 @@ def _means(evidence: Evidence) -> Iterator[pd.DataFrame]:
                     yield _rows(part, measure=column, source=source, reference=reference, unit=unit, definition=definition)
 
 
+def _rmse(statistics: pd.DataFrame, column: str) -> pd.Series | None:
+    name = f"rmse_{column}"
+    return statistics[name].astype(float) if name in statistics else None
+
+
+def _survey_means(survey: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Means by region with the standard error of a ratio, residuals w (y - mean), drawn with replacement."""
+    answered, weight = survey[f"n_{measure}"], survey[f"w_{measure}"].where(survey[f"w_{measure}"] > 0)
+    mean = survey[f"s_{measure}"] / weight
+    millions = mean / 1e6
+    squares = survey[f"ss_{measure}"] - 2.0 * millions * survey[f"ws_{measure}"] + millions**2 * survey[f"ww_{measure}"]
+    variance = squares.clip(lower=0.0) * answered / (answered - 1).where(answered > 1) / weight**2
+    return survey[["region_level", "region_code"]].assign(value=mean, standard_error=1e6 * variance**0.5)
+
+
 def _survey_regions(evidence: Evidence) -> pd.DataFrame:
     """Sums of the survey for the city and for the districts where it asked enough households."""
-    names = [name for name in evidence.survey.columns if name.startswith(("w_", "s_"))]
+    names = [name for name in evidence.survey.columns if name not in ("gu_code", "surveyed")]
     gus = evidence.survey[evidence.survey["surveyed"] >= SMALLEST_SURVEY]
-    city = pd.DataFrame([evidence.survey[names].sum()]).assign(region_level="city", region_code=codes.CITY_CODE)
+    city = pd.DataFrame([evidence.survey[names].sum()]).assign(**_CITY)
     return pd.concat([gus[names].assign(region_level="gu", region_code=gus["gu_code"]), city], ignore_index=True)
 
 
@@ -209,14 +226,16 @@ def _tenure(evidence: Evidence) -> Iterator[pd.DataFrame]:
         & (shares["indicator"] == "household_share")
         & (shares["dimension"] == "tenure")
     )
-    newest = shares[wanted].sort_values("year").drop_duplicates("category", keep="last").set_index("category")["value"] / 1e6
+    newest = shares[wanted].sort_values("year").drop_duplicates("category", keep="last").set_index("category")
+    newest = newest.assign(value=newest["value"] / 1e6)
     made = evidence.tenure.set_index("category")["households"]
     total = made.sum()
     for tenure in codes.TENURE.codes:
-        values = {"benchmark": newest.get(tenure), "statistics": made.get(tenure, 0.0) / total if total > 0 else None}
+        values = {"benchmark": newest["value"].get(tenure), "statistics": made.get(tenure, 0.0) / total if total > 0 else None}
         for source, value in values.items():
             if value is not None:
-                frame = pd.DataFrame([{"region_level": "city", "region_code": codes.CITY_CODE, "value": float(value)}])
+                error = value * newest["relative_standard_error"][tenure] if source == "benchmark" else math.nan
+                frame = pd.DataFrame([_CITY | {"value": float(value), "standard_error": error}])
                 definition = _Definition(
                     f"{codes.TENURE.label(tenure)} 가구 비율", f"share of households: {codes.TENURE.label(tenure, 'en')}", _SAME
                 )

@@ -271,8 +271,9 @@ def survey_sums(survey: DataFrame) -> DataFrame:
     """One row per district of silver.survey_household of a month.
 
     Returns:
-        gu_code, surveyed; per measure of SURVEY_MEASURES and for `total` (households that answered all components): the sum of
-        weights `w_…` and of weight × value `s_…` of those who answered.
+        gu_code, surveyed; per measure of SURVEY_MEASURES and for `total` (households that answered all components), of those
+        who answered: their number `n_…`, the sum of weights `w_…` and of weight × value `s_…`, and for errors the sums of
+        weight² `ww_…`, of weight² × value `ws_…` and of (weight × value)² `ss_…`, values in million KRW.
     """
     total = F.col(gold.INCOME_COMPONENTS[0])
     for name in gold.INCOME_COMPONENTS[1:]:
@@ -285,6 +286,10 @@ def survey_sums(survey: DataFrame) -> DataFrame:
         for expression in (
             exact_sum(F.when(value.isNotNull(), weight), parts=1e6).alias(f"w_{name}"),
             exact_sum(weight * value, parts=1.0).alias(f"s_{name}"),
+            F.count(value).alias(f"n_{name}"),
+            exact_sum(F.when(value.isNotNull(), weight * weight), parts=1e3).alias(f"ww_{name}"),
+            exact_sum(weight * weight * value / 1e6, parts=1.0).alias(f"ws_{name}"),
+            exact_sum((weight * value / 1e6) ** 2, parts=1.0).alias(f"ss_{name}"),
         )
     ]
     return survey.groupBy("gu_code").agg(F.count(F.lit(1)).alias("surveyed"), *sums)

@@ -239,21 +239,22 @@ class _Maker:
     def cross(self, rows: pd.DataFrame) -> _Section:
         is_reference = rows["source"] == rows["reference_source"]
         city = rows[(rows["region_level"] == "city") & ~is_reference & rows["ratio"].notna()]
+        errors = rows[(rows["region_level"] == "city") & is_reference].set_index("measure")["standard_error"]
         lines = [
             (
                 _Cell(self._measure(row["measure"], row["unit"])),
                 _Cell(f"{self._label(q.SOURCE, row['source'])} · {row[f'definition_{self._language}']}"),
-                _Cell(_amount(row["value"], row["unit"], 3 if row["unit"] == "share" else 0), "n"),
+                _Cell(_with_error(row["value"], row["standard_error"], row["unit"]), "n"),
                 _Cell(self._label(q.SOURCE, row["reference_source"])),
-                _Cell(_amount(row["reference_value"], row["unit"], 3 if row["unit"] == "share" else 0), "n"),
+                _Cell(_with_error(row["reference_value"], errors[row["measure"]], row["unit"]), "n"),
                 _Cell(_number(row["ratio"], 3), "n"),
                 _Cell(self._say("일치", "same") if row["is_same_definition"] else self._say("다름", "differs")),
             )
             for row in _records(city)
         ]
         columns = self._columns(
-            "항목|자료|값|기준 자료|기준값|비율|정의",
-            "measure|source|value|compared with|its value|ratio|definition",
+            "항목|자료|값 ± 표준오차|기준 자료|기준값 ± 표준오차|비율|정의",
+            "measure|source|value ± standard error|compared with|its value ± standard error|ratio|definition",
         )
         return _Section(
             self._say("자료 간 교차검증(시 전체)", "Cross-validation of the sources, whole city"),
@@ -391,6 +392,12 @@ def _amount(value: Any, unit: str, digits: int) -> str:
     if unit not in _MONEY or value is None or pd.isna(value):
         return _number(value, digits)
     return _number(value / SHOWN[unit].scale, 1 if unit == "KRW/month" else 0)
+
+
+def _with_error(value: Any, error: Any, unit: str) -> str:
+    """A value and, where known, its standard error."""
+    known, spread = (_amount(number, unit, 3 if unit == "share" else 0) for number in (value, error))
+    return f"{known} ± {spread}" if spread else known
 
 
 def _count(value: Any) -> str:

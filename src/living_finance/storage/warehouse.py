@@ -125,6 +125,7 @@ class Warehouse:
                 .write.format("delta")
                 .mode("overwrite")
                 .option("replaceWhere", condition)
+                .option("mergeSchema", "true")  # a column that the contract has gained; `_conform` lets no other pass
                 .save(self.path(table))
             )
         except (PySparkException, Py4JJavaError) as error:  # the latter where an adaptive stage wraps the former
