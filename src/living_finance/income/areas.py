@@ -72,7 +72,7 @@ def debt_ratios(drawn: DataFrame, persons: DataFrame) -> DataFrame:
     joined = join_to_one(of_households, residents, on=["dong_code"], how="left")
     ratio = F.try_divide(F.col("_owed") - F.col("_apart"), F.col("_held") / F.lit(float(WEIGHT_UNITS)) * F.lit(1000.0))
     bounded = F.least(F.greatest(ratio, F.lit(1.0 / _DEBT_RATIO)), F.lit(_DEBT_RATIO))
-    return joined.select("dong_code", F.coalesce(bounded, F.lit(1.0)).alias("_debt_ratio"))
+    return joined.select("dong_code", F.when(ratio.isNull(), 1.0).otherwise(bounded).alias("_debt_ratio"))
 
 
 def last_ratios(households: DataFrame, published: Mapping[str, float | None]) -> dict[str, float]:

@@ -111,7 +111,8 @@ def diagnose(model: IncomeModel, data: TrainingData) -> Diagnostics:
         if component.model is None:
             continue
         amount = data.survey.amounts[name] if name != "transfer" else beyond
-        has = np.isfinite(amount) & (amount > 0.0) & (data.weight > 0.0)
+        is_used = np.isfinite(data.survey.households.earnings) & (data.weight > 0.0)
+        has = np.isfinite(amount) & (amount > 0.0) & is_used
         terms = data.survey.households.terms(component.terms)[has]
         regression = component.model.amount
         effect, _ = regression.given_sample(data.survey.households.dong_code[has].astype(str))

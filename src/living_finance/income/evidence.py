@@ -16,7 +16,8 @@ from living_finance.income.earnings import BANDS, FIRST_BAND, Earners
 from living_finance.income.model import CityHouseholds, SurveyHouseholds
 from living_finance.income.other_components import Characteristics
 from living_finance.income.programmes import People
-from living_finance.income.value_benchmark import COMPONENTS
+from living_finance.income.value_benchmark import COMPONENT_NAMES, COMPONENTS
+from living_finance.methods.grouped import Floats
 from living_finance.methods.joins import join_to_one
 from living_finance.methods.keyed_random import key_bits, mixed
 
@@ -35,6 +36,9 @@ NEEDED = (
 )
 """Columns that `as_city` reads."""
 
+
+_MOST_MEDIANS = 1000
+"""Of the amounts above 0 of a component: a house rule. One such answer of a thousand would be the survey's mean."""
 
 DOUBT_UNITS = 2**20
 """`_doubt` counts in these, so that sums are the same in any order."""
@@ -103,9 +107,8 @@ def as_survey(survey: DataFrame, place: Mapping[str, float]) -> SurveyHouseholds
     # Collected: about 1,000 households whatever the size of the city.
     table = survey.orderBy("survey_household_id").toArrow()  # ok: about 1,000 surveyed households
     value = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names if name != "edits"}
-    amounts = {name: value[f"{name}_income_krw_year"].astype(np.float64) for name in COMPONENTS}
+    amounts, notes = plausible({name: value[f"{name}_income_krw_year"].astype(np.float64) for name in COMPONENTS})
     band = np.clip(value["head_age"].astype(np.int64) // 10 * 10, codes.HEAD_AGE_BANDS[0], codes.HEAD_AGE_BANDS[-1])
-    earned = np.nan_to_num(amounts["labour"]) + np.nan_to_num(amounts["business"])
     households = Characteristics(
         head_age_band=band,
         size=value["household_size"].astype(np.int64),
@@ -113,13 +116,34 @@ def as_survey(survey: DataFrame, place: Mapping[str, float]) -> SurveyHouseholds
         dwelling_type=value["dwelling_type"],
         household_type=value["household_type"],
         dong_code=value["dong_code"],
-        earnings=earned,
+        earnings=amounts["labour"] + amounts["business"],
         place=np.array([place.get(code, 0.0) for code in value["dong_code"]]),
     )
     keys = value["survey_household_id"].astype(str)
     return SurveyHouseholds(
-        households, amounts, value["spending_krw_month"].astype(np.float64), value["weight"].astype(np.float64), keys
+        households, amounts, value["spending_krw_month"].astype(np.float64), value["weight"].astype(np.float64), keys, notes
     )
+
+
+def plausible(amounts: Mapping[str, Floats]) -> tuple[dict[str, Floats], tuple[str, ...]]:
+    """Answers with those taken as unknown that are more than `_MOST_MEDIANS` medians, and how many those are.
+
+    >>> plausible({"labour": np.array([3e7, 4e7, 5e7, 1e12])})[0]["labour"].tolist()
+    [30000000.0, 40000000.0, 50000000.0, nan]
+    """
+    found, notes = dict(amounts), []
+    for name, amount in amounts.items():
+        positive = amount[amount > 0.0]
+        most = _MOST_MEDIANS * float(np.median(positive)) if positive.size else np.inf
+        is_beyond = np.abs(amount) > most
+        if is_beyond.any():
+            found[name] = np.where(is_beyond, np.nan, amount)
+            words = COMPONENT_NAMES[name]
+            notes.append(
+                f"{words.ko}: 중위의 {_MOST_MEDIANS:,}배를 넘는 조사 응답 {is_beyond.sum()}건은 무응답으로 봄; "
+                f"{name}: {is_beyond.sum()} answers of the survey beyond {_MOST_MEDIANS:,} medians count as not given"
+            )
+    return found, tuple(notes)
 
 
 def as_city(table: pa.Table) -> CityHouseholds:

@@ -90,6 +90,14 @@ class SurveyHouseholds:
     """KRW/month, NaN where missing."""
     weight: Floats
     keys: npt.NDArray[np.str_]
+    notes: tuple[str, ...] = ()
+    """What was not taken as answered."""
+
+    @property
+    def total(self) -> Floats:
+        """Sum of the components that anybody answered, KRW/year, NaN where the household left one of these out."""
+        answered = [amount for amount in self.amounts.values() if np.isfinite(amount).any()]
+        return np.sum(answered, axis=0) if answered else np.full(self.weight.size, np.nan)
 
 
 @dataclass(frozen=True)
@@ -324,7 +332,7 @@ def fit_income(
     spenders = spenders_of(city)
     is_moved = False
     spending = None
-    after = design = weighted_mean(_total(survey), survey.weight)
+    after = design = weighted_mean(survey.total, survey.weight)
     own = survey.weight
     for draw, targets in enumerate(month_targets(published, draws=draws, seed=seed)):
         weight = weights_of_draw(survey, shares, targets, draw=draw, seed=seed)
@@ -361,15 +369,15 @@ def fit_income(
         components["transfer"] = fit("transfer", other_transfers(survey, weight, city, programmes, draw=draw))
         fitted.append(DrawModel(draw, earnings, components, programmes))
         if draw == 0:
-            after = weighted_mean(_total(survey), weight)
-            spending = _fit_spending(survey, weight)
+            after = weighted_mean(survey.total, weight)
+            spending, untold = _spending_model(survey, weight, city, fitted[0])
             empty = tuple(
                 f"{COMPONENT_NAMES[name].ko}: 조사에 사례가 너무 적어 추정하지 않음; "
                 f"the survey has too little {name} income: none is modelled"
                 for name in MODELLED
                 if components[name].model is None
             )
-            notes = (*said, *_move_notes(move), *empty)
+            notes = (*survey.notes, *said, *_move_notes(move), *empty, *untold)
     return IncomeModel(seed, tuple(fitted), spending, notes, design, after)
 
 
@@ -416,12 +424,14 @@ def weights_of_draw(survey: SurveyHouseholds, shares: Mapping[str, float], targe
 def other_transfers(
     survey: SurveyHouseholds, weight: Floats, city: CityHouseholds, programmes: Programmes, *, draw: int
 ) -> Floats:
-    """Transfers of surveyed households beyond the city's programmes, KRW/year, NaN where missing."""
-    market = np.sum([np.nan_to_num(survey.amounts[name]) for name in _MARKET], axis=0)
+    """Transfers of surveyed households beyond the city's programmes, KRW/year, NaN where these or what decides on programmes
+    is missing."""
+    answered = [survey.amounts[name] for name in _MARKET if np.isfinite(survey.amounts[name]).any()]
+    market = np.sum(answered, axis=0) if answered else np.zeros(weight.size)
     return without_programmes(
-        survey.amounts["transfer"],
+        np.where(np.isfinite(market), survey.amounts["transfer"], np.nan),
         weight,
-        need_of(market, survey.households.size),
+        need_of(np.nan_to_num(market), survey.households.size),
         _kinds(survey.households),
         key_bits(survey.keys),
         (survey.households.head_age_band >= _OLD).astype(np.int64),
@@ -513,12 +523,6 @@ def city_shares(city: CityHouseholds) -> dict[str, float]:
     return {name: float(indicator @ city.weight / total) for name, indicator in margin_classes(city.households).items()}
 
 
-def _total(survey: SurveyHouseholds) -> Floats:
-    """Total income of surveyed households, NaN where a component is missing."""
-    total: Floats = np.sum(list(survey.amounts.values()), axis=0)
-    return total
-
-
 def weighted_mean(value: Floats, weight: Floats) -> float:
     """Mean of the values that are known and have weight; 0 where none has."""
     known = np.isfinite(value) & (weight > 0.0)
@@ -600,16 +604,28 @@ def _log_income(total: Floats) -> Floats:
     return np.log(np.maximum(total, 0.0) + 5.0e6)
 
 
-def _fit_spending(survey: SurveyHouseholds, weight: Floats) -> SpendingModel | None:
-    total = _total(survey)
-    known = np.isfinite(total) & (survey.spending > 0.0) & (weight > 0.0)
+def _spending_model(
+    survey: SurveyHouseholds, weight: Floats, city: CityHouseholds, point: DrawModel
+) -> tuple[SpendingModel | None, tuple[str, ...]]:
+    """Of the survey; where it says too little, of the households whose spending the bureau knows; and a note then."""
+    found = _fit_spending(survey.total, survey.spending, survey.households.size, weight)
+    if found is not None:
+        return found, ()
+    found = _fit_spending(point.amounts(city).sum(axis=0), city.spending, city.households.size, city.weight)
+    source = ("신용정보로 추정함", "they are drawn as those of the bureau") if found else ("추정하지 않음", "they count as 0")
+    return found, (
+        f"소비: 조사에 사례가 너무 적어 신용정보에 없는 가구의 소비는 {source[0]}; "
+        f"spending: the survey has too little for households unknown to the bureau: {source[1]}",
+    )
+
+
+def _fit_spending(total: Floats, spending: Floats, size: Integers, weight: Floats) -> SpendingModel | None:
+    known = np.isfinite(total) & (spending > 0.0) & (weight > 0.0)
     if known.sum() < 20:
         return None
-    terms = np.column_stack(
-        [np.ones(known.sum()), _log_income(total[known]), np.log(np.maximum(survey.households.size[known], 1))]
-    )
-    solved, _ = least_squares(terms, np.log(survey.spending[known]), weight[known])
-    left = np.log(survey.spending[known]) - terms @ solved
+    terms = np.column_stack([np.ones(known.sum()), _log_income(total[known]), np.log(np.maximum(size[known], 1))])
+    solved, _ = least_squares(terms, np.log(spending[known]), weight[known])
+    left = np.log(spending[known]) - terms @ solved
     spread = float(np.sqrt(np.sum(weight[known] * left**2) / weight[known].sum()))
-    intercept, income, size = (float(value) for value in solved)
-    return SpendingModel(intercept, income, size, spread)
+    intercept, of_income, of_size = (float(value) for value in solved)
+    return SpendingModel(intercept, of_income, of_size, spread)

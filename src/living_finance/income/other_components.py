@@ -48,13 +48,14 @@ class Characteristics:
     household_type: npt.NDArray[np.object_]
     dong_code: npt.NDArray[np.object_]
     earnings: Floats
-    """Labour and business income, KRW/year."""
+    """Labour and business income, KRW/year; NaN where one was not answered: then the terms of it are NaN too."""
     place: Floats
     """Mean log score among peers in its dong."""
 
     def terms(self, names: Sequence[str]) -> Floats:
         """Households x terms."""
         has = self.earnings >= _LEAST_EARNINGS_KRW_YEAR
+        unknown = np.isnan(self.earnings)
         relative = np.log(np.maximum(self.earnings, _LEAST_EARNINGS_KRW_YEAR) / _USUAL_EARNINGS_KRW_YEAR)
         columns = {
             "under_30": self.head_age_band < 30,
@@ -66,8 +67,8 @@ class Characteristics:
             "owned": self.tenure == "owned",
             "apartment": self.dwelling_type == "apartment",
             "families": (self.household_type == "two_generation") | (self.household_type == "three_generation"),
-            "no_earnings": ~has,
-            "log_earnings": np.where(has, np.clip(relative, -2.5, 2.5), 0.0),
+            "no_earnings": np.where(unknown, np.nan, ~has),
+            "log_earnings": np.where(has | unknown, np.clip(relative, -2.5, 2.5), 0.0),
             "place": self.place,
         }
         chosen = [np.asarray(columns[name], dtype=np.float64) for name in names]
@@ -81,7 +82,7 @@ class ComponentModel:
     terms: tuple[str, ...]
     model: SmallAreaModel | None
     households: int
-    """Surveyed households that answered."""
+    """Surveyed households that answered it and what they earn."""
     with_amount: int
 
     def draw(self, number: int, households: Characteristics, *, dongs: Sequence[str], dong: Integers, key: Bits) -> Floats:
@@ -140,7 +141,7 @@ def fit_component(
     Args:
         name: of MODELLED.
         households: of the survey.
-        amount: answers, KRW/year, NaN where missing; at most 0 counts as none.
+        amount: answers, KRW/year, NaN where missing; at most 0 counts as none. Those whose earnings are not known are left out.
         weight: survey weights, calibrated; what they differ by between dongs does not count.
         seed: of the draws.
         replicate: factor of each household in a replicate of the survey, which counts between dongs too; None: the survey itself.
@@ -148,7 +149,7 @@ def fit_component(
 
     Source: Molina & Rao (2010); two parts: Pfeffermann, Terryn & Moura (2008), Survey Methodology 34(2), 235-249.
     """
-    known = np.isfinite(amount) & (weight > 0.0)
+    known = np.isfinite(amount) & np.isfinite(households.earnings) & (weight > 0.0)
     if replicate is not None:
         known &= replicate > 0.0
     value = np.where(amount[known] > 0.0, amount[known], 0.0)

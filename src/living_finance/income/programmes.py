@@ -177,14 +177,14 @@ def _young(register: DataFrame, rows: int, below: Sequence[int]) -> Young:
             F.max(F.when(F.col("relation_to_head") == "head", F.col("age"))).alias("head_age"),
             *(F.count_if(F.col("age") < age).alias(f"under_{age}") for age in ages),
         )
+        .where("head_age is not null")  # `least` would put them in the last band
         .groupBy(F.least(F.floor(F.col("head_age") / 10), F.lit(_BANDS - 1)).cast("int").alias("band"))
         .agg(*(F.sum(f"under_{age}").alias(f"under_{age}") for age in ages))
         .collect()  # ok: a row per ten-year band
     )
     number = np.zeros((len(ages), _BANDS))
     for row in counted:
-        if row["band"] is not None:
-            number[:, row["band"]] += [row[f"under_{age}"] for age in ages]
+        number[:, row["band"]] += [row[f"under_{age}"] for age in ages]
     # A hundred children as alike as all of them: bands with few take the shares of all.
     everywhere = number.sum(axis=1) / max(float(number[-1].sum()), 1.0)
     shares = (number + _PRIOR_CHILDREN * everywhere[:, None]) / np.maximum(number[-1] + _PRIOR_CHILDREN, 1.0)
@@ -351,7 +351,7 @@ def without_programmes(
         need: `need_of` the surveyed households.
         kinds: kind of each.
         key: of each.
-        groups: of each; the survey's programmes add up in each.
+        groups: of each; the programmes of those who answered add up in each.
         people: households of the city.
         people_kinds: kind of each.
         programmes: limits and amounts of the whole city.
@@ -369,8 +369,8 @@ def without_programmes(
         paid[tried] = programmes.given(people.like(like, bits), need, draw=0)
     programme, chance = np.zeros(transfer.size), unit_interval(mixed(_LIKE_KEY, key, draw, _ALIKE))
     for group in np.unique(groups):
-        of = groups == group
-        programme[of] = _fitting(paid[:, of], np.nan_to_num(transfer[of]), weight[of], chance=chance[of])
+        of = (groups == group) & np.isfinite(transfer)
+        programme[of] = _fitting(paid[:, of], transfer[of], weight[of], chance=chance[of])
     rest = transfer - programme
     return np.where(rest > _ANSWER_ERROR * programme, rest, np.where(np.isfinite(transfer), 0.0, np.nan))
 

@@ -76,11 +76,8 @@ class TrainingData:
         return move_of_business(self.survey, self.weight, spenders_of(self.city))
 
     def answers(self, component: str) -> Floats:
-        """Of surveyed households, KRW/year, NaN where missing; a total lacks nothing."""
-        if component != TOTAL:
-            return self.survey.amounts[component]
-        total: Floats = np.sum(list(self.survey.amounts.values()), axis=0)
-        return total
+        """Of surveyed households, KRW/year, NaN where missing."""
+        return self.survey.total if component == TOTAL else self.survey.amounts[component]
 
     @cached_property
     def areas(self) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.str_]]:
@@ -169,7 +166,7 @@ class Assessment:
         """Bias relative to the mean with a 95 % interval, by component, and by area and group where enough answered."""
         shown = self.shown(self.cells)
         pooled = [cell for name in (*COMPONENTS, TOTAL) if (cell := self.pooled(name)) and cell.mean > 0.0]
-        found = {"cv_loss": self.loss}
+        found = {"cv_loss": self.loss} if self.cells else {}
         for cell in (*shown, *pooled):
             name = f"cv_{cell.component}" + ("" if cell.area == "all" else f"_{cell.area}")
             found[f"{name}_bias_krw_year"] = cell.bias
@@ -179,6 +176,10 @@ class Assessment:
             found |= cell.relative(f"cv_{cell.component}_{cell.area}")
         total = self.pooled(TOTAL)
         return {**found, "cv_total_mean_krw_year": total.mean} if total else found
+
+
+NOTHING_LEFT_OUT = Assessment((), 0.0, np.zeros(0), ())
+"""Of a model that has seen every area: how it does where it has not been is not known."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ def train_income(data: TrainingData, *, draws: int, seed: int, folds: int) -> Tr
         kept = survey_rows(data.survey, ~np.isin(surveyed, left_out))
         made.append(Fold(tuple(left_out.tolist()), fit(kept, 1)))
     found = tuple(made)
-    return TrainedIncome(model, found, assess(data, found, otherwise=model))
+    return TrainedIncome(model, found, assess(data, found, otherwise=model) if found else NOTHING_LEFT_OUT)
 
 
 def survey_rows(survey: SurveyHouseholds, kept: npt.NDArray[np.bool_]) -> SurveyHouseholds:
@@ -233,6 +234,7 @@ def survey_rows(survey: SurveyHouseholds, kept: npt.NDArray[np.bool_]) -> Survey
         survey.spending[kept],
         survey.weight[kept],
         survey.keys[kept],
+        survey.notes,
     )
 
 
@@ -261,7 +263,7 @@ def assess(data: TrainingData, folds: Sequence[Fold], *, otherwise: IncomeModel)
         share = float(data.weight[inside].sum() / data.weight.sum())
         for component, predicted in used[fold].items():
             answer = data.answers(component)
-            known = inside & np.isfinite(answer) & (data.weight > 0.0)
+            known = inside & predicted.is_known(answer) & (data.weight > 0.0)
             if known.sum() < 2:
                 continue
             cell = predicted.held_out(area, component, answer, known, data.weight, share)
@@ -282,6 +284,10 @@ class _Predicted:
     of_surveyed: Floats | None
     of_city: Floats | None
     of_area: Mapping[str, tuple[float, float]]
+
+    def is_known(self, answer: Floats) -> npt.NDArray[np.bool_]:
+        """Whose answer can be compared: also what the prediction rests on was answered."""
+        return np.isfinite(answer) if self.of_surveyed is None else np.isfinite(answer) & np.isfinite(self.of_surveyed)
 
     def differences(self, answer: Floats, known: npt.NDArray[np.bool_], area: str) -> Floats:
         if self.of_surveyed is not None:
@@ -318,8 +324,11 @@ def _predictions(data: TrainingData, model: IncomeModel) -> Iterator[tuple[str, 
         expected = np.zeros(households.size.size)
         if component.model is not None:
             terms = households.terms(component.terms)
-            keys = data.survey.keys.tolist()
-            expected = component.model.draws(terms, areas=households.dong_code, keys=keys, draws=_DRAWS).mean(axis=1)
+            known = np.isfinite(terms).all(axis=1)
+            expected = np.where(known, 0.0, np.nan)
+            expected[known] = component.model.draws(
+                terms[known], areas=households.dong_code[known], keys=data.survey.keys[known].tolist(), draws=_DRAWS
+            ).mean(axis=1)
         yield name, _Predicted(expected, None, {})
 
 
@@ -343,7 +352,7 @@ def _of_groups(data: TrainingData, used: Mapping[int, Mapping[str, _Predicted]],
             predicted = _Predicted(of_surveyed, of_city, means)
             for group in np.unique(groups).tolist():
                 inside = groups == group
-                known = inside & np.isfinite(answer) & (data.weight > 0.0)
+                known = inside & predicted.is_known(answer) & (data.weight > 0.0)
                 share = float(data.weight[inside].sum() / data.weight.sum())
                 cell = predicted.held_out(group, component, answer, known, data.weight, share) if known.sum() > 1 else None
                 if cell is not None:
