@@ -25,11 +25,12 @@ from living_finance.contracts import bronze, codes, gold, quality, silver
 from living_finance.contracts.core import Table
 from living_finance.contracts.language import IN_DEVELOPMENT
 from living_finance.contracts.utilization import HOUSEHOLD_CUBE, MADE_ON_PUBLICATION, PUBLISHED
-from living_finance.errors import MissingInput
+from living_finance.errors import ConcurrentRun, ConfigurationError, MissingInput
 from living_finance.households.layout import AGE_GROUP_STARTS
 from living_finance.registry import Registry
 from living_finance.steps.catalogue import GEOJSON
 from living_finance.steps.explain import figure_facts, household_facts
+from living_finance.steps.month import open_month, train_month
 from living_finance.steps.publish import PublishOutcome, publish_month
 from living_finance.steps.run import RunOutcome, RunPlan, make_months
 from living_finance.storage.ledger import Ledger
@@ -58,6 +59,27 @@ def test_a_changed_setting_makes_what_depends_on_it_due(spark: SparkSession, sto
         spark, landing=LANDING, root=store.root, months=MONTHS[:1], settings=SETTINGS.model_copy(update={"seed": 1}), dry_run=True
     )
     assert isinstance(plan, RunPlan) and plan.lines[1][1] == "cleanse, place, households, income, statistics, quality"
+    assert plan.lines[0][1] == "receive nothing"
+
+
+def test_a_step_that_rests_on_what_is_due_is_refused_and_the_month_stays(spark: SparkSession, store: Warehouse) -> None:
+    changed = SETTINGS.model_copy(update={"seed": 1})
+    with pytest.raises(MissingInput, match="rests on income"):
+        make_months(spark, landing=LANDING, root=store.root, months=MONTHS[:1], settings=changed, only=["statistics"])
+    assert Ledger(store.root).manifest(MONTHS[0])
+    with pytest.raises(ConfigurationError, match="No step statistic"):
+        make_months(spark, landing=LANDING, root=store.root, months=MONTHS[:1], settings=changed, only=["statistic"])
+
+
+def test_a_month_made_from_other_deliveries_is_not_trained_on(
+    spark: SparkSession, store: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = open_month(store, MONTHS[0], SETTINGS)
+    newer = {**run.deliveries, "survey": dataclasses.replace(run.deliveries["survey"], content_sha256="of another")}
+    with pytest.raises(MissingInput, match="other deliveries"):
+        train_month(dataclasses.replace(run, deliveries=newer))
+    with Ledger(store.root).lock(MONTHS[0]), pytest.raises(ConcurrentRun):
+        train_month(run)
 
 
 def test_every_delivered_row_is_accounted_for(store: Warehouse) -> None:

@@ -12,6 +12,7 @@ import pytest
 from living_finance.config import TrackingSettings
 from living_finance.errors import ConfigurationError, TrackingUnavailable
 from living_finance.months import Month
+from living_finance.registry import Registry
 from living_finance.tracking import TrackedFit, track
 
 FIT = TrackedFit(
@@ -62,6 +63,11 @@ def test_a_run_holds_the_fit_and_is_not_repeated(tmp_path: Path) -> None:
         track_fit(replace(FIT, content="{}"), tmp_path),
     ]
     assert len({run_id, *others}) == 5
+
+
+def test_looking_for_models_makes_no_store(tmp_path: Path) -> None:
+    assert Registry(TrackingSettings(), str(tmp_path / "mistyped")).versions() == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unwritable_store_says_so(tmp_path: Path) -> None:

@@ -66,6 +66,9 @@ class ContractViolation(LivingFinanceError):
 
     exit_code = 30
 
+    def __init__(self, message: str, *, remedy: str = "report it as a defect; run again when it is mended") -> None:
+        super().__init__(message, remedy=remedy)
+
 
 class ConcurrentRun(LivingFinanceError):
     """Another run holds the same month."""

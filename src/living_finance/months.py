@@ -77,6 +77,10 @@ def parse_months(text: str) -> list[Month]:
     ['201912', '202001', '202002']
     """
     first_text, separator, last_text = text.partition("..")
+    if separator and not (first_text and last_text):
+        raise ConfigurationError(
+            f"{text!r} is no range of months.", remedy="write it as FIRST..LAST, for instance 202001..202003"
+        )
     first = Month.parse(first_text)
     last = Month.parse(last_text) if separator else first
     if last < first:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import time
 from collections.abc import Iterator
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 console = Console(stderr=True, highlight=False)
+
+
+_WIDE = 200
+"""Columns of an answer that goes to a file or another program, unless COLUMNS says otherwise."""
+
+
+def answer(*parts: RenderableType) -> None:
+    """What was asked for, on standard output; everything else that is said goes to standard error."""
+    has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
+    Console(highlight=False, width=None if has_width else _WIDE).print(*parts, sep="\n")  # ok: the one place for it
 
 
 @contextlib.contextmanager

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from filelock import FileLock, Timeout
 
 from living_finance import tracking
 from living_finance.config import TrackingSettings
-from living_finance.errors import StorageDamaged
+from living_finance.errors import ConcurrentRun, StorageDamaged
 from living_finance.months import Month
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 _MODEL_FILE, _FOLDS_FILE, _CARD_FILE, _PLOTS = "income_model.json", "held_out_models.json", "model_card.md", "plots"
 _PROMOTED, _SCORED = "promoted", "scored."
 _ENOUGH = 1000
+_SECONDS_FOR_LOCK = 600
 _METRICS_AT_ONCE = 500
 _LONGEST_DESCRIPTION = 5000
 """What MLflow's tables hold."""
@@ -159,6 +161,8 @@ class Registry:
 
     def versions(self) -> list[ModelVersion]:
         """All versions, oldest first; none where no store has been made."""
+        if not tracking.is_there(self._settings, self._root):
+            return []
         with self._client() as (client, _):
             return self._versions(client)
 
@@ -208,6 +212,23 @@ class Registry:
         """Point an alias to a version."""
         with self._client() as (client, _):
             client.set_registered_model_alias(self.name, alias, str(version.number))
+
+    @contextlib.contextmanager
+    def promoting(self) -> Iterator[None]:
+        """Hold promotions in this warehouse, if it is one: between a look at the champion and a change of it nobody changes it.
+
+        Raises:
+            ConcurrentRun: another process held them for ten minutes.
+        """
+        folder = Path(self._root) / "_locks"
+        if not folder.is_dir():  # made with the first month
+            yield
+            return
+        try:
+            with FileLock(folder / "promotion.lock", timeout=_SECONDS_FOR_LOCK):
+                yield
+        except Timeout:
+            raise ConcurrentRun("Another run promotes a model.", remedy="wait until it has ended") from None
 
     def promote(self, version: ModelVersion, *, is_newest: bool) -> None:
         """Note that a version passed the gate; the alias follows unless the champion is of later data."""

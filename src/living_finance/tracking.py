@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FINGERPRINT_TAG = "fingerprint"
+_DATABASE = "mlflow.db"
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -63,7 +64,12 @@ def store_uri(settings: TrackingSettings, warehouse_root: str) -> str:
     Raises:
         ConfigurationError: no uri, and the warehouse is not a local folder.
     """
-    return settings.uri or f"sqlite:///{_local_folder(warehouse_root)}/mlflow.db"
+    return settings.uri or f"sqlite:///{_local_folder(warehouse_root)}/{_DATABASE}"
+
+
+def is_there(settings: TrackingSettings, warehouse_root: str) -> bool:
+    """Whether there is a store to read; a server is taken to be there."""
+    return bool(settings.uri) or (_local_folder(warehouse_root) / _DATABASE).is_file()
 
 
 def track(

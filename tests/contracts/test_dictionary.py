@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from living_finance.catalog.dictionary import all_tables, data_dictionary, describe_table, find_table, list_tables
+from living_finance.cli import app
 from living_finance.errors import ConfigurationError
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "data-dictionary.md"
@@ -42,6 +44,15 @@ def test_describe_shows_grain_units_codes_and_labels() -> None:
     for part in ("month × household", "KRW/year", "총소득", "components_add_up", "jeonse 전세", "total_income_krw_year"):
         assert part in shown
     assert all(name in _shown(list_tables()) for name in all_tables())
+
+
+@pytest.mark.parametrize("columns", ["80", ""], ids=["terminal", "file"])
+def test_describe_answers_on_standard_output_with_whole_names(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns) if columns else monkeypatch.delenv("COLUMNS", raising=False)
+    shown = CliRunner().invoke(app, ["describe", "gold.household_statistics"])
+    names = all_tables()["gold.household_statistics"].columns
+    assert shown.exit_code == 0 and "…" not in shown.stdout
+    assert all(column.name in shown.stdout for column in names)
 
 
 @pytest.mark.parametrize(("name", "message"), [("household", "several layers"), ("gold.nothing", "no table")])

@@ -29,7 +29,7 @@ from living_finance.deliveries.identifiers import has_direct_identifier
 from living_finance.deliveries.manifest import Manifest, parse_manifest
 from living_finance.errors import ImplausibleChange, MissingInput, RefusedDelivery
 from living_finance.months import Month
-from living_finance.steps.receive import Receipt, receive, regions_for
+from living_finance.steps.receive import Receipt, receive, regions_for, waiting
 from living_finance.storage import landing as landing_files
 from living_finance.storage.landing import DeliveryFolder
 from living_finance.storage.register import DeliveryRegister
@@ -490,6 +490,9 @@ class World:
         logs = {t.name: Path(self.warehouse.path(t)) / "_delta_log" for t in tables}
         return {name: len(list(log.glob("*.json"))) for name, log in logs.items() if log.is_dir()}
 
+    def waiting(self) -> list[str]:
+        return [folder.label for folder in waiting(self.warehouse, landing=self.landing, settings=SETTINGS)]
+
     def refusals(self) -> list[str]:
         return sorted(path.name for path in (Path(self.warehouse.root) / "_refused").glob("*"))
 
@@ -563,7 +566,7 @@ def test_a_refusal_changes_nothing_and_says_why(
         assert E_MAIL not in str(refused.value)
         assert world.versions() == before
         new = [name for name in world.refusals() if name not in refusals]
-        assert len(new) == 1
+        assert len(new) == 1 and world.waiting() == ["bureau/202002"]
         assert E_MAIL not in (Path(world.warehouse.root) / "_refused" / new[0]).read_text()
     finally:
         delivered.remove()
@@ -596,8 +599,10 @@ def test_kill_before_registration_then_again(world: World, monkeypatch: pytest.M
             world.receive()
     assert world.numbers() == [("regions", "201001", 0), ("bureau", "202001", 0)]
 
+    assert world.waiting() == ["bureau/202002"]
     receipt = world.receive()[-1]
     assert (receipt.outcome, receipt.rows, receipt.quarantined) == ("accepted", {"persons": 1807}, {"persons": 6})
+    assert world.waiting() == [] and not any(name.startswith("bureau-202002-") for name in world.refusals())
     rows = world.warehouse.read(BRONZE_PERSONS, delivery_month=Month(2020, 2).date, delivery_number=0)
     assert rows.count() == 1807
     assert world.numbers()[-1] == ("bureau", "202002", 0)

@@ -247,7 +247,7 @@ def test_published_means_by_tenure_move_values_and_are_reported(
     published = published_figures(inputs["benchmarks"], month=MONTH)[0]
     noted = {entry["figure"]: entry for entry in adjustment(estimated.fit.metrics, published)}
     assert noted["tenure_owned"]["published_krw_year"] == round(BY_TENURE["owned"]) and noted["tenure_free"]["source"] is None
-    assert estimated.fit.joint_test is None or estimated.fit.joint_test.figures >= 3
+    assert estimated.fit.joint_test is not None and estimated.fit.joint_test.figures >= 3
 
 
 def test_dongs_of_the_draw_have_the_means_over_draws(city: pd.DataFrame, areas: pd.DataFrame) -> None:

@@ -116,14 +116,19 @@ def test_limits_of_a_draw_follow_its_incomes() -> None:
     assert np.bincount(DONG, weights=WEIGHT * placed) == pytest.approx(paid, rel=0.05)
 
 
-def test_the_survey_keeps_what_is_not_a_programme() -> None:
-    """Surveyed households are those of the city, with pensions of their own on top: their mean comes back."""
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_the_survey_keeps_what_is_not_a_programme(missing: float) -> None:
+    """Surveyed households are those of the city, with pensions of their own on top: their mean comes back.
+
+    Whoever answers: programmes of those who did not are not put on those who did.
+    """
     kinds = np.char.add(PEOPLE.head_age_band.astype(str), PEOPLE.size.astype(str))
     programme = OF_CITY.given(PEOPLE, NEED, draw=0)
     other = np.where((ELDERLY > 0) & (RANDOM.random(HOUSEHOLDS) < 0.5), RANDOM.lognormal(15.5, 0.5, HOUSEHOLDS), 0.0)
     asked = RANDOM.choice(HOUSEHOLDS, 1000, replace=False)
     transfer = (programme + other)[asked] * np.exp(0.03 * RANDOM.normal(size=1000))
-    transfer[3] = np.nan
+    is_missing = np.random.default_rng(3).random(1000) < missing
+    transfer[is_missing] = np.nan
     left = without_programmes(
         transfer,
         WEIGHT[asked],
@@ -136,8 +141,8 @@ def test_the_survey_keeps_what_is_not_a_programme() -> None:
         programmes=OF_CITY,
         draw=0,
     )
-    assert np.isnan(left[3]) and (np.nan_to_num(left) >= 0.0).all()
-    assert np.nanmean(left) == pytest.approx(other[asked].mean(), rel=0.1)
+    assert np.isnan(left).tolist() == is_missing.tolist() and (np.nan_to_num(left) >= 0.0).all()
+    assert np.nanmean(left) == pytest.approx(other[asked][~is_missing].mean(), rel=0.1)
     assert np.mean(left > 0.0) == pytest.approx(np.mean(other[asked] > 0.0), abs=0.08)
     nothing = replace(OF_CITY, limits={}, amounts={})
     assert nothing.given(PEOPLE, NEED, draw=0).max() == 0.0

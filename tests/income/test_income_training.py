@@ -154,8 +154,13 @@ def test_models_a_little_worse_each_do_not_pass_one_after_the_other() -> None:
     assert not promoted
 
 
-def test_nothing_measured_is_not_promoted() -> None:
-    assert not verdict({"cv_loss": 0.0}, settings=SETTINGS, has_champion=False).passes
+def test_a_model_that_has_seen_every_area_is_not_promoted() -> None:
+    data = training_data(3)
+    only = data.survey.households.dong_code == data.survey.households.dong_code[0]
+    trained = train_income(replace(data, survey=survey_rows(data.survey, only)), draws=1, seed=7, folds=2)
+    assert trained.folds == () and trained.assessment.cells == ()
+    said = verdict(trained.assessment.metrics(), settings=SETTINGS, has_champion=False)
+    assert not said.passes and "no area could be left out" in said.text
 
 
 def test_one_district_is_split_by_dongs() -> None:
@@ -180,11 +185,12 @@ def test_a_model_does_not_look_ahead() -> None:
 
 def test_training_is_due_by_age_by_newer_data_and_by_drift() -> None:
     given: dict[str, Any] = {"trained_month": JANUARY, "trained_on": {"survey": NOVEMBER}, "settings": SETTINGS}
-    same = {"survey": NOVEMBER}
-    assert due(Month(2021, 1), **given, references=same, stability={"tenure": 0.2}) == ()
-    assert "13 months" in due(Month(2021, 2), **given, references=same, stability={})[0]
-    assert "survey" in due(Month(2021, 1), **given, references={"survey": Month(2021, 11)}, stability={})[0]
-    assert "tenure" in due(Month(2020, 2), **given, references=same, stability={"tenure": 0.26})[0]
+    same: dict[str, Any] = {"references": {"survey": NOVEMBER}, "restated": (), "stability": {}}
+    assert due(Month(2021, 1), **given, **same | {"stability": {"tenure": 0.2}}) == ()
+    assert "13 months" in due(Month(2021, 2), **given, **same)[0]
+    assert "newer survey" in due(Month(2021, 1), **given, **same | {"references": {"survey": Month(2021, 11)}})[0]
+    assert due(Month(2020, 2), **given, **same | {"restated": ("survey",)}) == ("the survey was restated",)
+    assert "tenure" in due(Month(2020, 2), **given, **same | {"stability": {"tenure": 0.26}})[0]
 
 
 # --- what is stored tells of nobody --------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ def statistics_rows(mean: float = 50e6) -> pd.DataFrame:
                 "share_with_debt": 0.5,
                 "mean_spending_krw_month": 2e6,
                 "gini_total_income": 0.35,
+                "rmse_mean_total_income_krw_year": 0.04 * mean,
                 "cv_mean_total_income": 0.04,
                 "reliability": "publishable",
             }

@@ -248,6 +248,7 @@ def test_sources_stand_beside_their_reference() -> None:
     assert value_of(city, "ratio", measure="persons_65_and_over", source="benefits") == pytest.approx(60 / 300)
     assert value_of(city, "ratio", measure="mean_total_income_krw_year", source="survey") == pytest.approx(0.9)
     assert value_of(city, "standard_error", measure="mean_total_income_krw_year", source="benchmark") == pytest.approx(50e4)
+    assert value_of(city, "standard_error", measure="mean_total_income_krw_year", source="statistics") == pytest.approx(200e4)
     assert value_of(city, "standard_error", measure="share_owned", source="benchmark") == pytest.approx(0.005)
     assert value_of(city, "value", measure="mean_transfer_income_krw_year", source="benefits") == pytest.approx(36e6 / 300)
     assert value_of(city, "value", measure="mean_debt_krw", source="bureau") == pytest.approx(600 * 2e7 / 300)
@@ -401,6 +402,8 @@ def test_a_failed_blocking_check_refuses_publication(tmp_path: Path) -> None:
     assert "dongs_reliable" not in str(error.value)
     refuse_failed(ledger, month, QualitySettings(allow_failed_checks=True))
     refuse_failed(ledger, month, QualitySettings(blocking=()))
+    with pytest.raises(ConfigurationError, match="levels_ad_up"):  # a typing error must not let it pass
+        refuse_failed(ledger, month, QualitySettings(blocking=("levels_ad_up",)))
 
 
 @pytest.mark.parametrize("settings", [QualitySettings(blocking=("no_check",)), QualitySettings(movement_rates={})])

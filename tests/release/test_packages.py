@@ -568,12 +568,12 @@ def test_the_commands_take_copies_and_the_warehouse(
     assert store_at(tmp_path / "releases").lines()[-1].state == r.IS_PUBLIC
     capsys.readouterr()
     app(["releases", str(tmp_path / "releases")], standalone_mode=False)
-    told = capsys.readouterr().err
+    told = capsys.readouterr().out
     assert all(word in told for word in ("202001-v1", "Kim", "✓")) and "changed" not in told
     _reworded(folder, "other")
     with pytest.raises(ReleaseDamaged, match="restore it from a copy"):
         app(["releases", str(tmp_path / "releases")], standalone_mode=False)
-    assert "changed" in capsys.readouterr().err, "the list is there all the same"
+    assert "changed" in capsys.readouterr().out, "the list is there all the same"
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ def test_a_column_that_the_contract_has_gained_joins_the_table(spark: SparkSessi
     gained = OUTPUT_AREA.columns[-1].name
     earlier = replace(OUTPUT_AREA, columns=OUTPUT_AREA.columns[:-1])
     store.commit(earlier, areas(spark, JANUARY, 5, 6).drop(gained), partition={"base_month": JANUARY})
+    assert store.read(OUTPUT_AREA).where(F.col(gained).isNull()).count() == 2
     store.commit(OUTPUT_AREA, areas(spark, FEBRUARY, 4), partition={"base_month": FEBRUARY})
     found = store.read(OUTPUT_AREA).groupBy("base_month").agg(F.count(F.lit(1)), F.count(gained)).orderBy("base_month")
     assert [tuple(row) for row in found.collect()] == [(JANUARY, 2, 0), (FEBRUARY, 1, 1)]

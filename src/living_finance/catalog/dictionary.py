@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
+from rich.table import Column as RichColumn
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -92,14 +93,13 @@ def describe_table(name: str) -> RenderableType:
         ConfigurationError: no such table, or several.
     """
     table = find_table(name)
-    columns = RichTable("column", "type", "unit", "이름", "label", "meaning and checks", show_lines=False)
+    others = (RichColumn(title, overflow="fold") for title in ("type, unit", "이름 label", "meaning and checks"))
+    columns = RichTable(RichColumn("column", no_wrap=True, overflow="fold"), *others)
     for column in table.columns:
         columns.add_row(
             f"[bold]{column.name}[/bold]" if column.name in table.key else column.name,
-            column_type(column),
-            column.unit,
-            column.label_ko,
-            column.label_en,
+            f"{column_type(column)} {column.unit}".rstrip(),
+            f"{column.label_ko} {column.label_en}",
             escape("; ".join(_remarks(column))),
         )
     head = "\n".join(f"{title:<10} {text}" for title, text in _facts(table))

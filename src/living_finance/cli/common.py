@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from living_finance.progress import working
 
 Landing = Annotated[Path, typer.Option(help="Folder with the deliveries.", exists=True, file_okay=False)]
 WarehouseFolder = Annotated[Path, typer.Option(help="Folder of the Delta tables; the driver and all executors must see it.")]
+MadeWarehouse = Annotated[Path, typer.Option("--warehouse", help="Folder of the Delta tables.", exists=True, file_okay=False)]
 Months = Annotated[str, typer.Option("--month", help="YYYYMM, or a range FIRST..LAST.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML settings, see conf/local.yaml.")]
 AllowRowFall = Annotated[
@@ -46,11 +48,25 @@ def settings_of(file: Path | None, *, allow_row_fall: bool = False, allow_failed
     return settings
 
 
+def check_folder(warehouse: Path) -> None:
+    """Raises EnvironmentProblem for a folder that cannot be written."""
+    from living_finance.doctor import check_writable, require
+
+    require([check_writable(warehouse)])
+
+
 @contextlib.contextmanager
 def spark_session(settings: Settings) -> Iterator[Any]:
-    """A session that ends with the command."""
-    from living_finance.session import build_session
+    """A session that ends with the command.
 
+    Raises:
+        EnvironmentProblem: no Java that Spark could start, or jars that are not the verified ones.
+    """
+    from living_finance.doctor import check_jars, check_java, require
+    from living_finance.session import JARS_DIRECTORY, build_session, is_submitted
+
+    if not is_submitted():
+        require([check_java(os.environ), check_jars(JARS_DIRECTORY)])
     with working("start Spark"):
         spark = build_session(settings.spark)
     try:

@@ -6,10 +6,9 @@ import contextlib
 import getpass
 import threading
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column
 from rich.table import Table as RichTable
@@ -26,7 +25,7 @@ from living_finance.cli.common import (
 )
 from living_finance.errors import ConfigurationError, MissingInput
 from living_finance.months import parse_day, parse_months
-from living_finance.progress import console, note, working
+from living_finance.progress import answer, console, note, working
 
 app = typer.Typer()
 _PANEL = "Utilization database 활용시스템"
@@ -45,12 +44,15 @@ def publish(
 ) -> None:
     """Publish finished months to the utilization database (PostgreSQL); what is published already is left alone."""
     from living_finance.steps.publish import publish_month, published_already
+    from living_finance.storage.ledger import Ledger
     from living_finance.storage.postgres import open_database
 
     settings = with_database(settings_of(config, allow_failed_checks=allow_failed_checks), database_url)
     root = str(warehouse.absolute())
     table = RichTable("month", "table", "rows", title="publish")
     months = parse_months(month)
+    for each in months:  # before a database is made for them
+        Ledger(root).finished(each)
     with open_database(settings.database, warehouse_root=root) as database, contextlib.ExitStack() as stack:
         known = {each: None if force else published_already(root=root, month=each, database=database) for each in months}
         spark: Any = stack.enter_context(spark_session(settings)) if None in known.values() else None
@@ -70,7 +72,8 @@ def query(
     warehouse: WarehouseFolder = Path(),
     database_url: DatabaseUrl = None,
     role: Annotated[
-        str, typer.Option(help="lf_reader (statistics) or lf_analyst (households of granted districts).")
+        Literal["lf_reader", "lf_analyst"],
+        typer.Option(help="lf_reader (statistics) or lf_analyst (households of granted districts)."),
     ] = "lf_reader",
     config: ConfigFile = None,
 ) -> None:
@@ -96,7 +99,7 @@ def query(
     table = RichTable(*(Column(name, overflow="fold") for name in columns))
     for row in rows[:_MOST_ROWS]:
         table.add_row(*(escape(cell(value)) for value in row))
-    Console(highlight=False).print(table, IN_DEVELOPMENT.both, sep="\n")  # ok: the answer, to standard output
+    answer(table, IN_DEVELOPMENT.both)
     if not rows:
         note("no rows: check codes and month; region codes are in statistics.household_map")
     if len(rows) > _MOST_ROWS:
@@ -143,4 +146,4 @@ def grant(
     for found in grants:
         end = "" if found.valid_until is None else f"{found.valid_until}" + ("" if found.is_valid else " (over)")
         table.add_row(escape(found.login), found.gu_code, end, escape(found.reason or ""))
-    console.print(table if grants else "No login may read household rows.")
+    answer(table if grants else "No login may read household rows.")

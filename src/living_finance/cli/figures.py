@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table as RichTable
 
@@ -17,7 +17,7 @@ from living_finance.config import Settings
 from living_finance.contracts.language import IN_DEVELOPMENT, Language
 from living_finance.errors import ConfigurationError
 from living_finance.months import Month
-from living_finance.progress import console, note, working
+from living_finance.progress import answer, console, note, working
 
 app = typer.Typer()
 _PANEL = "Figures and reports 통계·보고서"
@@ -61,7 +61,7 @@ def explain(
     else:
         with spark_session(settings) as spark, working("explain"):
             told = explain_figure(figure_facts(spark, root=root, table=what, month=date, region=region))
-    Console(highlight=False).print(told)  # ok: the answer, to standard output
+    answer(told)
 
 
 def _household(settings: Settings, *, root: str, household_id: str, month: Month) -> RenderableType:
@@ -174,7 +174,7 @@ def analyse(
         for analysis in ANALYSES.values():
             reads = ", ".join(t.qualified_name for t in analysis.tables.values())
             table.add_row(analysis.name, analysis.label_ko, analysis.label_en, reads)
-        console.print(table)
+        answer(table)
         return
     if not name or warehouse is None or not month:
         raise ConfigurationError("An analysis needs a name, --warehouse and --month.", remedy="--list shows the names")
@@ -200,7 +200,7 @@ def analyse(
         for line in shown(rows.head(_SHOWN), language=language):
             table.add_row(*map(escape, line))
         said = f"{'출처' if language == 'ko' else 'Source'}: {sources}"
-        Console(highlight=False).print(table, said, IN_DEVELOPMENT.of(language), sep="\n")  # ok: the answer, to standard output
+        answer(table, said, IN_DEVELOPMENT.of(language))
         note(f"{min(_SHOWN, len(rows))} of {len(rows):,} rows, ± standard errors; --out FILE.csv writes all, in won and shares")
         return
     write_rows(rows, out, sources=sources)
@@ -234,6 +234,8 @@ def report(
     read_in = _languages(languages)
     if (warehouse is None) == (release_folder is None):
         raise ConfigurationError("A report is made from a warehouse or from a release.", remedy="--warehouse or --release")
+    if release_folder is not None and (month or year):
+        raise ConfigurationError("A release has its own month.", remedy="leave out --month and --year")
     if release_folder is not None:
         data = data_of_release(release_folder, region=region)
     else:

@@ -10,7 +10,7 @@ from rich.table import Table as RichTable
 
 from living_finance.cli.common import ConfigFile, WarehouseFolder, settings_of, spark_session
 from living_finance.months import Month
-from living_finance.progress import console, working
+from living_finance.progress import answer, console, working
 
 app = typer.Typer()
 _PANEL = "Income model 소득 모형"
@@ -68,9 +68,9 @@ def models(warehouse: WarehouseFolder, config: ConfigFile = None) -> None:
         table.add_row(
             str(version.number), ", ".join(version.aliases), str(version.month), mark, loss, *shown, version.tags.get("gate", "")
         )
-    console.print(table if table.row_count else f"No models in {warehouse} yet: a month's first run trains one.")
+    answer(table if table.row_count else f"No models in {warehouse} yet: a month's first run trains one.")
     ledger = Ledger(str(warehouse))
     for month in ledger.months()[-1:]:
         record = ledger.find(month, "income")
         for reason in record.facts.get("model", {}).get("due", []) if record else []:
-            console.print(f"[yellow]training is due[/yellow] ({month}): {escape(reason)}")
+            answer(f"[yellow]training is due[/yellow] ({month}): {escape(reason)}")

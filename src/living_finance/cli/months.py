@@ -5,19 +5,30 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from living_finance.cli.common import AllowRowFall, ConfigFile, Landing, Months, WarehouseFolder, settings_of, spark_session
+from living_finance.cli.common import (
+    AllowRowFall,
+    ConfigFile,
+    Landing,
+    MadeWarehouse,
+    Months,
+    WarehouseFolder,
+    check_folder,
+    settings_of,
+    spark_session,
+)
 from living_finance.errors import MissingInput
 from living_finance.months import Month, parse_months
-from living_finance.progress import console, note, working
+from living_finance.progress import answer, console, note, working
 
 app = typer.Typer()
 _PANEL = "Months 월별 작성"
+_STEPS = "cleanse, place, households, income, statistics, quality"
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -49,7 +60,7 @@ def synthesize(
     truth: Annotated[  # ok: the generator writes it, apart from what the pipeline reads
         Path | None, typer.Option(help="Folder for the truth; default: beside --out, named truth.")
     ] = None,
-    file_format: Annotated[str, typer.Option("--format", help="csv or parquet.")] = "csv",
+    file_format: Annotated[Literal["csv", "parquet"], typer.Option("--format", help="Of the delivered files.")] = "csv",
     config: ConfigFile = None,
 ) -> None:
     """Make a synthetic city: conforming deliveries and, apart, the truth about it."""
@@ -65,7 +76,7 @@ def synthesize(
             fraction=fraction,
             months=parse_months(months),
             seed=seed,
-            file_format="parquet" if file_format == "parquet" else "csv",
+            file_format=file_format,
             on_progress=note,
         )
     console.print(f"{report.households:,} households, {report.persons:,} persons in {report.seconds:.0f} s")
@@ -83,6 +94,7 @@ def receive(
     from living_finance.storage.warehouse import Warehouse
 
     settings = settings_of(config, allow_row_fall=allow_row_fall)
+    check_folder(warehouse)
     with spark_session(settings) as spark:
         keys = open_keys(settings.pseudonyms, outside=(warehouse, landing))
         receipts = receive_all(
@@ -108,13 +120,14 @@ def run(
     config: ConfigFile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")] = False,
     allow_row_fall: AllowRowFall = False,
-    step: Annotated[list[str] | None, typer.Option(help="Only this step (repeatable), whether due or not.")] = None,
+    step: Annotated[list[str] | None, typer.Option(help=f"Only this step, whether due or not; repeatable. {_STEPS}.")] = None,
 ) -> None:
     """Make months from whatever is in landing to published tables; what is up to date is skipped."""
     from living_finance.steps.run import RunPlan, make_months
 
     settings = settings_of(config, allow_row_fall=allow_row_fall)
     months = parse_months(month)
+    check_folder(warehouse)
     with spark_session(settings) as spark:
         outcome = make_months(
             spark, landing=landing, root=str(warehouse.absolute()), months=months, settings=settings, only=step, dry_run=dry_run
@@ -131,8 +144,8 @@ def run(
 
 
 @app.command(rich_help_panel=_PANEL)
-def status(warehouse: WarehouseFolder) -> None:
-    """Show which months are made, with what, and what is left to do."""
+def status(warehouse: MadeWarehouse) -> None:
+    """Show which steps of which months were made, and deliveries that stay refused; `run --dry-run` says what is due."""
     from living_finance.steps.month import STEPS
     from living_finance.storage.ledger import Ledger
 
@@ -143,10 +156,10 @@ def status(warehouse: WarehouseFolder) -> None:
         records = [ledger.find(month, s.name) for s in STEPS]
         done = ["·" if r is None else f"{r.seconds:.0f} s" for r in records]
         table.add_row(str(month), *done, "[green]✓[/green]" if ledger.manifest(month) else "")
-    console.print(table if table.row_count else f"Nothing made in {warehouse} yet.")
+    answer(table if table.row_count else f"Nothing made in {warehouse} yet.")
     for file in sorted((warehouse / "_refused").glob("*.json")):
         refusal = json.loads(file.read_text(encoding="utf-8"))
-        console.print(f"[red]refused[/red] {refusal['delivery']}: {refusal['rule']} (details: {file})")
+        answer(f"[red]refused[/red] {refusal['delivery']}: {refusal['rule']} (details: {file})")
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -154,7 +167,7 @@ def describe(table: Annotated[str, typer.Argument(help="For instance gold.househ
     """Explain a table: grain, key, and every column with unit, labels and codes."""
     from living_finance.catalog.dictionary import describe_table, list_tables
 
-    console.print(describe_table(table) if table else list_tables())
+    answer(describe_table(table) if table else list_tables())
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -188,6 +201,7 @@ def evaluate(
     console.print(format_scores(scores))
     text = json.dumps(scores, ensure_ascii=False, indent=1, sort_keys=True)
     if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text + "\n", encoding="utf-8")
     else:
         sys.stdout.write(text + "\n")

@@ -12,9 +12,9 @@ from rich.table import Table as RichTable
 
 from living_finance.cli.common import AllowFailedChecks, ConfigFile, WarehouseFolder, settings_of, spark_session
 from living_finance.config import conf_file
-from living_finance.errors import ReleaseDamaged
+from living_finance.errors import ConfigurationError, ReleaseDamaged
 from living_finance.months import Month
-from living_finance.progress import console, working
+from living_finance.progress import answer, console, working
 
 if TYPE_CHECKING:
     from living_finance.release.rules import ReleaseRules
@@ -34,7 +34,10 @@ def release(
     warehouse: WarehouseFolder,
     month: Annotated[str, typer.Option(help="YYYYMM, a finished month.")],
     out: Annotated[Path, typer.Option(help="Folder of all releases, with their register.")],
-    channel: Annotated[str, typer.Option(help="portal, or campus (also row-level files of persons and households).")] = "portal",
+    channel: Annotated[
+        str | None,
+        typer.Option(help="portal (default), or campus: also row-level files of persons and households; --rules have their own."),
+    ] = None,
     rules: RulesFile = None,
     config: ConfigFile = None,
     allow_failed_checks: AllowFailedChecks = False,
@@ -48,7 +51,12 @@ def release(
     from living_finance.storage.releases import ReleaseStore
     from living_finance.storage.warehouse import Warehouse
 
-    wanted, settings = load_rules(rules or _rules_of(channel)), settings_of(config, allow_failed_checks=allow_failed_checks)
+    wanted = load_rules(rules or _rules_of(channel or "portal"))
+    settings = settings_of(config, allow_failed_checks=allow_failed_checks)
+    if channel not in (None, wanted.channel):
+        raise ConfigurationError(
+            f"The rules are of channel {wanted.channel}, not {channel}.", remedy="name other --rules, or leave --channel out"
+        )
     with spark_session(settings) as spark, working(f"release {month} {wanted.channel}"):
         store = Warehouse(spark, str(warehouse.absolute()))
         folder = make_release(store, month=Month.parse(month), rules=wanted, store=ReleaseStore(out), quality=settings.quality)
@@ -81,6 +89,7 @@ def verify_release(
         console.print("history     none: no register two folders up; attacks across months, versions and channels see nothing")
     findings = attack(folder, rules=wanted, inside=inside)
     if findings_file is not None:
+        findings_file.parent.mkdir(parents=True, exist_ok=True)
         findings.to_csv(findings_file, index=False)
     for found in findings.head(20).itertuples(index=False):
         console.print(escape("  ".join(map(str, found))))
@@ -160,7 +169,7 @@ def releases(
             files = "[red]changed[/red]"
         state = f"[{styles[line.state]}]{line.state}[/]" if line.state in styles else line.state
         table.add_row(line.channel, line.id, state, line.time[:10], *map(escape, (line.approver, line.reason)), files)
-    console.print(table if table.row_count else f"No releases in {folder} yet: living-finance release makes a candidate.")
+    answer(table if table.row_count else f"No releases in {folder} yet: living-finance release makes a candidate.")
     if damage:
         raise damage
 

@@ -105,13 +105,13 @@ def _profile(amount: Floats, city: CityHouseholds, *, by_tenure: bool) -> Profil
 def diagnose(model: IncomeModel, data: TrainingData) -> Diagnostics:
     """Diagnostics of the point fit on the data it was trained on."""
     residuals, quantiles, shrinkage, importance = {}, {}, {}, {}
+    is_used = np.isfinite(data.survey.households.earnings) & (data.weight > 0.0)
     beyond = other_transfers(data.survey, data.weight, data.city, model.draws[0].programmes, draw=0)
     for name in MODELLED:
         component = model.draws[0].components[name]
         if component.model is None:
             continue
         amount = data.survey.amounts[name] if name != "transfer" else beyond
-        is_used = np.isfinite(data.survey.households.earnings) & (data.weight > 0.0)
         has = np.isfinite(amount) & (amount > 0.0) & is_used
         terms = data.survey.households.terms(component.terms)[has]
         regression = component.model.amount

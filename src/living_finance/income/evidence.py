@@ -13,8 +13,8 @@ from pyspark.sql import types as T
 from living_finance.contracts import codes, silver
 from living_finance.contracts.silver import UNSEEN_BITS, UNSEEN_CLASSES
 from living_finance.income.earnings import BANDS, FIRST_BAND, Earners
-from living_finance.income.model import CityHouseholds, SurveyHouseholds
-from living_finance.income.other_components import Characteristics
+from living_finance.income.model import EARNED, CityHouseholds, SurveyHouseholds
+from living_finance.income.other_components import Characteristics, answered_sum
 from living_finance.income.programmes import People
 from living_finance.income.value_benchmark import COMPONENT_NAMES, COMPONENTS
 from living_finance.methods.grouped import Floats
@@ -116,7 +116,7 @@ def as_survey(survey: DataFrame, place: Mapping[str, float]) -> SurveyHouseholds
         dwelling_type=value["dwelling_type"],
         household_type=value["household_type"],
         dong_code=value["dong_code"],
-        earnings=amounts["labour"] + amounts["business"],
+        earnings=answered_sum([amounts[name] for name in EARNED]),
         place=np.array([place.get(code, 0.0) for code in value["dong_code"]]),
     )
     keys = value["survey_household_id"].astype(str)

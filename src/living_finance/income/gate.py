@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from living_finance.config import ModelSettings
@@ -115,6 +115,7 @@ def due(
     trained_month: Month,
     trained_on: Mapping[str, Month],
     references: Mapping[str, Month],
+    restated: Sequence[str],
     stability: Mapping[str, float],
     settings: ModelSettings,
 ) -> tuple[str, ...]:
@@ -125,6 +126,7 @@ def due(
         trained_month: of the model in use.
         trained_on: yearly dataset → month it described.
         references: the same for `month`.
+        restated: datasets that it was trained on and that were delivered anew.
         stability: population stability index of inputs and scores by name.
         settings: limits.
     """
@@ -133,6 +135,7 @@ def due(
     if age > settings.largest_age_months:
         reasons.append(f"the model is {age} months old")
     reasons += [f"there is a newer {n}: {references[n]}" for n, r in sorted(trained_on.items()) if references.get(n, r) > r]
+    reasons += [f"the {name} was restated" for name in restated]
     reasons += [
         f"{name} has moved: population stability index {value:.2f}"
         for name, value in sorted(stability.items())

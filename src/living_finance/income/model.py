@@ -41,6 +41,7 @@ from living_finance.income.other_components import (
     Characteristics,
     ComponentModel,
     PlaceCentres,
+    answered_sum,
     fit_component,
 )
 from living_finance.income.programme_rules import Rule
@@ -75,6 +76,8 @@ _KNOWN_ALIKE = ("place", "age_60", "age_40", "age_70", "under_30")
 """Terms that survey and city know alike of a household with business income."""
 _MOST_ALIKE = 5
 """Size from which households are of one kind."""
+_FAR = 0.05
+"""From a published mean, for a note."""
 _OLD = 60
 """Age of the head from which programmes of the survey add up apart."""
 
@@ -96,8 +99,7 @@ class SurveyHouseholds:
     @property
     def total(self) -> Floats:
         """Sum of the components that anybody answered, KRW/year, NaN where the household left one of these out."""
-        answered = [amount for amount in self.amounts.values() if np.isfinite(amount).any()]
-        return np.sum(answered, axis=0) if answered else np.full(self.weight.size, np.nan)
+        return answered_sum(list(self.amounts.values()))
 
 
 @dataclass(frozen=True)
@@ -329,6 +331,7 @@ def fit_income(
     index = _place_index(survey, city)
     fitted: list[DrawModel] = []
     notes: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
     spenders = spenders_of(city)
     is_moved = False
     spending = None
@@ -337,7 +340,7 @@ def fit_income(
     for draw, targets in enumerate(month_targets(published, draws=draws, seed=seed)):
         weight = weights_of_draw(survey, shares, targets, draw=draw, seed=seed)
         if draw == 0:
-            own = weight
+            own, unmet = weight, _unmet_notes(survey, weight, targets)
         earned = {name: EarningsTargets.of(np.nan_to_num(survey.amounts[name]), weight, power=POWER[name]) for name in EARNED}
         move = move_of_business(survey, weight, spenders)
         if draw == 0:
@@ -377,7 +380,7 @@ def fit_income(
                 for name in MODELLED
                 if components[name].model is None
             )
-            notes = (*survey.notes, *said, *_move_notes(move), *empty, *untold)
+            notes = (*survey.notes, *unmet, *said, *_move_notes(move), *empty, *untold)
     return IncomeModel(seed, tuple(fitted), spending, notes, design, after)
 
 
@@ -421,13 +424,26 @@ def weights_of_draw(survey: SurveyHouseholds, shares: Mapping[str, float], targe
     )
 
 
+def _unmet_notes(survey: SurveyHouseholds, weight: Floats, targets: Targets) -> tuple[str, ...]:
+    """Published means that no weights within their bounds give the survey."""
+    whole = np.sum(list(survey.amounts.values()), axis=0)  # a total without one of its components is held to no published one
+    answers = {"total": whole, **survey.amounts}
+    known = {name: mean for name, mean in targets.means.items() if mean > 0.0 and np.isfinite(answers[name]).any()}
+    off = {name: weighted_mean(answers[name], weight) / mean - 1.0 for name, mean in known.items()}
+    return tuple(
+        f"{COMPONENT_NAMES[name].ko}: 조사 가중 평균이 공표 평균과 {by:+.0%} 차이남; "
+        f"{name}: the survey's weights end {by:+.0%} from the published mean"
+        for name, by in off.items()
+        if abs(by) > _FAR
+    )
+
+
 def other_transfers(
     survey: SurveyHouseholds, weight: Floats, city: CityHouseholds, programmes: Programmes, *, draw: int
 ) -> Floats:
     """Transfers of surveyed households beyond the city's programmes, KRW/year, NaN where these or what decides on programmes
     is missing."""
-    answered = [survey.amounts[name] for name in _MARKET if np.isfinite(survey.amounts[name]).any()]
-    market = np.sum(answered, axis=0) if answered else np.zeros(weight.size)
+    market = answered_sum([survey.amounts[name] for name in _MARKET])
     return without_programmes(
         np.where(np.isfinite(market), survey.amounts["transfer"], np.nan),
         weight,

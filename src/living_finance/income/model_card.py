@@ -73,6 +73,9 @@ _PRIVACY = (
 )
 
 
+_UNMEASURED = Words(ko="손실은 측정하지 못함", en="No loss was measured")
+
+
 def model_card(trained: TrainedIncome, *, facts: Sequence[Words], verdict: Words, alternatives: Sequence[Alternative]) -> str:
     """Markdown; list items come in pairs, Korean first, but for notes, which hold both (`한국어; English`).
 
@@ -102,7 +105,7 @@ def model_card(trained: TrainedIncome, *, facts: Sequence[Words], verdict: Words
             Words(ko="제외 지역에서의 오차", en="Error where districts were left out"),
             (
                 Words(ko=f"함께 제외된 지역: {left_out or '없음'}", en=f"Left out together: {left_out or 'none'}"),
-                Words(ko=f"손실 {found.loss:.3f}", en=f"Loss {found.loss:.3f}"),
+                Words(ko=f"손실 {found.loss:.3f}", en=f"Loss {found.loss:.3f}") if found.cells else _UNMEASURED,
                 Words(ko=f"승격 심사: {verdict.ko}", en=f"Gate: {verdict.en}"),
             ),
         ),

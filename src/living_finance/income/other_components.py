@@ -36,6 +36,17 @@ PLACE_DEVIATION = 0.5
 _USUAL_EARNINGS_KRW_YEAR, _LEAST_EARNINGS_KRW_YEAR = 4.0e7, 1.0e6
 
 
+def answered_sum(answers: Sequence[Floats]) -> Floats:
+    """Sum of the answers that anybody gave; NaN where a household left one of these out.
+
+    >>> nobody = np.full(3, np.nan)
+    >>> answered_sum([np.array([1.0, 2.0, np.nan]), np.array([1.0, 1.0, 1.0]), nobody]).tolist()
+    [2.0, 3.0, nan]
+    """
+    given = [answer for answer in answers if np.isfinite(answer).any()]
+    return np.sum(given, axis=0) if given else np.zeros(answers[0].size)
+
+
 @dataclass(frozen=True)
 class Characteristics:
     """What survey and population both know of a household; arrays of one length."""

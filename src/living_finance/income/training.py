@@ -321,11 +321,10 @@ def _predictions(data: TrainingData, model: IncomeModel) -> Iterator[tuple[str, 
     households = data.survey.households
     for name in (name for name in MODELLED if name != "transfer"):
         component = point.components[name]
-        expected = np.zeros(households.size.size)
+        known = np.isfinite(households.earnings)
+        expected = np.where(known, 0.0, np.nan)
         if component.model is not None:
             terms = households.terms(component.terms)
-            known = np.isfinite(terms).all(axis=1)
-            expected = np.where(known, 0.0, np.nan)
             expected[known] = component.model.draws(
                 terms[known], areas=households.dong_code[known], keys=data.survey.keys[known].tolist(), draws=_DRAWS
             ).mean(axis=1)

@@ -32,6 +32,7 @@ STATISTICS_COLUMNS = (
     "share_with_debt",
     "mean_spending_krw_month",
     "gini_total_income",
+    "rmse_mean_total_income_krw_year",
     "cv_mean_total_income",
     "reliability",
 )
@@ -289,7 +290,7 @@ def survey_sums(survey: DataFrame) -> DataFrame:
             F.count(value).alias(f"n_{name}"),
             exact_sum(F.when(value.isNotNull(), weight * weight), parts=1e3).alias(f"ww_{name}"),
             exact_sum(weight * weight * value / 1e6, parts=1.0).alias(f"ws_{name}"),
-            exact_sum((weight * value / 1e6) ** 2, parts=1.0).alias(f"ss_{name}"),
+            F.sum(((weight * value / 1e6) ** 2).cast("decimal(38,0)")).cast("double").alias(f"ss_{name}"),
         )
     ]
     return survey.groupBy("gu_code").agg(F.count(F.lit(1)).alias("surveyed"), *sums)

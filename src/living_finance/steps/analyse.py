@@ -225,6 +225,7 @@ def write_rows(rows: pd.DataFrame, out: Path, *, sources: str) -> None:
         sources: of `sources_of`.
     """
     marked = rows.assign(sources=sources, **NOTICE)
+    out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".csv":
         marked.to_csv(out, index=False, encoding="utf-8-sig")
     else:

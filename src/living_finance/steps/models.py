@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
@@ -19,7 +20,7 @@ from living_finance.income.model import FORMAT, IncomeModel
 from living_finance.income.model_card import model_card
 from living_finance.income.sensitivity import rank_sensitivity
 from living_finance.income.serving import expected_income, made_up_households
-from living_finance.income.training import assess, folds_from_json, folds_to_json, train_income
+from living_finance.income.training import Fold, TrainingData, assess, folds_from_json, folds_to_json, train_income
 from living_finance.months import Month
 from living_finance.registry import CHALLENGER, CHAMPION, ModelVersion, Registry, Training, champion_of
 
@@ -29,7 +30,8 @@ _DATASETS = {
     "census": Words(ko="인구주택총조사", en="Census"),
     "survey": Words(ko="검증 조사", en="Validation survey"),
 }
-_COMPARED = "compared_with"
+_CHAMPION_THEN, _COMPARED = "champion_then", "compared_with"
+_CONTENTS = "deliveries"
 _TRAINED_WITH = "trained_with"
 _FORMAT = f"format {FORMAT}"
 
@@ -45,6 +47,8 @@ class Circumstances:
     """Yearly dataset → month that the contract's rule takes for `month`."""
     data_versions: Mapping[str, int]
     code_version: str
+    contents: Mapping[str, str] = field(default_factory=dict)
+    """Dataset → fingerprint of the delivery that counts."""
     before: Mapping[Month, Mapping[str, Any]] = field(default_factory=dict)
     """The newest month scored before `month` → what `Chosen.facts` said of it; none: it is the first."""
 
@@ -108,6 +112,7 @@ def choose_model(where: Circumstances, evidence: IncomeEvidence, *, fingerprint:
             trained_month=current.month,
             trained_on=current.references,
             references=where.references,
+            restated=_restated(where, current),
             stability=moved | _scores_before(where, current),
             settings=where.settings.models,
         )
@@ -115,8 +120,12 @@ def choose_model(where: Circumstances, evidence: IncomeEvidence, *, fingerprint:
         trained, said = train_version(where, evidence, registry=registry, champion=current, now=now)
         gate = said.text
         if said.passes:
-            present = champion_of(versions)
-            registry.promote(trained, is_newest=present is None or trained.month >= present.month)
+            with registry.promoting():
+                before, present = champion_of(versions), champion_of(registry.versions())
+                if present is None or (before is not None and before.number == present.number):
+                    registry.promote(trained, is_newest=present is None or trained.month >= present.month)
+                else:
+                    gate = f"{gate}; not promoted: version {present.number} became champion meanwhile"
         if said.passes or current is None:
             current, why, reasons = _again(registry, trained), "trained", () if said.passes else (said.text,)
             moved = _stability(registry, current, now)
@@ -146,22 +155,24 @@ def train_version(
         where: settings, store, month.
         evidence: of the month.
         registry: of the store.
-        champion: to compare with; None, or one stored in another format: the stated bounds count.
+        champion: to compare with; None, or one stored in another format or with areas of another kind left out: the stated
+            bounds count.
         now: `input_shares` of the month.
     """
     settings = where.settings
-    champion = _comparable(champion)
     data = evidence.training()
+    champion = _comparable(champion)
+    folds = folds_from_json(registry.folds(champion)) if champion else ()
     trained = train_income(data, draws=settings.income.draws, seed=settings.seed, folds=settings.models.folds)
     metrics = trained.assessment.metrics()
-    if champion is not None:
-        folds = folds_from_json(registry.folds(champion))
+    is_compared = champion is not None and bool(trained.folds) and _has_alike_areas(folds, data)
+    if champion is not None and is_compared:
         other = assess(data, folds, otherwise=IncomeModel.from_json(registry.content(champion)))
         found = compare(trained.assessment, other)
         metrics["gate_champion_loss"] = other.loss
         metrics["gate_loss_difference"] = found.difference
         metrics["gate_loss_difference_error"] = found.error
-    said = verdict(metrics, settings=settings.models, has_champion=champion is not None)
+    said = verdict(metrics, settings=settings.models, has_champion=is_compared)
     example = made_up_households()
     point = trained.model.draws[0]
     alternatives = rank_sensitivity(data, point, seed=settings.seed)
@@ -199,7 +210,9 @@ def train_version(
         seed=settings.seed,
         tags={
             _TRAINED_WITH: where.trained_with,
-            _COMPARED: str(champion.number) if champion else "stated bounds",
+            _CHAMPION_THEN: str(champion.number) if champion else "",
+            _COMPARED: str(champion.number) if champion and is_compared else "stated bounds",
+            _CONTENTS: json.dumps(dict(where.contents), sort_keys=True),
             "gate": said.text,
         },
     )
@@ -218,9 +231,14 @@ def promote(settings: Settings, *, root: str, number: int | None) -> ModelVersio
 
     Raises:
         MissingInput: there is no such version.
-        ModelRefused: the gate refuses it, or it was held against another than the present champion.
+        ModelRefused: the gate refuses it, it was held against another than the present champion, or this code cannot read it.
     """
     registry = Registry(settings.tracking, root)
+    with registry.promoting():
+        return _promoted(registry, settings, number)
+
+
+def _promoted(registry: Registry, settings: Settings, number: int | None) -> ModelVersion:
     versions = registry.versions()
     wanted = next((v for v in versions if (v.number == number if number else CHALLENGER in v.aliases)), None)
     if wanted is None:
@@ -229,14 +247,18 @@ def promote(settings: Settings, *, root: str, number: int | None) -> ModelVersio
         )
     if CHAMPION in wanted.aliases:
         return wanted
-    champion = _comparable(champion_of(versions))
-    compared = wanted.tags.get(_COMPARED, "")
-    if champion is not None and not wanted.is_promoted and compared != str(champion.number):
+    if _comparable(wanted) is None:
         raise ModelRefused(
-            f"Version {wanted.number} was held against {compared or 'nothing'}; the champion is version {champion.number}.",
+            f"Version {wanted.number} is stored in a format that this code does not read.", remedy="living-finance train"
+        )
+    champion = _comparable(champion_of(versions))
+    then = wanted.tags.get(_CHAMPION_THEN, "")
+    if champion is not None and not wanted.is_promoted and then != str(champion.number):
+        raise ModelRefused(
+            f"Version {wanted.number} was held against {then or 'none'}; the champion is version {champion.number}.",
             remedy="train again: a challenger is compared with the champion of its time",
         )
-    said = verdict(registry.metrics(wanted), settings=settings.models, has_champion=compared.isdigit())
+    said = verdict(registry.metrics(wanted), settings=settings.models, has_champion=wanted.tags.get(_COMPARED, "").isdigit())
     if not said.passes:
         raise ModelRefused(f"Version {wanted.number} stays a challenger: {said.text}.", remedy="the champion goes on serving")
     registry.promote(wanted, is_newest=True)
@@ -265,6 +287,23 @@ def _current(where: Circumstances, versions: list[ModelVersion], fingerprint: st
 def _comparable(champion: ModelVersion | None) -> ModelVersion | None:
     """The champion, unless it is stored in another format: then it cannot be read, and the stated bounds count."""
     return champion if champion is not None and champion.tags.get(_TRAINED_WITH, "").endswith(_FORMAT) else None
+
+
+def _has_alike_areas(folds: Sequence[Fold], data: TrainingData) -> bool:
+    """Whether a model's folds left out areas of the kind (districts, dongs) that the data are compared in.
+
+    If not, no fold would match, and its full fit be judged where it has been.
+    """
+    surveyed, _ = data.areas
+    return {len(area) for fold in folds for area in fold.left_out} == {len(area) for area in surveyed.tolist()}
+
+
+def _restated(where: Circumstances, version: ModelVersion) -> tuple[str, ...]:
+    """Datasets that the version was trained on and that count in another delivery now."""
+    then = json.loads(version.tags.get(_CONTENTS, "{}"))
+    same = {name for name, month in version.references.items() if where.references.get(name) == month}
+    same |= set(then) - set(YEARLY) if version.month == where.month else set()
+    return tuple(sorted(name for name in same if name in then and then[name] != where.contents.get(name, then[name])))
 
 
 def _unfit(where: Circumstances, version: ModelVersion) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import logging
 import time
@@ -25,7 +26,7 @@ from living_finance.cleansing.disposition import Cleansed
 from living_finance.config import Settings, conf_file
 from living_finance.contracts import bronze, codes, gold, silver
 from living_finance.contracts.core import Table
-from living_finance.errors import ContractViolation, MissingInput
+from living_finance.errors import MissingInput
 from living_finance.households import PreviousMonth, householding
 from living_finance.households.model import AssignmentModel
 from living_finance.households.tenure import fit_tenure
@@ -55,6 +56,8 @@ from living_finance.storage.warehouse import Commit, Warehouse, Write
 
 log = logging.getLogger(__name__)
 
+_DIGITS = 12
+"""Of a delivery's fingerprint that a model keeps."""
 _REDONE_AREAS = 200
 """Output areas on which the error of householding is estimated."""
 
@@ -204,15 +207,20 @@ def cleanse(run: MonthRun) -> None:
     left_out = {row["table_name"]: row["count"] for row in counted}
     tables = {f"{dataset}_{name}": table for dataset, name, table, _ in jobs}
     run.commit_together((table, cleansed[name].kept, rows_in[name] - left_out.get(name, 0)) for name, table in tables.items())
-    run.facts["deliveries"] = {
-        name: {"month": str(d.month), "number": d.number, "sha256": d.content_sha256, "is_provisional": d.is_provisional}
-        for name, d in sorted(run.deliveries.items())
-    }
+    run.facts["deliveries"] = _delivered(run)
     run.facts["rows"] = {name: {"in": rows_in[name], "left_out": left_out.get(name, 0)} for name in tables}
     written = {
         name: (run.read(table), run.read(silver.SET_ASIDE).where(F.col("table_name") == name)) for name, table in tables.items()
     }
     run.commit(gold.EDIT_REPORT, edit_report(month=month, tables=written))
+
+
+def _delivered(run: MonthRun) -> dict[str, dict[str, Any]]:
+    """The deliveries that a month is made from, for the ledger."""
+    return {
+        name: {"month": str(d.month), "number": d.number, "sha256": d.content_sha256, "is_provisional": d.is_provisional}
+        for name, d in sorted(run.deliveries.items())
+    }
 
 
 def place(run: MonthRun) -> None:
@@ -268,6 +276,7 @@ def form_households(run: MonthRun) -> None:
     )
     for frame in shared:
         frame.unpersist()
+    run.facts["deliveries"] = _delivered(run)
     run.track(tracking.TrackedFit("householding", model.version, model.parameters, metrics, model.notes, model.to_json()))
 
 
@@ -375,6 +384,7 @@ def circumstances_of(run: MonthRun) -> Circumstances:
         references={name: run.deliveries[name].month for name in YEARLY},
         data_versions={table.qualified_name: run.version(table) for table in _TRAINED_ON},
         code_version=code_version(),
+        contents={name: delivery.content_sha256[:_DIGITS] for name, delivery in run.deliveries.items()},
         before=_scored_before(run),
     )
 
@@ -383,10 +393,19 @@ def train_month(run: MonthRun) -> tuple[ModelVersion, Verdict]:
     """Train on a month that has its households; its tables stay as they are.
 
     Raises:
-        MissingInput: the month has no households yet.
+        MissingInput: the month has no households yet, or they are of other deliveries than those that count now.
+        ConcurrentRun: the month is being made.
     """
-    if run.ledger.find(run.month, "households") is None:
+    with run.ledger.lock(run.month):
+        return _train_month(run)
+
+
+def _train_month(run: MonthRun) -> tuple[ModelVersion, Verdict]:
+    records = [run.ledger.find(run.month, step) for step in ("cleanse", "households")]
+    if None in records:
         raise MissingInput(f"{run.month} has no households to train on.", remedy="living-finance run")
+    if any(record.facts.get("deliveries") != _delivered(run) for record in records if record):
+        raise MissingInput(f"{run.month} was made from other deliveries than those that count now.", remedy="living-finance run")
     evidence = income_evidence_of(run)
     registry = Registry(run.settings.tracking, run.warehouse.root)
     champion = champion_of(registry.versions())
@@ -639,6 +658,24 @@ def pending_steps(run: MonthRun) -> list[Step]:
     return [] if run.ledger.manifest(run.month) else [STEPS[-1]]
 
 
+def steps_to_do(run: MonthRun, only: Sequence[str] | None) -> list[Step]:
+    """The pending steps of a month, or the named ones whether pending or not.
+
+    Raises:
+        MissingInput: a named step rests on one that is neither done nor named.
+    """
+    pending = pending_steps(run)
+    if only is None:
+        return pending
+    for before, step in itertools.pairwise(STEPS):
+        if step.name in only and before in pending and before.name not in only:
+            raise MissingInput(
+                f"Step {step.name} of {run.month} rests on {before.name}, which is not up to date.",
+                remedy="run the earlier steps first, or the whole month",
+            )
+    return [step for step in STEPS if step.name in only]
+
+
 def run_steps(
     run: MonthRun, *, only: Sequence[str] | None, around: Callable[[Step], Any], clock: Callable[[], float] = time.monotonic
 ) -> list[StepOutcome]:
@@ -651,25 +688,20 @@ def run_steps(
         clock: seconds.
 
     Raises:
-        ContractViolation: a named step rests on one that is not done.
+        MissingInput: see `steps_to_do`; nothing has changed.
     """
     pending = {step.name for step in pending_steps(run)}
+    to_do = steps_to_do(run, only)
     wanted = fingerprints(run)
     outcomes = []
-    if pending or only:
+    if to_do:
         run.ledger.withdraw(run.month)
-    for position, step in enumerate(STEPS):
-        is_wanted = step.name in (only if only is not None else pending)
-        if not is_wanted:
+    for step in STEPS:
+        if step not in to_do:
             record = run.ledger.find(run.month, step.name)
             commits, notes = (record.commits, record.facts.get("notes", ())) if record else ((), ())
             outcomes.append(StepOutcome(step, True, 0.0, commits, tuple(notes)))
             continue
-        if position and STEPS[position - 1].name in pending:
-            raise ContractViolation(
-                f"Step {step.name} of {run.month} rests on {STEPS[position - 1].name}, which is not up to date.",
-                remedy="run the earlier steps first, or the whole month",
-            )
         started, first = clock(), len(run.commits)
         run.facts = {}
         with around(step):

@@ -83,7 +83,9 @@ def refuse_failed(ledger: Ledger, month: Month, settings: QualitySettings) -> No
     Raises:
         MissingInput: the month's quality has not been assessed.
         QualityInsufficient: it fails one.
+        ConfigurationError: a setting names a check that there is not, so that nothing would stop it.
     """
+    check_names(settings)
     record = ledger.find(month, "quality")
     if record is None:
         raise MissingInput(f"The quality of {month} was not assessed.", remedy=f"living-finance run --month {month}")
@@ -105,6 +107,7 @@ def write_bureau_feedback(warehouse: Warehouse, month: Month, *, out: Path) -> p
         MissingInput: the month's quality has not been assessed.
     """
     check_assessed(warehouse, month)
+    out.parent.mkdir(parents=True, exist_ok=True)
     residents = warehouse.read(silver.PLACED_PERSON, base_month=month.date).where("residence = 'seoul'")
     rows = bureau_feedback(
         small(resident_groups(residents)),

@@ -34,4 +34,5 @@ def write_page(warehouse: Warehouse, month: Month, *, language: Language, out: P
         versions=ledger.versions(month),
         fonts=embedded,
     )
+    out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page, encoding="utf-8")

@@ -98,18 +98,43 @@ def receive(
         raise MissingInput(f"No folder {landing}.", remedy="name the folder that holds the deliveries (--landing)")
     register = DeliveryRegister(warehouse)
     receipts: list[Receipt] = []
-    for folder in landing_files.discover(landing):
-        if not _is_wanted(folder, datasets, months):
-            continue
+    for folder in _wanted(landing, datasets, months):
         on_progress(f"{folder.label}: checking")
         with _refusals_recorded(warehouse, folder):
             receipt = _Intake(warehouse, folder, settings, register, keys).run()
+        landing_files.forget_refusals(warehouse.root, folder=folder)
         if receipt.outcome == "accepted":
             register = DeliveryRegister(warehouse)
         log.info("received %s %s rows=%d", folder.label, receipt.outcome, sum(receipt.rows.values()))
         on_progress(f"{folder.label}: {receipt.outcome}, {sum(receipt.rows.values()):,} rows, {receipt.seconds:.1f} s")
         receipts.append(receipt)
     return receipts
+
+
+def waiting(
+    warehouse: Warehouse,
+    *,
+    landing: Path,
+    settings: ReceiptSettings,
+    datasets: Collection[str] | None = None,
+    months: Collection[Month] | None = None,
+) -> list[DeliveryFolder]:
+    """Deliveries in landing that `receive` would accept or refuse: those it has not accepted with this content."""
+    register = DeliveryRegister(warehouse)
+
+    def is_new(folder: DeliveryFolder) -> bool:
+        try:
+            intake = _Intake(warehouse, folder, settings, register, None)
+            return intake.known(*intake.manifest()) is None
+        except RefusedDelivery:
+            return True
+
+    return [folder for folder in _wanted(landing, datasets, months) if is_new(folder)]
+
+
+def concerns(folder: DeliveryFolder, month: Month) -> bool:
+    """Whether a delivery may be one that a month is made from."""
+    return folder.dataset not in _OF_ONE_MONTH or _is_wanted(folder, None, [month])
 
 
 def key_in_data(warehouse: Warehouse) -> set[str | None]:
@@ -161,6 +186,10 @@ def regions_for(warehouse: Warehouse, month: Month, register: DeliveryRegister |
     )
 
 
+def _wanted(landing: Path, datasets: Collection[str] | None, months: Collection[Month] | None) -> list[DeliveryFolder]:
+    return [folder for folder in landing_files.discover(landing) if _is_wanted(folder, datasets, months)]
+
+
 def _is_wanted(folder: DeliveryFolder, datasets: Collection[str] | None, months: Collection[Month] | None) -> bool:
     if datasets is not None and folder.dataset not in datasets:
         return False
@@ -207,8 +236,8 @@ class _Intake:
 
     def run(self) -> Receipt:
         started = time.monotonic()
-        dataset, manifest = self._manifest()
-        known = self._known(dataset, manifest)
+        dataset, manifest = self.manifest()
+        known = self.known(dataset, manifest)
         if known is not None:
             return self._receipt(manifest, "unchanged", known.rows, {}, started)
         self._check_files(manifest)
@@ -237,7 +266,12 @@ class _Intake:
     def _refusal(self, rule: str, *, file: str = "", detail: str = "") -> RefusedDelivery:
         return refusal(rule, delivery=self._folder.label, file=file, detail=detail)
 
-    def _manifest(self) -> tuple[Dataset, Manifest]:
+    def manifest(self) -> tuple[Dataset, Manifest]:
+        """What is delivered.
+
+        Raises:
+            RefusedDelivery: no manifest, or not one of a known dataset.
+        """
         dataset = dataset_of(self._folder.dataset)
         if dataset is None:
             raise self._refusal("dataset_unknown", detail=f"folder {quoted(self._folder.dataset)}")
@@ -246,7 +280,7 @@ class _Intake:
             raise self._refusal("manifest_missing", file=landing_files.MANIFEST_NAME)
         return dataset, parse_manifest(raw, dataset=self._folder.dataset, folder=self._folder.name)
 
-    def _known(self, dataset: Dataset, manifest: Manifest) -> Delivery | None:
+    def known(self, dataset: Dataset, manifest: Manifest) -> Delivery | None:
         """The accepted delivery that this one repeats.
 
         Raises:

@@ -13,19 +13,20 @@ from rich.table import Table as RichTable
 
 from living_finance.config import Settings
 from living_finance.contracts import gold
-from living_finance.errors import MissingInput
+from living_finance.errors import ConfigurationError, MissingInput
 from living_finance.monitor import MemoryMonitor
 from living_finance.months import Month
 from living_finance.progress import note, working
-from living_finance.steps.month import STEPS, Step, StepOutcome, open_month, pending_steps, run_steps
-from living_finance.steps.receive import Receipt, receive
+from living_finance.steps.month import STEPS, Step, StepOutcome, open_month, run_steps, steps_to_do
+from living_finance.steps.quality import check_names
+from living_finance.steps.receive import Receipt, concerns, receive, waiting
 from living_finance.storage.ledger import Ledger
 from living_finance.storage.pseudonyms import open_keys
 from living_finance.storage.register import DeliveryRegister
 from living_finance.storage.warehouse import Warehouse
 
-_YEARLY_AND_REGIONS = ("regions", "census", "survey", "benchmarks")
 _MONTHLY = ("city", "bureau")
+_DATASETS = ("regions", "census", "survey", "benchmarks", *_MONTHLY)
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class RunOutcome:
     """What a run did."""
 
     root: str
+    models: str
+    """Where they can be looked at."""
     receipts: list[Receipt] = field(default_factory=list)
     steps: list[tuple[Month, StepOutcome]] = field(default_factory=list)
     reasons: list[tuple[str, str, str, int]] = field(default_factory=list)
@@ -88,7 +91,7 @@ class RunOutcome:
         """Where the results are and what to do next."""
         return [
             f"tables      {self.root}/gold   (as delivered: bronze; cleansed: silver; left out: silver/set_aside)",
-            f"models      mlflow ui --backend-store-uri sqlite:///{self.root}/mlflow/mlflow.db",
+            f"models      {self.models}",
             f"next        living-finance status --warehouse {self.root}",
             "            living-finance describe gold.household_statistics",
         ]
@@ -129,23 +132,25 @@ def make_months(
     Raises:
         RefusedDelivery, ImplausibleChange: a delivery that a month needs.
         MissingInput: nothing serves the only month asked for.
+        ConfigurationError: no such step, or a setting names a check that there is not.
     """
     unknown = sorted(set(only or ()) - {step.name for step in STEPS})
     if unknown:
-        raise MissingInput(f"No step {', '.join(unknown)}.", remedy=f"steps are {', '.join(s.name for s in STEPS)}")
+        raise ConfigurationError(f"No step {', '.join(unknown)}.", remedy=f"steps are {', '.join(s.name for s in STEPS)}")
+    check_names(settings.quality)
     warehouse, ledger = Warehouse(spark, root), Ledger(root)
     ledger.check_versions()
     keys = open_keys(settings.pseudonyms, outside=(root, landing))
     if dry_run:
-        return _plan(warehouse, landing, months, settings)
-    outcome = RunOutcome(root)
+        return _plan(warehouse, landing, months, settings, only)
+    outcome = RunOutcome(root, "where tracking.uri says" if settings.tracking.uri else f"make mlflow-ui WAREHOUSE={root}")
     with MemoryMonitor() as memory:
         with working("receive 수신"):
             outcome.receipts = receive(
                 warehouse,
                 landing=landing,
                 settings=settings.receipt,
-                datasets=(*_YEARLY_AND_REGIONS, *_MONTHLY),
+                datasets=_DATASETS,
                 months=months,
                 keys=keys,
                 on_progress=note,
@@ -191,15 +196,19 @@ def _make_month(
         outcome.reasons.append((str(month), row["table"], row["reason"], row["rows"]))
 
 
-def _plan(warehouse: Warehouse, landing: Path, months: Sequence[Month], settings: Settings) -> RunPlan:
-    waiting = sorted(
-        f"{folder.parent.name}/{folder.name}" for folder in landing.glob("*/*") if (folder / "manifest.json").is_file()
-    )
-    lines = [("", f"receive, unless already registered: {', '.join(waiting) or 'nothing'}")]
+def _plan(
+    warehouse: Warehouse, landing: Path, months: Sequence[Month], settings: Settings, only: Sequence[str] | None
+) -> RunPlan:
+    new = waiting(warehouse, landing=landing, settings=settings.receipt, datasets=_DATASETS, months=months)
+    lines = [("", f"receive {', '.join(folder.label for folder in new) or 'nothing'}")]
+    everything = ", ".join(step.name for step in STEPS)
     for month in months:
+        mine = [folder.label for folder in new if concerns(folder, month)]
         try:
-            due = [step.name for step in pending_steps(open_month(warehouse, month, settings))]
-            lines.append((str(month), ", ".join(due) or "up to date"))
+            run = open_month(warehouse, month, settings)
         except MissingInput:
-            lines.append((str(month), ", ".join(step.name for step in STEPS) + " (once its deliveries are received)"))
+            lines.append((str(month), f"{everything} (once its deliveries are received)"))
+            continue
+        due = ", ".join(step.name for step in steps_to_do(run, only)) or "up to date"
+        lines.append((str(month), f"{due}; all steps are due if it rests on {', '.join(mine)}" if mine else due))
     return RunPlan(tuple(lines))

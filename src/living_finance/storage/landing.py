@@ -146,6 +146,12 @@ def record_refusal(root: str, *, folder: DeliveryFolder, facts: Mapping[str, Any
     return path
 
 
+def forget_refusals(root: str, *, folder: DeliveryFolder) -> None:
+    """Remove what was noted of a delivery that was refused before it was sent again or let pass."""
+    for path in (Path(root) / "_refused").glob(f"{folder.dataset}-{folder.name}-*.json"):
+        path.unlink(missing_ok=True)
+
+
 @dataclass(frozen=True)
 class Finding:
     """A rule that a file breaks."""

@@ -131,20 +131,25 @@ class Ledger:
         Raises:
             StorageDamaged: a table's log ends before, or at an empty file: it would be read as an older state.
         """
-        newest: dict[str, int] = {}
+        noted: dict[str, dict[Month, int]] = {}
         for file in self._root.glob("[0-9]*/*.json"):
             if file.name == "manifest.json":
                 continue
-            record = self.find(Month.parse(file.parent.name), file.stem)
+            month = Month.parse(file.parent.name)
+            record = self.find(month, file.stem)
             for commit in record.commits if record else ():
-                newest[commit.table] = max(newest.get(commit.table, -1), commit.version)
-        for table, version in sorted(newest.items()):
+                of_table = noted.setdefault(commit.table, {})
+                of_table[month] = max(of_table.get(month, -1), commit.version)
+        for table, versions in sorted(noted.items()):
             folder = self._root.parent / table.replace(".", "/", 1) / "_delta_log"
             entries = [int(entry.stem) for entry in folder.glob("[0-9]*.json") if entry.stat().st_size > 0]
-            if max(entries, default=-1) < version:
+            last = max(entries, default=-1)
+            lost = sorted(month for month, version in versions.items() if version > last)
+            if lost:
+                months = ", ".join(map(str, lost))
                 raise StorageDamaged(
-                    f"{table}: the Delta log ends before version {version}, which the ledger knows.",
-                    remedy="delete the month's folder under _ledger and run the month again; bronze is read again from landing",
+                    f"{table}: the Delta log ends before version {max(versions.values())}, which the ledger knows of {months}.",
+                    remedy=f"delete the folders {months} under _ledger and run these months again (docs/operations.md, Repair)",
                 )
 
     @contextlib.contextmanager

@@ -117,7 +117,7 @@ class Database:
         """
         # Password, host and user stay in the URL and out of every message.
         options: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS, "application_name": "living-finance"}
-        with _translating(), psycopg.connect(self.url, autocommit=True, **options) as connection:
+        with _translating(role), psycopg.connect(self.url, autocommit=True, **options) as connection:
             if role is not None:
                 connection.execute(f"set role {schema.quoted(role)}".encode())
             yield connection
@@ -429,21 +429,21 @@ def _refused_statement(error: psycopg.Error, role: str) -> ConfigurationError:
 
 
 @contextlib.contextmanager
-def _translating() -> Iterator[None]:
+def _translating(role: str | None) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise _translated(error) from None
+        raise _translated(error, role or OWNER) from None
 
 
-def _translated(error: psycopg.Error) -> Exception:
+def _translated(error: psycopg.Error, role: str) -> Exception:
     """Our error; the server's text is left out because it quotes rows, and the client's because it names the login."""
     about = error.diag
     where = f"{about.schema_name}.{about.table_name}" if about.table_name else "the database"
     if isinstance(error, pg.InsufficientPrivilege | pg.UndefinedObject | pg.InvalidParameterValue):
         return ConfigurationError(
             f"The database login lacks a right or a role ({type(error).__name__}).",
-            remedy=f"make it a member of {OWNER}; docs/operations.md has the statements for an administrator",
+            remedy=f"an administrator makes it a member of {role}; docs/operations.md has the statements for an administrator",
         )
     if isinstance(error, psycopg.IntegrityError | psycopg.DataError):
         rule = about.constraint_name or about.column_name or type(error).__name__

@@ -68,7 +68,7 @@ class Warehouse:
         return DeltaTable.isDeltaTable(self.spark, self.path(table))
 
     def read(self, table: Table, **partition: PartitionValue) -> DataFrame:
-        """The table, restricted to partition values.
+        """The table, restricted to partition values; a column that the contract has gained since it was written is empty.
 
         Raises:
             MissingInput: the table has not been written yet.
@@ -76,6 +76,9 @@ class Warehouse:
         if not self.exists(table):
             raise MissingInput(f"{table.qualified_name} does not exist yet.", remedy="run the earlier steps first")
         frame = self.spark.read.format("delta").load(self.path(table))
+        there = set(frame.columns)
+        gained = {c.name: F.lit(None).cast(c.spark_type) for c in table.columns if c.name not in there}
+        frame = frame.withColumns(gained) if gained else frame
         for name, value in partition.items():
             frame = frame.where(F.col(name) == F.lit(value))
         return frame
