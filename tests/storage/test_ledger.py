@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from living_finance.cli import app
 from living_finance.errors import ConcurrentRun, StorageDamaged
 from living_finance.months import Month
 from living_finance.storage.ledger import Ledger, StepRecord
@@ -37,6 +39,15 @@ def test_the_manifest_names_versions_until_withdrawn(tmp_path: Path) -> None:
     assert manifest is not None and manifest["tables"] == {"silver.address": {"version": 2, "rows": 10}}
     ledger.withdraw(MONTH)
     assert ledger.manifest(MONTH) is None
+
+
+@pytest.mark.parametrize("command", ["status", "models"])
+def test_a_warehouse_may_be_named_from_where_one_stands(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delta makes no table at a relative path: every command takes the folder's whole path."""
+    (tmp_path / "warehouse").mkdir()
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner().invoke(app, [command, "--warehouse", "warehouse"])
+    assert shown.exit_code == 0 and f"in {tmp_path / 'warehouse'} yet" in shown.stdout.replace("\n", "")
 
 
 def test_a_month_is_held_by_one_run(tmp_path: Path) -> None:

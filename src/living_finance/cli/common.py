@@ -14,8 +14,13 @@ from living_finance.config import Settings, load_settings
 from living_finance.progress import working
 
 Landing = Annotated[Path, typer.Option(help="Folder with the deliveries.", exists=True, file_okay=False)]
-WarehouseFolder = Annotated[Path, typer.Option(help="Folder of the Delta tables; the driver and all executors must see it.")]
-MadeWarehouse = Annotated[Path, typer.Option("--warehouse", help="Folder of the Delta tables.", exists=True, file_okay=False)]
+WarehouseFolder = Annotated[
+    Path,
+    typer.Option(help="Folder of the Delta tables; the driver and all executors must see it.", callback=Path.absolute),
+]
+MadeWarehouse = Annotated[
+    Path, typer.Option("--warehouse", help="Folder of the Delta tables.", exists=True, file_okay=False, callback=Path.absolute)
+]
 Months = Annotated[str, typer.Option("--month", help="YYYYMM, or a range FIRST..LAST.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML settings, see conf/local.yaml.")]
 AllowRowFall = Annotated[

@@ -48,7 +48,7 @@ def publish(
     from living_finance.storage.postgres import open_database
 
     settings = with_database(settings_of(config, allow_failed_checks=allow_failed_checks), database_url)
-    root = str(warehouse.absolute())
+    root = str(warehouse)
     table = RichTable("month", "table", "rows", title="publish")
     months = parse_months(month)
     for each in months:  # before a database is made for them
@@ -87,8 +87,8 @@ def query(
     from living_finance.storage.postgres import check_published, open_database
 
     settings = with_database(settings_of(config), database_url)
-    check_published(settings.database, warehouse_root=str(warehouse.absolute()))
-    with open_database(settings.database, warehouse_root=str(warehouse.absolute())) as database:
+    check_published(settings.database, warehouse_root=str(warehouse))
+    with open_database(settings.database, warehouse_root=str(warehouse)) as database:
         if not statement:
             console.print(f"The database answers at  {escape(database.shown_url())}\nCtrl-C stops it.")
             with contextlib.suppress(KeyboardInterrupt):
@@ -133,8 +133,8 @@ def grant(
         raise ConfigurationError(f"{region!r} is no district.", remedy="give five digits, for instance 11140")
     if region and not revoke and not reason:
         raise ConfigurationError("A grant needs a reason.", remedy="--reason WHY")
-    check_published(settings.database, warehouse_root=str(warehouse.absolute()))
-    with open_database(settings.database, warehouse_root=str(warehouse.absolute())) as database:
+    check_published(settings.database, warehouse_root=str(warehouse))
+    with open_database(settings.database, warehouse_root=str(warehouse)) as database:
         database.prepare(boundaries)
         person = login or database.login()
         if region and revoke and not database.revoke(person, region):

@@ -12,7 +12,15 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from living_finance.cli.common import ConfigFile, DatabaseUrl, WarehouseFolder, settings_of, spark_session, with_database
+from living_finance.cli.common import (
+    ConfigFile,
+    DatabaseUrl,
+    MadeWarehouse,
+    WarehouseFolder,
+    settings_of,
+    spark_session,
+    with_database,
+)
 from living_finance.config import Settings
 from living_finance.contracts.language import IN_DEVELOPMENT, Language
 from living_finance.errors import ConfigurationError
@@ -53,7 +61,7 @@ def explain(
     from living_finance.steps.explain import figure_facts
     from living_finance.storage.ledger import Ledger
 
-    date, root = Month.parse(month), str(warehouse.absolute())
+    date, root = Month.parse(month), str(warehouse)
     settings = with_database(settings_of(config), database_url)
     Ledger(root).finished(date)
     if what == "household":
@@ -107,7 +115,7 @@ def quality(
         )
     date = Month.parse(month)
     with spark_session(settings_of(config)) as spark, working(f"{month} 품질 quality"):
-        store = Warehouse(spark, str(warehouse.absolute()))
+        store = Warehouse(spark, str(warehouse))
         if audience == "staff":
             write_page(store, date, language=language, out=out)
         else:
@@ -117,7 +125,7 @@ def quality(
 
 @app.command(rich_help_panel=_PANEL)
 def catalog(
-    warehouse: Annotated[Path, typer.Option(help="Folder of the Delta tables.", exists=True, file_okay=False)],
+    warehouse: MadeWarehouse,
     out: Annotated[Path, typer.Option(help="Folder to write catalog.jsonld and products.csv into.")],
     boundaries: Annotated[
         bool,
@@ -134,11 +142,11 @@ def catalog(
     from living_finance.storage.warehouse import Warehouse
 
     settings = settings_of(config)
-    months = write_catalogue(str(warehouse.absolute()), out=out, settings=settings.catalog)
+    months = write_catalogue(str(warehouse), out=out, settings=settings.catalog)
     console.print(f"catalogue   {out}  ({', '.join(str(made.month) for made in months)})")
     if boundaries:
         with spark_session(settings) as spark, working("경계 boundaries"):
-            regions = region_names(Warehouse(spark, str(warehouse.absolute())), months[-1].month)
+            regions = region_names(Warehouse(spark, str(warehouse)), months[-1].month)
             number = write_boundaries(regions, out=out)
         console.print(f"boundaries  {out}  ({number:,} of {len(regions) - 1:,} regions of {months[-1].month})")
 

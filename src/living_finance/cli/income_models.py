@@ -28,7 +28,7 @@ def train(
 
     settings = settings_of(config)
     with spark_session(settings) as spark, working(f"train {month}"):
-        version, said = train_month(open_month(Warehouse(spark, str(warehouse.absolute())), Month.parse(month), settings))
+        version, said = train_month(open_month(Warehouse(spark, str(warehouse)), Month.parse(month), settings))
     console.print(f"version     {version.label}, challenger\ngate        {'passes' if said.passes else 'refuses'}: {said.text}")
     console.print("next        living-finance promote --warehouse WAREHOUSE")
 
@@ -46,7 +46,7 @@ def promote(
     from living_finance.steps.models import promote as promote_version
 
     with working("promote"):
-        made = promote_version(settings_of(config), root=str(warehouse.absolute()), number=version)
+        made = promote_version(settings_of(config), root=str(warehouse), number=version)
     console.print(f"champion    {made.label}, trained on {made.month}")
 
 
@@ -56,7 +56,7 @@ def models(warehouse: WarehouseFolder, config: ConfigFile = None) -> None:
     from living_finance.registry import Registry
     from living_finance.storage.ledger import Ledger
 
-    registry = Registry(settings_of(config).tracking, str(warehouse.absolute()))
+    registry = Registry(settings_of(config).tracking, str(warehouse))
     columns = ("version", "aliases", "trained on", "promoted", "loss", "total income, bias", "95 %", "gate")
     table = RichTable(*columns, title=f"{registry.name} (loss, bias: districts left out)")
     for version in registry.versions():

@@ -130,7 +130,7 @@ def run(
     check_folder(warehouse)
     with spark_session(settings) as spark:
         outcome = make_months(
-            spark, landing=landing, root=str(warehouse.absolute()), months=months, settings=settings, only=step, dry_run=dry_run
+            spark, landing=landing, root=str(warehouse), months=months, settings=settings, only=step, dry_run=dry_run
         )
     console.print(outcome.table())
     if isinstance(outcome, RunPlan):

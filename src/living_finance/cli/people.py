@@ -56,7 +56,7 @@ def rotate_key(
     from living_finance.storage.pseudonyms import open_keys
     from living_finance.storage.warehouse import Warehouse
 
-    settings, root = settings_of(config), str(warehouse.absolute())
+    settings, root = settings_of(config), str(warehouse)
     keys = open_keys(settings.pseudonyms, outside=(root,))
     if keys is None:
         raise ConfigurationError("Pseudonyms are off.", remedy="name the settings by which the warehouse was made (--config)")
@@ -86,7 +86,7 @@ def purge(
     from living_finance.storage.postgres_server import folder_of, purge_log
     from living_finance.storage.warehouse import Warehouse
 
-    settings, root, month = with_database(settings_of(config), database_url), str(warehouse.absolute()), Month.parse(before)
+    settings, root, month = with_database(settings_of(config), database_url), str(warehouse), Month.parse(before)
     with spark_session(settings) as spark, working("purge"):
         store = Warehouse(spark, root)
         if dry_run:

@@ -58,7 +58,7 @@ def release(
             f"The rules are of channel {wanted.channel}, not {channel}.", remedy="name other --rules, or leave --channel out"
         )
     with spark_session(settings) as spark, working(f"release {month} {wanted.channel}"):
-        store = Warehouse(spark, str(warehouse.absolute()))
+        store = Warehouse(spark, str(warehouse))
         folder = make_release(store, month=Month.parse(month), rules=wanted, store=ReleaseStore(out), quality=settings.quality)
     for line in summary(folder):
         console.print(line)
