@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 from rich.console import Console, RenderableType
+from rich.table import Table
 
 console = Console(stderr=True, highlight=False)
 
@@ -18,7 +19,10 @@ _WIDE = 200
 
 
 def answer(*parts: RenderableType) -> None:
-    """What was asked for, on standard output; everything else that is said goes to standard error."""
+    """What was asked for, on standard output, in tables nothing cut; everything else that is said goes to standard error."""
+    for part in parts:
+        for column in part.columns if isinstance(part, Table) else ():
+            column.overflow = "fold"
     has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
     Console(highlight=False, width=None if has_width else _WIDE).print(*parts, sep="\n")  # ok: the one place for it
 

@@ -80,7 +80,7 @@ def find_table(name: str) -> Table:
 
 def list_tables() -> RenderableType:
     """All tables with their grain, for the terminal."""
-    listed = RichTable("table", "이름", "name", "one row per", "columns", title="tables")
+    listed = RichTable(RichColumn("table", no_wrap=True), "이름", "name", "one row per", "columns", title="tables")
     for name, table in all_tables().items():
         listed.add_row(name, table.label_ko, table.label_en, escape(table.grain), str(len(table.columns)))
     return listed

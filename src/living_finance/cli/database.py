@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
-from rich.table import Column
 from rich.table import Table as RichTable
 
 from living_finance.cli.common import (
@@ -96,7 +95,7 @@ def query(
             return
         columns, rows = database.query(statement, role=role, person=getpass.getuser(), limit=_MOST_ROWS + 1)
         has_district = role != ANALYST or any(grant.is_valid for grant in database.districts())
-    table = RichTable(*(Column(name, overflow="fold") for name in columns))
+    table = RichTable(*columns)
     for row in rows[:_MOST_ROWS]:
         table.add_row(*(escape(cell(value)) for value in row))
     answer(table, IN_DEVELOPMENT.both)

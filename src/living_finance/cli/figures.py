@@ -10,6 +10,7 @@ from typing import Annotated, get_args
 import typer
 from rich.console import RenderableType
 from rich.markup import escape
+from rich.table import Column as RichColumn
 from rich.table import Table as RichTable
 
 from living_finance.cli.common import (
@@ -178,7 +179,7 @@ def analyse(
     from living_finance.storage.warehouse import Warehouse
 
     if show_list:
-        table = RichTable("name", "이름", "what", "reads", title="analyses (docs/analyses.md)")
+        table = RichTable(RichColumn("name", no_wrap=True), "이름", "what", "reads", title="analyses (docs/analyses.md)")
         for analysis in ANALYSES.values():
             reads = ", ".join(t.qualified_name for t in analysis.tables.values())
             table.add_row(analysis.name, analysis.label_ko, analysis.label_en, reads)
