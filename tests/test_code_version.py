@@ -9,11 +9,12 @@ from typing import cast
 import pytest
 from pyspark.sql import SparkSession
 
+from living_finance.cli import months
 from living_finance.config import Settings, conf_file
 from living_finance.errors import ConfigurationError
 from living_finance.months import Month
 from living_finance.steps import month
-from living_finance.steps.month import APART, MonthRun, code_version, fingerprints
+from living_finance.steps.month import APART, STEPS, MonthRun, code_version, fingerprints
 from living_finance.storage.register import Delivery
 from living_finance.storage.warehouse import Warehouse
 
@@ -91,3 +92,8 @@ def test_other_rules_of_programmes_make_incomes_of_their_months_due(tmp_path: Pa
         made(Month(2017, 12))
     with pytest.raises(ConfigurationError, match=r"No file conf/none\.yaml"):
         conf_file("none.yaml")
+
+
+def test_help_names_the_steps_that_there_are() -> None:
+    """It repeats them, so that `--help` does not import Spark."""
+    assert months._STEPS.split(", ") == [step.name for step in STEPS]
