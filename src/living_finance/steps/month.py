@@ -658,19 +658,18 @@ def pending_steps(run: MonthRun) -> list[Step]:
     return [] if run.ledger.manifest(run.month) else [STEPS[-1]]
 
 
-def steps_to_do(run: MonthRun, only: Sequence[str] | None) -> list[Step]:
-    """The pending steps of a month, or the named ones whether pending or not.
+def steps_to_do(month: Month, pending: list[Step], only: Sequence[str] | None) -> list[Step]:
+    """The pending steps of a month (`pending_steps`), or the named ones whether pending or not.
 
     Raises:
         MissingInput: a named step rests on one that is neither done nor named.
     """
-    pending = pending_steps(run)
     if only is None:
         return pending
     for before, step in itertools.pairwise(STEPS):
         if step.name in only and before in pending and before.name not in only:
             raise MissingInput(
-                f"Step {step.name} of {run.month} rests on {before.name}, which is not up to date.",
+                f"Step {step.name} of {month} rests on {before.name}, which is not up to date.",
                 remedy="run the earlier steps first, or the whole month",
             )
     return [step for step in STEPS if step.name in only]
@@ -690,8 +689,9 @@ def run_steps(
     Raises:
         MissingInput: see `steps_to_do`; nothing has changed.
     """
-    pending = {step.name for step in pending_steps(run)}
-    to_do = steps_to_do(run, only)
+    pending = pending_steps(run)
+    to_do = steps_to_do(run.month, pending, only)
+    undone = {step.name for step in pending}
     wanted = fingerprints(run)
     outcomes = []
     if to_do:
@@ -709,9 +709,9 @@ def run_steps(
         commits = tuple(run.commits[first:])
         record = StepRecord(step.name, wanted[step.name], commits, round(clock() - started, 2), run.facts)
         run.ledger.record(run.month, record)
-        pending.discard(step.name)
+        undone.discard(step.name)
         outcomes.append(StepOutcome(step, False, record.seconds, commits, tuple(run.facts.get("notes", ()))))
-    if not pending:
+    if not undone:
         run.ledger.publish(run.month, [r for step in STEPS if (r := run.ledger.find(run.month, step.name))])
     return outcomes
 

@@ -17,7 +17,7 @@ from living_finance.errors import ConfigurationError, MissingInput
 from living_finance.monitor import MemoryMonitor
 from living_finance.months import Month
 from living_finance.progress import note, working
-from living_finance.steps.month import STEPS, Step, StepOutcome, open_month, run_steps, steps_to_do
+from living_finance.steps.month import STEPS, Step, StepOutcome, open_month, pending_steps, run_steps, steps_to_do
 from living_finance.steps.quality import check_names
 from living_finance.steps.receive import Receipt, concerns, receive, waiting
 from living_finance.storage.ledger import Ledger
@@ -209,6 +209,6 @@ def _plan(
         except MissingInput:
             lines.append((str(month), f"{everything} (once its deliveries are received)"))
             continue
-        due = ", ".join(step.name for step in steps_to_do(run, only)) or "up to date"
+        due = ", ".join(step.name for step in steps_to_do(month, pending_steps(run), only)) or "up to date"
         lines.append((str(month), f"{due}; all steps are due if it rests on {', '.join(mine)}" if mine else due))
     return RunPlan(tuple(lines))
