@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_income import training_data
@@ -9,7 +11,15 @@ from made_income import training_data
 from living_finance.errors import ConfigurationError
 from living_finance.income import EmpiricalBestPredictor
 from living_finance.income.earnings import Correction
-from living_finance.income.model import IncomeModel, _bootstrap, _place_centres, city_shares, fit_income, month_targets
+from living_finance.income.model import (
+    IncomeModel,
+    _between_dongs,
+    _bootstrap,
+    _place_centres,
+    city_shares,
+    fit_income,
+    month_targets,
+)
 from living_finance.income.other_components import PLACE_DEVIATION, Characteristics, ComponentModel, PlaceCentres, fit_component
 from living_finance.income.survey_weights import SurveyTargets, calibrated_weights
 from living_finance.income.training import TrainingData
@@ -101,14 +111,16 @@ def test_the_slope_of_places_is_that_of_incomes() -> None:
 
 
 def test_a_month_hands_on_slope_and_replicates(data: TrainingData, model: IncomeModel) -> None:
-    """Draw 0: the slope and no factors; property alone has a prior. Other draws: its weights with factors, drawn centres."""
+    """Draw 0: the slope and no factors; property alone has a prior of coefficients. Other draws: its weights with factors, drawn
+    centres. All have the prior of what dongs differ by."""
+    between = _between_dongs(data.city)
     point = model.draws[0]
     slope = point.earnings.labour.place_slope
     plain = of_place(fitted(data))
     found = of_place(point.components["property"])
-    assert found == of_place(fitted(data, place=PlaceCentres(slope, slope)))
+    assert found == of_place(fitted(data, place=PlaceCentres(slope, slope), half_normal=between))
     assert all(abs(after - slope) < abs(before - slope) for before, after in zip(plain, found, strict=True))
-    irregular, alone = point.components["irregular"].model, fitted(data, "irregular").model
+    irregular, alone = point.components["irregular"].model, fitted(data, "irregular", half_normal=between).model
     assert irregular is not None and alone is not None
     assert irregular.amount == alone.amount
     assert len({of_place(draw.components["property"]) for draw in model.draws}) == DRAWS
@@ -121,10 +133,23 @@ def test_a_month_hands_on_slope_and_replicates(data: TrainingData, model: Income
         slope = model.draws[draw].earnings.labour.place_slope
         centres = _place_centres(slope, draw=draw, draws=DRAWS, seed=7)
         assert centres.amount != slope
-        again = fitted(data, replicate=factor, place=centres).model
+        again = fitted(data, replicate=factor, place=centres, half_normal=between).model
         found_again = model.draws[draw].components["property"].model
         assert again is not None and found_again is not None
         assert (found_again.amount, found_again.occurrence) == (again.amount, again.occurrence)
+
+
+def test_what_dongs_differ_by_is_known_from_their_scores(data: TrainingData) -> None:
+    """Weighted, over households; in one place there is no difference, and no prior."""
+    place, weight = data.city.households.place, data.city.weight
+    between = _between_dongs(data.city)
+    assert between == pytest.approx(np.sqrt(np.cov(place, aweights=weight, ddof=0)))
+    nowhere = replace(data.city, households=replace(data.city.households, place=np.full(place.size, 0.3)))
+    assert _between_dongs(nowhere) is None
+    wide, narrow = (fitted(data, half_normal=scale).model for scale in (10.0 * between, 0.1 * between))
+    assert wide is not None and narrow is not None
+    assert narrow.amount.area_variance == pytest.approx((0.1 * between) ** 2, rel=0.1)
+    assert wide.amount.area_variance < (3.0 * between) ** 2
 
 
 @pytest.mark.parametrize("draws", [4, 16])

@@ -64,6 +64,9 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
         prior: `amount` and `occurrence` → normal priors of coefficients of that part, columns those of X from 0, in units of the
             transformed amount or of the logit per unit of the term (see `methods.coefficient_prior`); None for none. Not
             with `huber`. Variances do not see the amount's; effects are those given the coefficients so found.
+        half_normal: scale of a half-normal prior of the standard deviation between areas (of the transformed amount and of the
+            logit), whose variance then is its posterior mean (see `methods.half_normal`): for samples of a household or two an
+            area, which cannot tell it; None for none. Not with `huber`.
 
     Learned:
         `model_` (SmallAreaModel; to JSON and back), `intercept_`, `coef_`, `area_variance_`, `unit_variance_` (of the transformed
@@ -84,12 +87,14 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
         huber: float | None = None,
         seed: int = 0,
         prior: Mapping[str, CoefficientPrior] | None = None,
+        half_normal: float | None = None,
     ) -> None:
         self.transformation = transformation
         self.two_part = two_part
         self.huber = huber
         self.seed = seed
         self.prior = prior
+        self.half_normal = half_normal
 
     def fit(
         self,
@@ -116,7 +121,7 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
 
         Raises:
             ConfigurationError: values that are missing, amounts outside the transformation's domain, collinear terms,
-                too few households; a prior of a part or term that there is not, or beside `huber`.
+                too few households; a prior of a part or term that there is not, a scale that is not positive, or beside `huber`.
         """
         if self.huber is not None and not self.huber > 0.0:
             raise ConfigurationError("The bound of residuals is not positive.", remedy="1.345, or None")
@@ -229,12 +234,14 @@ class EmpiricalBestPredictor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
         occurrence = None
         has = _has(sample.amount, self.two_part)
         if not has.all():
-            occurrence, convergence["occurrence"] = _fit_occurrence(sample, has, self._prior("occurrence"))
+            occurrence, convergence["occurrence"] = _fit_occurrence(
+                sample, has, self._prior("occurrence"), half_normal=self.half_normal
+            )
         design, labels = _amount_design(sample, has)
         amount = sample.amount[has][design.order]
         transformation, convergence["transformation"] = estimate_transformation(self.transformation, amount, design)
         transformed = transformation.forward(amount)
-        fit = design.fit(transformed, huber=self.huber, prior=self._prior("amount"))
+        fit = design.fit(transformed, huber=self.huber, prior=self._prior("amount"), half_normal=self.half_normal)
         convergence["amount"] = fit.convergence
         pairs = zip(fit.effect_mean.tolist(), fit.effect_variance.tolist(), strict=True)
         residuals = None
@@ -296,7 +303,7 @@ def _has(amount: Floats, two_part: bool) -> npt.NDArray[np.bool_]:
 
 
 def _fit_occurrence(
-    sample: _Sample, has: npt.NDArray[np.bool_], prior: CoefficientPrior | None
+    sample: _Sample, has: npt.NDArray[np.bool_], prior: CoefficientPrior | None, *, half_normal: float | None
 ) -> tuple[AreaRegression, Convergence]:
     fit = fit_area_logistic(
         sample.with_intercept,
@@ -305,6 +312,7 @@ def _fit_occurrence(
         weight=sample.weight,
         replicate=sample.replicate,
         prior=prior,
+        half_normal=half_normal,
     )
     pairs = zip(fit.effect_mean.tolist(), fit.effect_variance.tolist(), strict=True)
     effects = dict(zip(map(str, sample.labels), pairs, strict=True))

@@ -78,6 +78,8 @@ _MOST_ALIKE = 5
 """Size from which households are of one kind."""
 _FAR = 0.05
 """From a published mean, for a note."""
+_SAME_PLACE = 1e-6
+"""Standard deviation of `place` below which dongs do not differ."""
 _OLD = 60
 """Age of the head from which programmes of the survey add up apart."""
 
@@ -329,6 +331,7 @@ def fit_income(
     shares = city_shares(city)
     donors = donors_of(city.earners)
     index = _place_index(survey, city)
+    half_normal = _between_dongs(city)
     fitted: list[DrawModel] = []
     notes: tuple[str, ...] = ()
     unmet: tuple[str, ...] = ()
@@ -362,6 +365,7 @@ def fit_income(
             survey.households,
             own,
             seed=seed,
+            half_normal=half_normal,
             replicate=None if draw == 0 else np.divide(weight, own, out=np.zeros(own.size), where=own > 0.0),
             centres=_place_centres(earnings.labour.place_slope, draw=draw, draws=draws, seed=seed),
         )
@@ -391,10 +395,11 @@ def _fitted_component(
     amount: Floats,
     *,
     seed: int,
+    half_normal: float | None,
     replicate: Floats | None,
     centres: PlaceCentres,
 ) -> ComponentModel:
-    """`fit_component` with random numbers of the component's own; what is known of `place` is of property income."""
+    """`fit_component` with random numbers of its own; the prior of coefficients on `place` is of property income."""
     return fit_component(
         name,
         households,
@@ -403,7 +408,16 @@ def _fitted_component(
         seed=int(key_bits([f"{seed}|{name}"])[0] >> np.uint64(1)),
         replicate=replicate,
         place=centres if name == "property" else None,
+        half_normal=half_normal,
     )
+
+
+def _between_dongs(city: CityHouseholds) -> float | None:
+    """Standard deviation of `place` over households, the scale of the priors of what dongs differ by beside the terms of a
+    component (decision 0073); None where dongs do not differ in it."""
+    place = city.households.place
+    deviation = np.sqrt(np.average((place - np.average(place, weights=city.weight)) ** 2, weights=city.weight))
+    return float(deviation) if deviation > _SAME_PLACE else None
 
 
 def weights_of_draw(survey: SurveyHouseholds, shares: Mapping[str, float], targets: Targets, *, draw: int, seed: int) -> Floats:

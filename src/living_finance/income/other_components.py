@@ -144,6 +144,7 @@ def fit_component(
     seed: int,
     replicate: Floats | None = None,
     place: PlaceCentres | None = None,
+    half_normal: float | None = None,
 ) -> ComponentModel:
     """A two-part model: whether a household has any (logistic), how much (log scale), both with effects of dongs.
 
@@ -157,6 +158,7 @@ def fit_component(
         seed: of the draws.
         replicate: factor of each household in a replicate of the survey, which counts between dongs too; None: the survey itself.
         place: what is known of the coefficients on `place` before; None: nothing.
+        half_normal: scale of the prior of the standard deviation between dongs, positive; None: none.
 
     Source: Molina & Rao (2010); two parts: Pfeffermann, Terryn & Moura (2008), Survey Methodology 34(2), 235-249.
     """
@@ -175,7 +177,9 @@ def fit_component(
         terms = households.terms(names)[known]
         try:
             prior = place.priors(names) if place else None
-            predictor = EmpiricalBestPredictor(transformation="log", two_part=not has.all(), seed=seed, prior=prior)
+            predictor = EmpiricalBestPredictor(
+                transformation="log", two_part=not has.all(), seed=seed, prior=prior, half_normal=half_normal
+            )
             factor = None if replicate is None else replicate[known]
             areas = _areas_with_rows(households.dong_code[known], has, terms=len(names))
             predictor.fit(terms, value, areas=areas, weights=weight[known], replicate=factor)

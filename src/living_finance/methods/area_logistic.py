@@ -9,7 +9,7 @@ the area's log likelihood. Normal priors of coefficients add their log densities
 
 Source: Pinheiro & Bates (1995), Approximations to the log-likelihood function in the nonlinear mixed-effects model, JCGS
 4(1), 12-35; Rabe-Hesketh & Skrondal (2006), Multilevel modelling of complex survey data, JRSS A 169(4), 805-827 (weights
-of rows within areas and of areas).
+of rows within areas and of areas); Zeger, Liang & Albert (1988), Models for longitudinal data, Biometrics 44(4), 1049-1060.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ from living_finance.errors import ConfigurationError
 from living_finance.methods.coefficient_prior import CoefficientPrior
 from living_finance.methods.convergence import Convergence
 from living_finance.methods.grouped import Floats, Integers
+from living_finance.methods.half_normal import expected_variance
 
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite.hermgauss(15)
 _MODE_STEPS = 30
 _LARGEST_SCALE = 10.0
 _GRADIENT_TOLERANCE = 1e-5
 _MAX_ROUNDS = 200
+_ATTENUATION = (16.0 * np.sqrt(3.0) / (15.0 * np.pi)) ** 2
+"""Coefficients given the effects are those without, times the root of 1 and so much of the variance of the effects."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def fit_area_logistic(
     weight: Floats | None = None,
     replicate: Floats | None = None,
     prior: CoefficientPrior | None = None,
+    half_normal: float | None = None,
 ) -> AreaLogisticFit:
     """P(has) = 1 / (1 + exp(-x'β - u)), u normal by area.
 
@@ -63,10 +67,12 @@ def fit_area_logistic(
         replicate: factors of a replicate of the sample, positive, of mean 1 over its rows; None for none. Coefficients are those
             of the replicate; effects are given the rows as they are, and the variance between areas is the sample's.
         prior: of coefficients, its columns those of the terms, intercept included; None for none.
+        half_normal: scale of the prior of the standard deviation between areas, positive; None for none.
 
     Returns:
-        Estimates. Where terms separate the rows that have from those that do not, coefficients are as far as the search
-        went and `convergence` may say that it was not reached.
+        Estimates; with `half_normal` the variance between areas is its posterior mean, coefficients profiled out; of one area the
+        likelihood says nothing. Where terms separate the rows that have from those that do not, coefficients are as far as the
+        search went and `convergence` may say that it was not reached.
 
     Raises:
         ConfigurationError: everybody has, or nobody.
@@ -77,15 +83,15 @@ def fit_area_logistic(
     columns = terms.shape[1]
     found = _maximum(plain, np.append(np.zeros(columns), 0.5), scale=(0.0, _LARGEST_SCALE))
     likelihood = plain
-    is_weighted = weight is not None or replicate is not None
+    is_held = not (weight is None and replicate is None and half_normal is None)
     given = np.ones(area.size) if weight is None else np.asarray(weight, dtype=np.float64)
-    if is_weighted:
-        scale = float(found.x[-1])
+    if is_held:
+        scale = float(found.x[-1]) if half_normal is None else _expected_scale(plain, found.x, scale=half_normal)
         likelihood = _Likelihood(terms, area, has, given, replicate=replicate, prior=prior)
         found = _maximum(likelihood, np.append(np.zeros(columns), scale), scale=(scale, scale))
     _, gradient = likelihood(found.x)
     # Where the scale rests on a bound, its gradient has nothing to say.
-    largest = float(np.abs(gradient[:-1] if found.x[-1] <= 0.0 or is_weighted else gradient).max())
+    largest = float(np.abs(gradient[:-1] if found.x[-1] <= 0.0 or is_held else gradient).max())
     scale = float(found.x[-1])
     coefficients = likelihood.coefficients(found.x[:-1])
     if replicate is not None:
@@ -101,15 +107,34 @@ def fit_area_logistic(
     )
 
 
-def _maximum(likelihood: _Likelihood, start: Floats, *, scale: tuple[float, float]) -> OptimizeResult:
+def _maximum(
+    likelihood: _Likelihood, start: Floats, *, scale: tuple[float, float], tolerance: float = _GRADIENT_TOLERANCE
+) -> OptimizeResult:
     return minimize(
         likelihood,
         start,
         jac=True,
         method="L-BFGS-B",
         bounds=[(None, None)] * (start.size - 1) + [scale],
-        options={"maxiter": _MAX_ROUNDS, "gtol": _GRADIENT_TOLERANCE, "ftol": 1e-13},
+        options={"maxiter": _MAX_ROUNDS, "gtol": tolerance, "ftol": 1e-13},
     )
+
+
+def _expected_scale(likelihood: _Likelihood, likeliest: Floats, *, scale: float) -> float:
+    """Root of the posterior mean of the variance between areas, with a half-normal prior of its root. Coefficients are sought
+    anew at each, from those of the last one moved by their attenuation (Zeger, Liang & Albert 1988)."""
+    if likelihood.mode.size == 1:  # nothing tells its effect from the intercept
+        return scale
+    last = likeliest
+
+    def log_likelihood(deviation: float) -> float:
+        nonlocal last
+        follow = np.sqrt((1.0 + _ATTENUATION * deviation**2) / (1.0 + _ATTENUATION * last[-1] ** 2))
+        found = _maximum(likelihood, np.append(follow * last[:-1], deviation), scale=(deviation, deviation), tolerance=1e-3)
+        last = found.x
+        return -float(found.fun) * likelihood.has.size
+
+    return float(np.sqrt(expected_variance(log_likelihood, scale=scale, likeliest=float(likeliest[-1]))))
 
 
 class _Likelihood:

@@ -17,16 +17,19 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.optimize import brentq
+from scipy.optimize import OptimizeResult, brentq, minimize_scalar
 from scipy.special import ndtr
 
 from living_finance.errors import ConfigurationError
 from living_finance.methods.coefficient_prior import CoefficientPrior, mixed_estimate
 from living_finance.methods.convergence import Convergence
 from living_finance.methods.grouped import Floats, Integers
+from living_finance.methods.half_normal import expected_variance
 
 _GRID = np.concatenate(([0.0], np.geomspace(1e-4, 0.5, 12), 1.0 - np.geomspace(0.4, 1e-6, 14)))
 """Of λ / (1 + λ), the share of the area effects in the variance."""
+_ALL = 1e9
+"""λ that leaves nothing to what is within areas."""
 _TOLERANCE = 1e-12
 _COLLINEAR = 1e-9
 _MAX_ROUNDS = 200
@@ -120,20 +123,30 @@ class NestedErrorDesign:
         deviation = residual - mean[self.area]
         return _Response(ordinary, residual, mean, self.orthonormal.T @ deviation, float(deviation @ deviation))
 
-    def fit(self, response: Floats, *, huber: float | None = None, prior: CoefficientPrior | None = None) -> NestedErrorFit:
+    def fit(
+        self,
+        response: Floats,
+        *,
+        huber: float | None = None,
+        prior: CoefficientPrior | None = None,
+        half_normal: float | None = None,
+    ) -> NestedErrorFit:
         """Restricted maximum likelihood; coefficients and effects weighted where there are weights.
 
         Args:
             response: one number per row, in canonical order (`order`).
             huber: bound of a standardised residual; None for none.
             prior: of coefficients, its columns those of the terms, intercept included; None for none.
+            half_normal: scale of the prior of the standard deviation between areas, positive; None for none.
 
         Returns:
             With weights, variances are those of the unweighted likelihood (consistent as long as the model holds in the
             sample), coefficients solve You & Rao's weighted equations, and the effect of an area is expected given its
             weighted mean. With `huber` (1.345 costs 5 % efficiency under normality) the likelihood's equations have bounded
             residuals: as its bound grows the estimates are those without. With `prior` coefficients are the mixed estimate given
-            the variances, which the prior does not move, and effects those given these coefficients.
+            the variances, which the prior does not move, and effects those given these coefficients. With `half_normal` the
+            variance between areas is its posterior mean, that within areas profiled out, and the deviance is the one there; of
+            one area the likelihood says nothing.
 
         Raises:
             ConfigurationError: a prior of a fit with bounded residuals, or of a term that there is not.
@@ -144,10 +157,12 @@ class NestedErrorDesign:
         Biometrics 51(4), 1429-1439 (proposal 2); Sinha & Rao (2009), Robust small area estimation, Canadian Journal of
         Statistics 37(3), 381-399 (effects).
         """
-        if prior is not None and huber is not None:
+        if huber is not None and not (prior is None and half_normal is None):
             raise ConfigurationError("A fit with bounded residuals takes no prior.", remedy="one of the two")
         prepared = self.prepared(response)
         ratio, convergence = self._ratio(prepared)
+        if half_normal is not None:
+            ratio = self._expected_ratio(prepared, ratio, scale=half_normal)
         deviance, solved, quadratic = self._profile(prepared, ratio)
         unit_variance = quadratic / (self.rows - self.columns)
         fit = NestedErrorFit(
@@ -217,6 +232,24 @@ class NestedErrorDesign:
         )
         left = abs(self._slope(prepared, share))
         return share / (1.0 - share), Convergence(bool(report.converged), len(curve) + int(report.function_calls), left)
+
+    def _expected_ratio(self, prepared: _Response, likeliest: float, *, scale: float) -> float:
+        """λ at the posterior mean of the variance between areas, with a half-normal prior of its root."""
+        degrees = self.rows - self.columns
+        lowest, at_likeliest, highest = (self._profile(prepared, ratio)[2] / degrees for ratio in (_ALL, likeliest, 0.0))
+
+        def lost(log_within: float, between: float) -> float:
+            within = float(np.exp(log_within))
+            deviance, _, quadratic = self._profile(prepared, between**2 / within)
+            return float(deviance + degrees * (log_within - np.log(quadratic)) + quadratic / within)
+
+        def best(between: float) -> OptimizeResult:
+            bounds = np.log(lowest) - 1.0, np.log(highest) + 1e-6
+            return minimize_scalar(lost, args=(between,), bounds=bounds, method="bounded", options={"xatol": 1e-4})
+
+        deviation = float(np.sqrt(likeliest * at_likeliest))
+        variance = expected_variance(lambda between: -0.5 * float(best(between).fun), scale=scale, likeliest=deviation)
+        return float(variance / np.exp(best(np.sqrt(variance)).x))
 
     def _weighted(self, response: Floats, fit: NestedErrorFit) -> Floats:
         """You & Rao's coefficients, of the orthonormal columns, rows of a replicate by their factors."""
