@@ -1,7 +1,7 @@
 """A half-normal prior of the standard deviation between areas: the posterior mean of the variance.
 
 With few rows an area the likelihood hardly knows the variance between areas: its maximum is often 0 and as often several
-times the truth. A prior that says what is large keeps it off both.
+times too large. A prior that says what is large keeps it off both.
 
 Source: Gelman (2006), Prior distributions for variance parameters in hierarchical models, Bayesian Analysis 1(3), 515-534;
 Chung, Rabe-Hesketh, Dorie, Gelman & Liu (2013), A nondegenerate penalized likelihood estimator for variance parameters in
