@@ -133,10 +133,11 @@ def test_untransformed_means_are_the_linear_predictor() -> None:
 
 def test_what_is_learned_is_in_scikit_learns_form() -> None:
     _, sample = made_city(5)
-    estimator = EmpiricalBestPredictor(transformation="box_cox", seed=9)
+    estimator = EmpiricalBestPredictor(transformation="box_cox", seed=9, half_normal=0.4)
     fit = clone(estimator).fit(sample[["term", "other"]], sample["amount"], areas=sample["area"])
     assert not hasattr(estimator, "model_")
-    assert fit.get_params() == {"transformation": "box_cox", "two_part": False, "huber": None, "seed": 9, "prior": None}
+    given = {"transformation": "box_cox", "seed": 9, "half_normal": 0.4}
+    assert fit.get_params() == {**given, "two_part": False, "huber": None, "prior": None}
     assert fit.feature_names_in_.tolist() == ["term", "other"]
     assert clone(FayHerriot()).get_params() == {}
 
