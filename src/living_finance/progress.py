@@ -11,20 +11,20 @@ from collections.abc import Iterator
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-console = Console(stderr=True, highlight=False)
-
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+"""Says sentences whole, whatever the width: a path stays one word."""
 
 _WIDE = 200
 """Columns of an answer that goes to a file or another program, unless COLUMNS says otherwise."""
 
 
 def answer(*parts: RenderableType) -> None:
-    """What was asked for, on standard output, in tables nothing cut; everything else that is said goes to standard error."""
+    """What was asked for, on standard output, in tables nothing cut, sentences whole; all else goes to standard error."""
     for part in parts:
         for column in part.columns if isinstance(part, Table) else ():
             column.overflow = "fold"
     has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
-    Console(highlight=False, width=None if has_width else _WIDE).print(*parts, sep="\n")  # ok: the one place for it
+    Console(highlight=False, soft_wrap=True, width=None if has_width else _WIDE).print(*parts, sep="\n")  # ok: the one place
 
 
 @contextlib.contextmanager

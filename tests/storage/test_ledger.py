@@ -43,11 +43,12 @@ def test_the_manifest_names_versions_until_withdrawn(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["status", "models"])
 def test_a_warehouse_may_be_named_from_where_one_stands(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Delta makes no table at a relative path: every command takes the folder's whole path."""
+    """Delta makes no table at a relative path: every command takes the folder's whole path, and says it in one piece."""
     (tmp_path / "warehouse").mkdir()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "40")
     shown = CliRunner().invoke(app, [command, "--warehouse", "warehouse"])
-    assert shown.exit_code == 0 and f"in {tmp_path / 'warehouse'} yet" in shown.stdout.replace("\n", "")
+    assert shown.exit_code == 0 and f"in {tmp_path / 'warehouse'} yet" in shown.stdout
 
 
 def test_a_month_is_held_by_one_run(tmp_path: Path) -> None:
