@@ -12,12 +12,13 @@ from pyspark.sql import DataFrame, SparkSession
 
 from living_finance.contracts import gold, silver
 from living_finance.contracts.core import Table
-from living_finance.income.areas import last_ratios
+from living_finance.income.areas import consistent, last_ratios
 from living_finance.income.drift import input_shares
 from living_finance.income.estimate import EstimatedIncome, adjustment, estimate_income, gather_income
 from living_finance.income.model import IncomeModel, fit_income
 from living_finance.income.programme_rules import MonthRules
 from living_finance.income.published import published_figures
+from living_finance.income.value_benchmark import COMPONENTS
 from living_finance.months import Month
 
 MONTH = Month(2020, 1)
@@ -255,6 +256,43 @@ def test_dongs_of_the_draw_have_the_means_over_draws(city: pd.DataFrame, areas: 
     for dong, inside in counted.groupby("dong_code"):
         assert mean(inside, gold.TOTAL_INCOME) == pytest.approx(mean(inside, "expected_total_income_krw_year"), rel=1e-3)
         assert areas.loc[("dong", dong), "mean_total_income_krw_year"] == pytest.approx(mean(inside, gold.TOTAL_INCOME), rel=1e-3)
+
+
+def test_output_areas_and_then_dongs_of_the_draw_are_carried_to_the_means_over_draws(spark: SparkSession) -> None:
+    """Area A by 3/4; B by the bound, 1.5 for 4; C, without weight, and the unplaced by the rest of the dong alone."""
+    million = [
+        ("A", 1.0, 100, 150.0),
+        ("A", 1.0, 300, 150.0),
+        ("B", 2.0, 50, 200.0),
+        ("C", 0.0, 10, 99.0),
+        (None, 1.0, 50, 50.0),
+    ]
+    rows = []
+    for area, weight, draw, average in million:
+        columns = {f"_{name}": 0 for name in COMPONENTS} | {f"_mean_{name}": 0.0 for name in COMPONENTS}
+        columns |= {"_labour": draw * 1_000_000, "_mean_labour": average * 1e6, "weight": weight}
+        rows.append({"dong_code": "11110101", "output_area_id": area, **columns})
+    found = consistent(spark.createDataFrame(rows)).select("_labour", "labour_income_krw_year", "property_income_krw_year")
+    carried = {
+        row["_labour"] // 1_000_000: row["labour_income_krw_year"] / 1e6 for row in found.collect() if row["_labour"] != 50e6
+    }
+    of_dong = (300 + 400 + 50) / (300 + 150 + 50)
+    assert carried == pytest.approx({100: 75 * of_dong, 300: 225 * of_dong, 10: 10 * of_dong})
+    fifties = sorted(row["labour_income_krw_year"] / 1e6 for row in found.collect() if row["_labour"] == 50e6)
+    assert fifties == pytest.approx([50 * of_dong, 75 * of_dong])
+    assert {row["property_income_krw_year"] for row in found.collect()} == {0}
+
+
+def test_output_areas_of_a_city_have_the_means_over_draws(city: pd.DataFrame) -> None:
+    """But for components that few of their households drew."""
+    counted = city[city["weight"] > 0]
+    of_area = {
+        area: mean(inside, gold.TOTAL_INCOME) / mean(inside, "expected_total_income_krw_year")
+        for area, inside in counted.groupby("output_area_id")
+        if len(inside) > 30
+    }
+    assert len(of_area) > 3
+    assert np.median(np.abs(np.log(list(of_area.values())))) < 0.005
 
 
 def test_a_component_that_dongs_keep_too_little_of_meets_its_published_mean(spark: SparkSession) -> None:

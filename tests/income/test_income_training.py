@@ -82,7 +82,7 @@ def test_a_fold_does_not_depend_on_what_it_leaves_out(data: TrainingData, traine
     assert folds_to_json(folds_from_json(folds_to_json(trained.folds))) == folds_to_json(trained.folds)
 
 
-def test_held_out_biases_are_within_their_errors_and_have_intervals(trained: TrainedIncome) -> None:
+def test_held_out_biases_have_intervals_and_that_of_the_total_is_within_its_error(trained: TrainedIncome) -> None:
     metrics = trained.assessment.metrics()
     for name in ("labour", "property", "transfer", "total"):
         for area in ("", *(f"_{district}" for district in DISTRICTS)):

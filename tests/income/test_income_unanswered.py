@@ -75,9 +75,13 @@ def test_a_component_that_nobody_answered_takes_nothing_else_with_it(unasked: st
     assert modelled == {"property", "transfer", "irregular"} - {unasked}
 
 
-def test_spending_that_nobody_answered_is_the_bureaus() -> None:
+@pytest.mark.parametrize("what", ["spending", "incomes"])
+def test_spending_that_nobody_answered_is_the_bureaus(what: str) -> None:
+    """So it is where spending was told but no income that it could follow."""
     survey = surveyed(np.random.default_rng(8), 400)
-    told = fitted(replace(survey, spending=np.full(400, np.nan)))
+    nobody = np.full(400, np.nan)
+    untold = {"spending": {"spending": nobody}, "incomes": {"amounts": dict.fromkeys(survey.amounts, nobody)}}
+    told = fitted(replace(survey, **untold[what]))
     asked = fitted(survey)
     assert told.spending is not None and asked.spending is not None
     keys = key_bits([f"H{number}" for number in range(500)])

@@ -61,6 +61,42 @@ def test_of_amounts_it_is_the_mean_of_the_whole_posterior(deviation: float, scal
     assert variance_between(sample, scale) == pytest.approx(density @ between**2 / density.sum(), rel=0.03)
 
 
+def test_far_from_the_likelihood_both_variances_are_those_of_the_profile() -> None:
+    """A prior of a fifth of the truth and two rows an area: the variance within is the likeliest one beside that between."""
+    sample = terms, area, response = amounts(4, areas=50, rows=2, deviation=1.0)
+    between, within = np.linspace(0.0, 1.2, 41), np.geomspace(0.8, 1.8, 81)
+    log_likelihood = np.array([[restricted_log_likelihood(sample, between=b, within=w) for w in within] for b in between])
+    profile = log_likelihood.max(axis=1) - 0.5 * (between / 0.2) ** 2
+    density = np.exp(profile - profile.max())
+    density[[0, -1]] /= 2.0
+    expected = density @ between**2 / density.sum()
+    design = NestedErrorDesign(terms, area, response=response)
+    fit = design.fit(response[design.order], half_normal=0.2)
+    assert fit.area_variance == pytest.approx(expected, rel=0.01)
+    likeliest = within[log_likelihood[np.abs(between - np.sqrt(expected)).argmin()].argmax()]
+    assert fit.unit_variance == pytest.approx(likeliest**2, rel=0.03)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-10, 1e-8, 1e-6, 1e-4])
+@pytest.mark.parametrize("areas", [1, 4])
+def test_amounts_that_hardly_differ_have_hardly_a_variance(areas: int, noise: float) -> None:
+    """With a term that is the same within areas; exactly alike amounts may also be refused, as they are without the prior."""
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        area = np.repeat(np.arange(areas), 80 // areas)
+        terms = np.column_stack([np.ones(80), random.normal(size=80), random.normal(size=areas)[area]][: 2 + (areas > 1)])
+        response = np.log(np.where(terms[:, 1] > 0.0, 2.4e6, 1.2e6)) + noise * random.normal(size=80)
+        terms = np.column_stack([terms, terms[:, 1] > 0.0])
+        design = NestedErrorDesign(terms, area, response=response)
+        try:
+            fit = design.fit(response[design.order], half_normal=0.2)
+        except ConfigurationError:
+            assert noise == 0.0
+            continue
+        assert np.isfinite(fit.coefficients).all() and np.isfinite(fit.effect_mean).all()
+        assert fit.unit_variance < 4.0 * noise**2 + 1e-20
+
+
 @pytest.mark.parametrize(("deviation", "scale"), [(0.0, 0.2), (0.4, 0.2), (0.8, 0.5)])
 def test_of_chances_it_is_the_mean_over_the_profile(deviation: float, scale: float) -> None:
     """Coefficients sought anew at every standard deviation, the likelihood by quadrature about 0."""
@@ -176,7 +212,10 @@ def test_a_predictor_takes_it_in_both_parts_and_order_changes_no_bit() -> None:
 @pytest.mark.parametrize(
     "given", [{"half_normal": 0.0}, {"half_normal": np.nan}, {"half_normal": np.inf}, {"half_normal": 0.1, "huber": 1.345}]
 )
-def test_what_it_does_not_take(given: dict[str, float]) -> None:
-    terms, area, response = amounts(10, areas=20, rows=5, deviation=0.1)
+@pytest.mark.parametrize("areas", [1, 20])
+def test_what_it_does_not_take(areas: int, given: dict[str, float]) -> None:
+    terms, area, response = amounts(10, areas=areas, rows=100 // areas, deviation=0.1)
     with pytest.raises(ConfigurationError):
         EmpiricalBestPredictor(**given).fit(terms[:, 1:], np.exp(response), areas=area)
+    with pytest.raises(ConfigurationError):
+        EmpiricalBestPredictor(two_part=True, **given).fit(terms[:, 1:], np.maximum(response, 0.0), areas=area)

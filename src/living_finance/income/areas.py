@@ -1,4 +1,4 @@
-"""From drawn households to tables: dongs consistent with means over draws, debt and spending, errors of regions."""
+"""From drawn households to tables: areas consistent with means over draws, debt and spending, errors of regions."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from living_finance.months import Month
 
 _LARGEST_RATIO = 2.0
 """Of a dong's draw to its mean over draws."""
+_LARGEST_RATIO_NEAR = 1.5
+"""Of an output area's."""
 _EXPECTED = "expected_total_income_krw_year"
 _FINE_WEIGHT_UNITS = 2**30
 _DEBT_RATIO = 1.25
@@ -38,23 +40,42 @@ def _weighted(column: Column) -> Column:
 
 
 def consistent(drawn: DataFrame) -> DataFrame:
-    """Within each dong, components of the one draw carried to their means over draws by a ratio."""
+    """Components of the one draw carried to their means over draws by ratios, of output areas and then of dongs.
+
+    Those of output areas are held narrower, as few households there draw a component; those of dongs take up what they leave
+    (decision 0074).
+    """
     sums = (
         drawn.where("weight > 0")
-        .groupBy("dong_code")
+        .groupBy("dong_code", "output_area_id")
         .agg(
             *(_weighted(F.col(f"_{name}")).alias(f"_sum_{name}") for name in COMPONENTS),
             *(_weighted(F.col(f"_mean_{name}")).alias(f"_sum_mean_{name}") for name in COMPONENTS),
         )
     )
-    joined = join_to_one(drawn, sums, on=["dong_code"], how="left", broadcast=True)
-    ratios = {}
-    for name in COMPONENTS:
-        found = F.try_divide(F.col(f"_sum_mean_{name}"), F.col(f"_sum_{name}"))
-        bounded = F.greatest(F.least(found, F.lit(_LARGEST_RATIO)), F.lit(1.0 / _LARGEST_RATIO))
-        is_usual = (F.col(f"_sum_{name}") > 0) & (F.col(f"_sum_mean_{name}") > 0)
-        ratios[f"{name}_income_krw_year"] = F.rint(F.col(f"_{name}") * F.when(is_usual, bounded).otherwise(1.0)).cast("bigint")
-    return joined.withColumns(ratios)
+    is_placed = F.col("output_area_id").isNotNull()
+    areas = sums.withColumns(
+        {f"_near_{name}": F.when(is_placed, _to_mean(name, largest=_LARGEST_RATIO_NEAR)).otherwise(1.0) for name in COMPONENTS}
+    )
+    # Whole numbers again, so that sums are exact.
+    moved = {f"_sum_{name}": F.rint(F.col(f"_sum_{name}") * F.col(f"_near_{name}")).cast("bigint") for name in COMPONENTS}
+    added = (f"_sum{infix}{name}" for name in COMPONENTS for infix in ("_", "_mean_"))
+    dongs = areas.withColumns(moved).groupBy("dong_code").agg(*(F.sum(name).alias(name) for name in added))
+    of_dongs = dongs.select("dong_code", *(_to_mean(name, largest=_LARGEST_RATIO).alias(f"_far_{name}") for name in COMPONENTS))
+    of_areas = areas.where(is_placed).select("dong_code", "output_area_id", *(f"_near_{name}" for name in COMPONENTS))
+    joined = join_to_one(drawn, of_dongs, on=["dong_code"], how="left", broadcast=True)
+    joined = join_to_one(joined, of_areas, on=["dong_code", "output_area_id"], how="left", broadcast=True)
+    ratios = {name: F.coalesce(f"_far_{name}", F.lit(1.0)) * F.coalesce(f"_near_{name}", F.lit(1.0)) for name in COMPONENTS}
+    return joined.withColumns(
+        {f"{name}_income_krw_year": F.rint(F.col(f"_{name}") * ratio).cast("bigint") for name, ratio in ratios.items()}
+    )
+
+
+def _to_mean(name: str, *, largest: float) -> Column:
+    """Sum of a component's means over draws to that of its draw, bounded; 1 where either has none."""
+    mean, drawn = F.col(f"_sum_mean_{name}"), F.col(f"_sum_{name}")
+    bounded = F.greatest(F.least(F.try_divide(mean, drawn), F.lit(largest)), F.lit(1.0 / largest))
+    return F.when((drawn > 0) & (mean > 0), bounded).otherwise(1.0)
 
 
 def debt_ratios(drawn: DataFrame, persons: DataFrame) -> DataFrame:

@@ -132,7 +132,7 @@ def drawn_households(
 ) -> DataFrame:
     """Households with one draw (`_<component>`), means over draws (`_mean_<component>`), totals of all draws, spending.
 
-    Programmes pay what they were paid: of a household's transfers the others take what benchmarking moves.
+    Programmes pay at least what they were paid: benchmarking moves a household's transfers together, never below it.
 
     Args:
         evidence: rows of `income_evidence` with `_place`.

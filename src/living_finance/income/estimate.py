@@ -2,9 +2,9 @@
 
 Households are drawn where they are, in Arrow batches; random numbers come from their keys. Two passes: the first adds up
 a profile of every draw, from which the factors of benchmarking follow; the second writes one draw and the means over all draws.
-Then, within each dong, the one draw is moved by a ratio per component to the mean over draws: published means of dongs and
-above are means over draws, quantiles and Gini come from values that vary as incomes do. Quantiles and Gini are taken of every
-draw too (`region_draws`): their averages and spreads are the errors of the published ones.
+Then the one draw is moved by a ratio per component to the mean over draws, of each output area as far as bounds allow and of
+each dong: published means are means over draws, quantiles and Gini come from values that vary as incomes do. Quantiles and Gini
+are taken of every draw too (`region_draws`): their averages and spreads are the errors of the published ones.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ _MOST_ALIKE = 5
 """Size from which households are of one kind."""
 _FAR = 0.05
 """From a published mean, for a note."""
-_SAME_PLACE = 1e-6
+_SAME_PLACE = 0.01
 """Standard deviation of `place` below which dongs do not differ."""
 _OLD = 60
 """Age of the head from which programmes of the survey add up apart."""
@@ -416,6 +416,8 @@ def _between_dongs(city: CityHouseholds) -> float | None:
     """Standard deviation of `place` over households, the scale of the priors of what dongs differ by beside the terms of a
     component (decision 0073); None where dongs do not differ in it."""
     place = city.households.place
+    if not city.weight.sum() > 0.0:
+        return None
     deviation = np.sqrt(np.average((place - np.average(place, weights=city.weight)) ** 2, weights=city.weight))
     return float(deviation) if deviation > _SAME_PLACE else None
 
@@ -651,7 +653,7 @@ def _spending_model(
 
 def _fit_spending(total: Floats, spending: Floats, size: Integers, weight: Floats) -> SpendingModel | None:
     known = np.isfinite(total) & (spending > 0.0) & (weight > 0.0)
-    if known.sum() < 20:
+    if known.sum() < 20 or np.ptp(total[known]) == 0.0:
         return None
     terms = np.column_stack([np.ones(known.sum()), _log_income(total[known]), np.log(np.maximum(size[known], 1))])
     solved, _ = least_squares(terms, np.log(spending[known]), weight[known])

@@ -37,7 +37,7 @@ _USUAL_EARNINGS_KRW_YEAR, _LEAST_EARNINGS_KRW_YEAR = 4.0e7, 1.0e6
 
 
 def answered_sum(answers: Sequence[Floats]) -> Floats:
-    """Sum of the answers that anybody gave; NaN where a household left one of these out.
+    """Sum of the answers that anybody gave; NaN where a household left one of these out, 0 where nobody gave any.
 
     >>> nobody = np.full(3, np.nan)
     >>> answered_sum([np.array([1.0, 2.0, np.nan]), np.array([1.0, 1.0, 1.0]), nobody]).tolist()
@@ -59,7 +59,7 @@ class Characteristics:
     household_type: npt.NDArray[np.object_]
     dong_code: npt.NDArray[np.object_]
     earnings: Floats
-    """Labour and business income, KRW/year; NaN where one was not answered: then the terms of it are NaN too."""
+    """Labour and business income, KRW/year (`answered_sum`); NaN where one was not answered: then the terms of it are NaN too."""
     place: Floats
     """Mean log score among peers in its dong."""
 
@@ -148,7 +148,8 @@ def fit_component(
 ) -> ComponentModel:
     """A two-part model: whether a household has any (logistic), how much (log scale), both with effects of dongs.
 
-    With too few amounts for the variance between dongs beside the terms, that between districts stands for it, then none.
+    With too few amounts for the variance between dongs beside the terms, that between districts stands for it, then the
+    city, of which the prior alone speaks.
 
     Args:
         name: of MODELLED.
@@ -193,7 +194,7 @@ def fit_component(
 
 def _areas_with_rows(dongs: npt.NDArray[np.object_], has: npt.NDArray[np.bool_], *, terms: int) -> npt.NDArray[np.str_]:
     """Areas whose variance is estimated: dongs; with too few amounts for so many beside the terms, districts; else the city,
-    whose one area has no variance. Effects of districts are not kept: a dong draws its own."""
+    whose one area tells no variance. Effects of districts are not kept: a dong draws its own."""
     dong = dongs.astype(str)
     for areas in (dong, dong.astype("U5")):
         if has.sum() > 1 + terms + np.unique(areas[has]).size:

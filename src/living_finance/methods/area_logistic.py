@@ -24,7 +24,7 @@ from living_finance.errors import ConfigurationError
 from living_finance.methods.coefficient_prior import CoefficientPrior
 from living_finance.methods.convergence import Convergence
 from living_finance.methods.grouped import Floats, Integers
-from living_finance.methods.half_normal import expected_variance
+from living_finance.methods.half_normal import check_scale, expected_variance
 
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite.hermgauss(15)
 _MODE_STEPS = 30
@@ -75,8 +75,10 @@ def fit_area_logistic(
         search went and `convergence` may say that it was not reached.
 
     Raises:
-        ConfigurationError: everybody has, or nobody.
+        ConfigurationError: everybody has, or nobody; a scale that is not positive.
     """
+    if half_normal is not None:
+        check_scale(half_normal)
     if has.min() == has.max():
         raise ConfigurationError("A logistic regression needs rows of both kinds.", remedy="leave out the two-part form")
     plain = _Likelihood(terms, area, has, np.ones(area.size), prior=prior)

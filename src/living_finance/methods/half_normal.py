@@ -25,6 +25,12 @@ _DROP = 10.0
 """Log density below the mode at which a posterior ends."""
 
 
+def check_scale(scale: float) -> None:
+    """Refuse a scale of a half-normal prior that is not positive or not finite, with ConfigurationError."""
+    if not (scale > 0.0 and math.isfinite(scale)):
+        raise ConfigurationError("The scale of a half-normal prior is not a positive number.", remedy="a positive one, or None")
+
+
 def expected_variance(log_likelihood: Callable[[float], float], *, scale: float, likeliest: float) -> float:
     """Posterior mean of a variance, by the trapezoidal rule from where the posterior begins to where it ends.
 
@@ -41,8 +47,7 @@ def expected_variance(log_likelihood: Callable[[float], float], *, scale: float,
     >>> round(expected_variance(lambda deviation: 0.0, scale=0.1, likeliest=0.0), 4)
     0.01
     """
-    if not (scale > 0.0 and math.isfinite(scale)):
-        raise ConfigurationError("The scale of a half-normal prior is not a positive number.", remedy="a positive one, or None")
+    check_scale(scale)
 
     @cache
     def log_density(deviation: float) -> float:

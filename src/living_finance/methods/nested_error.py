@@ -24,12 +24,14 @@ from living_finance.errors import ConfigurationError
 from living_finance.methods.coefficient_prior import CoefficientPrior, mixed_estimate
 from living_finance.methods.convergence import Convergence
 from living_finance.methods.grouped import Floats, Integers
-from living_finance.methods.half_normal import expected_variance
+from living_finance.methods.half_normal import check_scale, expected_variance
 
 _GRID = np.concatenate(([0.0], np.geomspace(1e-4, 0.5, 12), 1.0 - np.geomspace(0.4, 1e-6, 14)))
 """Of λ / (1 + λ), the share of the area effects in the variance."""
 _ALL = 1e9
-"""λ that leaves nothing to what is within areas."""
+"""λ at which only what is within areas counts."""
+_ROUNDING = 1e-12
+"""Of the squares of a response: with less within areas, beside the terms, it varies by rounding alone."""
 _TOLERANCE = 1e-12
 _COLLINEAR = 1e-9
 _MAX_ROUNDS = 200
@@ -146,10 +148,12 @@ class NestedErrorDesign:
             residuals: as its bound grows the estimates are those without. With `prior` coefficients are the mixed estimate given
             the variances, which the prior does not move, and effects those given these coefficients. With `half_normal` the
             variance between areas is its posterior mean, that within areas profiled out, and the deviance is the one there; of
-            one area the likelihood says nothing.
+            one area the likelihood says nothing. `convergence` is that of the largest likelihood. A response that is the same
+            within areas but for rounding takes no such prior.
 
         Raises:
-            ConfigurationError: a prior of a fit with bounded residuals, or of a term that there is not.
+            ConfigurationError: a prior of a fit with bounded residuals, or of a term that there is not; a scale that is not
+                positive; a response that does not vary within areas.
 
         Source: You & Rao (2002), A pseudo-empirical best linear unbiased prediction approach, Canadian Journal of Statistics
         30(3), 431-439; Guadarrama, Molina & Rao (2018), Small area estimation of general parameters under complex sampling
@@ -159,15 +163,20 @@ class NestedErrorDesign:
         """
         if huber is not None and not (prior is None and half_normal is None):
             raise ConfigurationError("A fit with bounded residuals takes no prior.", remedy="one of the two")
+        if half_normal is not None:
+            check_scale(half_normal)
         prepared = self.prepared(response)
         ratio, convergence = self._ratio(prepared)
-        if half_normal is not None:
-            ratio = self._expected_ratio(prepared, ratio, scale=half_normal)
+        expected = None
+        if half_normal is not None and prepared.within > _ROUNDING * float(response @ response):
+            expected = self._expected_variances(prepared, ratio, scale=half_normal)
+            ratio = expected[0] / expected[1]
         deviance, solved, quadratic = self._profile(prepared, ratio)
-        unit_variance = quadratic / (self.rows - self.columns)
+        within = quadratic / (self.rows - self.columns)
+        area_variance, unit_variance = expected or (ratio * within, within)
         fit = NestedErrorFit(
             coefficients=solved + prepared.ordinary,
-            area_variance=ratio * unit_variance,
+            area_variance=area_variance,
             unit_variance=unit_variance,
             effect_mean=np.zeros(self.areas),
             effect_variance=np.zeros(self.areas),
@@ -233,8 +242,8 @@ class NestedErrorDesign:
         left = abs(self._slope(prepared, share))
         return share / (1.0 - share), Convergence(bool(report.converged), len(curve) + int(report.function_calls), left)
 
-    def _expected_ratio(self, prepared: _Response, likeliest: float, *, scale: float) -> float:
-        """λ at the posterior mean of the variance between areas, with a half-normal prior of its root."""
+    def _expected_variances(self, prepared: _Response, likeliest: float, *, scale: float) -> tuple[float, float]:
+        """Posterior mean of the variance between areas, with a half-normal prior of its root, and the likeliest one within."""
         degrees = self.rows - self.columns
         lowest, at_likeliest, highest = (self._profile(prepared, ratio)[2] / degrees for ratio in (_ALL, likeliest, 0.0))
 
@@ -249,7 +258,7 @@ class NestedErrorDesign:
 
         deviation = float(np.sqrt(likeliest * at_likeliest))
         variance = expected_variance(lambda between: -0.5 * float(best(between).fun), scale=scale, likeliest=deviation)
-        return float(variance / np.exp(best(np.sqrt(variance)).x))
+        return variance, float(np.exp(best(np.sqrt(variance)).x))
 
     def _weighted(self, response: Floats, fit: NestedErrorFit) -> Floats:
         """You & Rao's coefficients, of the orthonormal columns, rows of a replicate by their factors."""
