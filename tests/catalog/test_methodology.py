@@ -75,8 +75,8 @@ def test_measured_errors_are_those_of_the_benchmarks() -> None:
             "3968867",
         ): "commit 3968867[^)]*[)], mean over cities, errors after.* In the ten alone, 514 dongs: mean by dong 1.66 %",
         ("92.0 %", "3968867"): "commit 3968867.* 90 % intervals by dong hold, pooled over the ten: mean .* 92.0 % relative to",
-        ("0.8 %", "b431a32"): "scores of the whole city say .commit b431a32.* Mean income by output area 2.7 %, dong 0.8 %",
-        ("0.923", "b431a32"): "scores of the whole city say .commit b431a32[^:]*: pairwise F1 of households 0.923",
+        ("0.8 %", "c21bab5"): "scores of the whole city say .commit c21bab5.* Mean income by output area 2.7 %, dong 0.8 %",
+        ("0.923", "c21bab5"): "scores of the whole city say .commit c21bab5[^:]*: pairwise F1 of households 0.923",
     }
     rows = re.findall(r"^[|] [^|]+ [|] [^|]+ [|] ([^|]+) [|] ([0-9a-f]{7}) [|] `python benchmarks/", TEXT, re.MULTILINE)
     assert rows and {*rows} == {*told}

@@ -41,7 +41,7 @@ _MEASURED: dict[str, str] = {
 }
 
 _TEN_CITIES = ("3968867", "`python benchmarks/income.py --cities 10 --first 113 --whole 123`")
-_WHOLE_CITY = ("b431a32", "`python benchmarks/full_city.py`")
+_WHOLE_CITY = ("c21bab5", "`python benchmarks/full_city.py`")
 _ERRORS: tuple[tuple[str, str, str, str, str], ...] = (
     ("mean income by dong: error, ten cities", "행정동 평균소득 오차, 열 개 도시", "1.66 %", *_TEN_CITIES),
     ("90 % intervals of it that hold, ten cities", "그 90% 구간의 포함률, 열 개 도시", "92.0 %", *_TEN_CITIES),
