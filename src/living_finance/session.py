@@ -15,6 +15,9 @@ JARS_DIRECTORY = Path(sys.prefix) / "share" / "living-finance" / "jars"
 """Where `make setup` puts the Delta jars, verified by checksum; absent, Spark resolves `packages` itself."""
 
 _BROADCAST_BY_FILE_SIZE_MB = 10
+_STACK = "8m"
+"""Of the driver's threads: plans are walked by recursion, and Java's 1 MB was too little for one of a second month
+(on a cluster conf/spark-defaults.conf says it)."""
 
 _QUIET_LOG = """\
 rootLogger.level = error
@@ -99,7 +102,7 @@ def _local(settings: SparkSettings) -> dict[str, str]:
     return {
         "spark.master": settings.master,
         "spark.driver.memory": settings.driver_memory,
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={log_file} {settings.java_options}".strip(),
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={log_file} -Xss{_STACK} {settings.java_options}".strip(),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         **delta,
