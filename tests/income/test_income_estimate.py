@@ -272,15 +272,14 @@ def test_output_areas_and_then_dongs_of_the_draw_are_carried_to_the_means_over_d
         columns = {f"_{name}": 0 for name in COMPONENTS} | {f"_mean_{name}": 0.0 for name in COMPONENTS}
         columns |= {"_labour": draw * 1_000_000, "_mean_labour": average * 1e6, "weight": weight}
         rows.append({"dong_code": "11110101", "output_area_id": area, **columns})
-    found = consistent(spark.createDataFrame(rows)).select("_labour", "labour_income_krw_year", "property_income_krw_year")
-    carried = {
-        row["_labour"] // 1_000_000: row["labour_income_krw_year"] / 1e6 for row in found.collect() if row["_labour"] != 50e6
-    }
+    moved = consistent(spark.createDataFrame(rows)).select("_labour", "labour_income_krw_year", "property_income_krw_year")
+    found = moved.collect()
+    carried = {row["_labour"] // 1_000_000: row["labour_income_krw_year"] / 1e6 for row in found if row["_labour"] != 50e6}
     of_dong = (300 + 400 + 50) / (300 + 150 + 50)
     assert carried == pytest.approx({100: 75 * of_dong, 300: 225 * of_dong, 10: 10 * of_dong})
-    fifties = sorted(row["labour_income_krw_year"] / 1e6 for row in found.collect() if row["_labour"] == 50e6)
+    fifties = sorted(row["labour_income_krw_year"] / 1e6 for row in found if row["_labour"] == 50e6)
     assert fifties == pytest.approx([50 * of_dong, 75 * of_dong])
-    assert {row["property_income_krw_year"] for row in found.collect()} == {0}
+    assert {row["property_income_krw_year"] for row in found} == {0}
 
 
 def test_output_areas_of_a_city_have_the_means_over_draws(city: pd.DataFrame) -> None:

@@ -74,8 +74,11 @@ def consistent(drawn: DataFrame) -> DataFrame:
 def _to_mean(name: str, *, largest: float) -> Column:
     """Sum of a component's means over draws to that of its draw, bounded; 1 where either has none."""
     mean, drawn = F.col(f"_sum_mean_{name}"), F.col(f"_sum_{name}")
-    bounded = F.greatest(F.least(F.try_divide(mean, drawn), F.lit(largest)), F.lit(1.0 / largest))
-    return F.when((drawn > 0) & (mean > 0), bounded).otherwise(1.0)
+    return F.when((drawn > 0) & (mean > 0), _bounded(F.try_divide(mean, drawn), largest=largest)).otherwise(1.0)
+
+
+def _bounded(ratio: Column, *, largest: float) -> Column:
+    return F.least(F.greatest(ratio, F.lit(1.0 / largest)), F.lit(largest))
 
 
 def debt_ratios(drawn: DataFrame, persons: DataFrame) -> DataFrame:
@@ -92,7 +95,7 @@ def debt_ratios(drawn: DataFrame, persons: DataFrame) -> DataFrame:
     )
     joined = join_to_one(of_households, residents, on=["dong_code"], how="left")
     ratio = F.try_divide(F.col("_owed") - F.col("_apart"), F.col("_held") / F.lit(float(WEIGHT_UNITS)) * F.lit(1000.0))
-    bounded = F.least(F.greatest(ratio, F.lit(1.0 / _DEBT_RATIO)), F.lit(_DEBT_RATIO))
+    bounded = _bounded(ratio, largest=_DEBT_RATIO)
     return joined.select("dong_code", F.when(ratio.isNull(), 1.0).otherwise(bounded).alias("_debt_ratio"))
 
 
